@@ -1,0 +1,260 @@
+"""Every setting there is: its name, kind, default, unit, and why one would change it.
+
+A setting `data` is the flag `--data`, the variable `RECIPEBOX_DATA` and the key `data` of the
+configuration file, in this order of precedence. Client and server share one list, since one person
+often runs both in one shell, and a variable that neither knows is a mistake worth stopping for.
+docs/settings.md is made from this table.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+PREFIX = "RECIPEBOX_"
+
+
+class Kind(StrEnum):
+    """What a setting's text is read as."""
+
+    TEXT = "text"
+    PATH = "path"
+    WHOLE = "whole number"
+    SWITCH = "switch"  # true or false
+    ADDRESS = "HOST:PORT"
+    CHOICE = "choice"
+
+
+class Side(StrEnum):
+    """Which program reads a setting."""
+
+    CLIENT = "client"
+    SERVER = "server"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting; `smallest` bounds a whole number, `choices` a choice, `unit` is for people."""
+
+    name: str
+    kind: Kind
+    side: Side
+    meaning: str
+    reason: str
+    default: str | int | bool | None = None
+    unit: str = ""
+    smallest: int = 0
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    file_allowed: bool = True
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        """The command line's flag for it."""
+        return "--" + self.name.replace("_", "-")
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "config",
+        Kind.PATH,
+        Side.BOTH,
+        "The configuration file to read, TOML, with these names as its keys.",
+        "By default the platform's place for configuration (`~/.config/recipebox/config.toml` on "
+        "Linux), and for a server `recipebox.toml` in its data folder.",
+        file_allowed=False,
+    ),
+    Setting(
+        "url",
+        Kind.TEXT,
+        Side.CLIENT,
+        "The registry to talk to, such as `https://recipes.example.org`.",
+        "`recipebox login` keeps it; a CI job sets the variable.",
+    ),
+    Setting(
+        "token",
+        Kind.TEXT,
+        Side.CLIENT,
+        "The token to authenticate with.",
+        "`recipebox login` keeps it in a file of mode 600; a CI job sets the variable.",
+        secret=True,
+        file_allowed=False,
+    ),
+    Setting(
+        "insecure",
+        Kind.SWITCH,
+        Side.CLIENT,
+        "Allow plain http to other machines than this one.",
+        "A token sent in the clear can be read on the way: only for networks that you trust.",
+        default=False,
+    ),
+    Setting(
+        "offline",
+        Kind.SWITCH,
+        Side.CLIENT,
+        "Use only what is in the cache; never the network.",
+        "Where there is no network, or to see that there is no need of one.",
+        default=False,
+    ),
+    Setting(
+        "cache",
+        Kind.PATH,
+        Side.CLIENT,
+        "The folder of the content-addressed cache.",
+        "By default the platform's cache folder; CI may point it to one that it keeps.",
+    ),
+    Setting(
+        "jobs",
+        Kind.WHOLE,
+        Side.CLIENT,
+        "How many transfers run at once.",
+        "More helps where latency is high; fewer is kinder to a thin line.",
+        default=4,
+        unit="transfers",
+        smallest=1,
+    ),
+    Setting(
+        "timeout",
+        Kind.WHOLE,
+        Side.CLIENT,
+        "How long a silent connection is waited for.",
+        "A line that stalls longer than this is tried again.",
+        default=30,
+        unit="seconds",
+        smallest=1,
+    ),
+    Setting(
+        "retries",
+        Kind.WHOLE,
+        Side.CLIENT,
+        "How often a failed request is tried again, with growing pauses.",
+        "0 shows every failure at once.",
+        default=4,
+        unit="tries",
+    ),
+    Setting(
+        "signing_key",
+        Kind.TEXT,
+        Side.CLIENT,
+        "An armoured GPG secret key to sign with, instead of one in the keyring.",
+        "For CI, where the key is a secret of the job.",
+        secret=True,
+        file_allowed=False,
+    ),
+    Setting(
+        "signing_passphrase",
+        Kind.TEXT,
+        Side.CLIENT,
+        "The passphrase of the signing key.",
+        "Where no agent and no person can be asked.",
+        secret=True,
+        file_allowed=False,
+    ),
+    Setting(
+        "signing_fingerprint",
+        Kind.TEXT,
+        Side.CLIENT,
+        "Which key of the keyring signs, by its fingerprint.",
+        "Needed only when the keyring has more than one secret key.",
+    ),
+    Setting(
+        "data",
+        Kind.PATH,
+        Side.SERVER,
+        "The folder of the server's database, blobs and key.",
+        "Everything that a backup must hold is in it.",
+    ),
+    Setting(
+        "listen",
+        Kind.ADDRESS,
+        Side.SERVER,
+        "Where the server listens; port 0 takes a free one.",
+        "Loopback by default, since a first try should not be an open door.",
+        default="127.0.0.1:8080",
+    ),
+    Setting(
+        "address_file",
+        Kind.PATH,
+        Side.SERVER,
+        "A file that gets the server's URL once it listens.",
+        "For scripts that start a server on a free port.",
+    ),
+    Setting(
+        "public_url",
+        Kind.TEXT,
+        Side.SERVER,
+        "The URL under which people reach the server, for the links that it hands out.",
+        "Needed behind a proxy; by default the host that was asked.",
+    ),
+    Setting(
+        "workers",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How many processes answer requests.",
+        "One or two a processor core.",
+        default=2,
+        unit="processes",
+        smallest=1,
+    ),
+    Setting(
+        "threads",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How many requests each process answers at once.",
+        "A slow transfer holds a thread for as long as it takes: have many, or a proxy in front.",
+        default=16,
+        unit="threads",
+        smallest=1,
+    ),
+    Setting(
+        "graceful_timeout",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How long a stopping server waits for the requests in flight.",
+        "As long as the longest transfer that should be let finish.",
+        default=120,
+        unit="seconds",
+        smallest=1,
+    ),
+    Setting(
+        "server_key",
+        Kind.PATH,
+        Side.SERVER,
+        "A file with the server's own armoured GPG secret key.",
+        "By default one is made in the data folder at first start; several servers of one registry "
+        "must share one.",
+    ),
+    Setting(
+        "server_key_passphrase",
+        Kind.TEXT,
+        Side.SERVER,
+        "The passphrase of the server's key.",
+        "Only for a key that has one.",
+        secret=True,
+        file_allowed=False,
+    ),
+    Setting(
+        "log_format",
+        Kind.CHOICE,
+        Side.SERVER,
+        "How the log is written.",
+        "json for machines that collect it.",
+        default="text",
+        choices=("text", "json"),
+    ),
+    Setting(
+        "failpoint",
+        Kind.TEXT,
+        Side.SERVER,
+        "Kill the process at this point of the code, as tests of crashes do.",
+        "Never set it on a server that is used.",
+        file_allowed=False,
+    ),
+)
+
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
