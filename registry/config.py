@@ -1,0 +1,48 @@
+"""What the registry is told at start: where its data is, and its limits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryConfig:
+    """Where the data is, and the limits.
+
+    ::
+
+        DATA/
+        ├── registry.sqlite3   what exists: rows
+        ├── blobs/, uploads/   bytes (storage/paths.py)
+        ├── keys/              the server's own key
+        └── migrations.lock    held while the schema moves
+    """
+
+    data: Path
+    """The data folder; made at first start, readable by its owner only."""
+
+    server_key: Path | None = None
+    """An armoured secret key without passphrase to sign with; None: one is made in `keys/`."""
+
+    busy_timeout: float = 30.0
+    """Seconds that a writer waits for another: a receipt takes gpg some 50 ms in a transaction."""
+
+    manifest_limit: int = 4 * 1024 * 1024
+    """Largest manifest in bytes: what the distribution specification asks for at least."""
+
+    channels: tuple[str, ...] = ("dev", "staging", "production")
+    """The channels of a new application, in the order in which a bundle passes them."""
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data / "registry.sqlite3"
+
+    @property
+    def migration_lock(self) -> Path:
+        """The file that whoever migrates holds a lock on."""
+        return self.data / "migrations.lock"
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the server's key."""
+        return self.data / "keys"

@@ -1,0 +1,403 @@
+"""What the registry refuses, and why. Errors carry values; web/ maps them to status and JSON.
+
+::
+
+    RegistryError
+    ├── AccessError
+    │   ├── InvalidToken             no such token, or another secret
+    │   │   └── ExpiredToken         it was good until a time
+    │   ├── NotAuthenticated         an anonymous request for what isn't public
+    │   └── Denied                   known and readable, but the role doesn't allow the verb
+    ├── NotFound                     missing, or private to others: the two can't be told apart
+    │   ├── NamespaceUnknown
+    │   ├── RepositoryUnknown
+    │   ├── ManifestUnknown
+    │   ├── BlobUnknown
+    │   ├── UploadUnknown
+    │   ├── PackageUnknown
+    │   ├── ReleaseUnknown
+    │   ├── ApplicationUnknown
+    │   ├── ChannelUnknown
+    │   ├── BundleUnknown
+    │   └── TokenUnknown
+    ├── Invalid                      what was sent can't be taken
+    │   ├── ManifestTooLarge
+    │   ├── ManifestBlobUnknown      a manifest that needs blobs or manifests that aren't there
+    │   ├── WrongKind                a name is one thing: package, application or plain
+    │   ├── BodyTooShort             the body ended before its announced length
+    │   ├── InvalidKey               not a key that a namespace may have
+    │   ├── InvalidRelease           not what a release must be
+    │   ├── InvalidBundle            a lock whose parts don't hold
+    │   └── InvalidValue             a field with a value outside of its rule
+    ├── Untrusted                    a signature is missing, or doesn't hold
+    ├── Conflict
+    │   ├── NamespaceExists
+    │   ├── ReleaseExists            the same version with other bytes
+    │   ├── OffsetConflict           an upload holds another number of bytes
+    │   ├── UploadInUse              another request writes to the upload
+    │   ├── ServerOwned              a tag of the server's: a release's or a channel's
+    │   ├── InUse                    can't be deleted: what needs it is named
+    │   ├── PointerMoved             the channel isn't where the promotion expected it
+    │   └── GateClosed               a gate of the channel refuses the bundle
+    └── SchemaError
+        ├── SchemaTooNew             made by a later version of Recipebox
+        └── SchemaNotReady           migrations haven't run
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+
+class RegistryError(Exception):
+    """Base of everything that `registry` raises; `hint` says what to do, where that isn't clear."""
+
+    hint: str | None = None
+
+
+class AccessError(RegistryError):
+    """Base of refusals that are about who asks."""
+
+
+class InvalidToken(AccessError):
+    """A token that isn't one of ours, is revoked, or has another secret."""
+
+    hint = "log in again, or ask an administrator for a token"
+
+    def __init__(self, reason: str = "no such token, or it is revoked") -> None:
+        self.reason = reason
+        super().__init__(f"the token was refused: {reason}")
+
+
+class ExpiredToken(InvalidToken):
+    """The token `name` was good until `expired`."""
+
+    def __init__(self, name: str, expired: datetime) -> None:
+        self.name = name
+        self.expired = expired
+        super().__init__(f"it expired at {expired:%Y-%m-%dT%H:%M:%SZ} (token of {name!r})")
+
+
+class NotAuthenticated(AccessError):
+    """An anonymous request for `what`, which isn't public (or isn't there)."""
+
+    hint = "log in with a token: recipebox login"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"{what} needs a log-in")
+
+
+class Denied(AccessError):
+    """The principal `who` may not `verb` on `what`."""
+
+    def __init__(self, who: str, verb: str, what: str, reason: str) -> None:
+        self.who = who
+        self.verb = verb
+        self.what = what
+        self.reason = reason
+        super().__init__(f"{who} may not {verb} on {what}: {reason}")
+
+
+class NotFound(RegistryError):
+    """Nothing called `name` that the principal may know of; `kind` is what was looked for."""
+
+    kind = "thing"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"no {self.kind} {name}, or it is private to others")
+
+
+class NamespaceUnknown(NotFound):
+    """No such namespace."""
+
+    kind = "namespace"
+
+
+class RepositoryUnknown(NotFound):
+    """No such repository."""
+
+    kind = "repository"
+
+
+class ManifestUnknown(NotFound):
+    """No such manifest or tag, as `repository@digest` or `repository:tag`."""
+
+    kind = "manifest"
+
+
+class BlobUnknown(NotFound):
+    """No such blob, as `repository@digest`."""
+
+    kind = "blob"
+
+
+class UploadUnknown(NotFound):
+    """No such upload, or it has ended."""
+
+    kind = "upload"
+    hint = "start another upload"
+
+
+class PackageUnknown(NotFound):
+    """No such package."""
+
+    kind = "package"
+
+
+class ReleaseUnknown(NotFound):
+    """No such release, as `package@version`."""
+
+    kind = "release"
+
+
+class ApplicationUnknown(NotFound):
+    """No such application."""
+
+    kind = "application"
+    hint = "the first promotion of a lock creates it"
+
+
+class ChannelUnknown(NotFound):
+    """No such channel, as `application/channel`; `known` are those there are."""
+
+    kind = "channel"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.known = tuple(known)
+        super().__init__(name)
+        self.hint = f"its channels are {', '.join(known)}"
+
+
+class BundleUnknown(NotFound):
+    """No such bundle, as `application@digest`."""
+
+    kind = "bundle"
+
+
+class TokenUnknown(NotFound):
+    """No such token, by its public id."""
+
+    kind = "token"
+
+
+class Invalid(RegistryError):
+    """Base of what was sent and can't be taken."""
+
+
+class ManifestTooLarge(Invalid):
+    """A manifest over `limit` bytes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        self.size = size
+        self.limit = limit
+        super().__init__(f"a manifest of {size} bytes; the limit is {limit}")
+
+
+class ManifestBlobUnknown(Invalid):
+    """A manifest that needs `digests`, which `repository` doesn't hold."""
+
+    hint = "push the blobs and child manifests first, then the manifest"
+
+    def __init__(self, repository: str, digests: Sequence[str]) -> None:
+        self.repository = repository
+        self.digests = tuple(digests)
+        super().__init__(
+            f"{repository} doesn't hold {', '.join(digests)}, which the manifest needs"
+        )
+
+
+class WrongKind(Invalid):
+    """`name` is a `found`, and can't be or take a `wanted`."""
+
+    def __init__(self, name: str, *, found: str, wanted: str) -> None:
+        self.name = name
+        self.found = found
+        self.wanted = wanted
+        super().__init__(f"{name} is a {found} and can't take a {wanted}: a name is one thing")
+
+
+class BodyTooShort(Invalid):
+    """A body that ended after `found` of `expected` bytes; `size` of the upload are kept."""
+
+    def __init__(self, upload_id: str, *, expected: int, found: int, size: int) -> None:
+        self.upload_id = upload_id
+        self.expected = expected
+        self.found = found
+        self.size = size
+        super().__init__(
+            f"the body ended after {found} of {expected} bytes; the upload holds {size}, go on there"
+        )
+
+
+class InvalidKey(Invalid):
+    """Key material that a namespace can't have."""
+
+    def __init__(self, namespace: str, reason: str) -> None:
+        self.namespace = namespace
+        self.reason = reason
+        super().__init__(f"not a key for {namespace}: {reason}")
+
+
+class InvalidRelease(Invalid):
+    """`digest` in `package` can't be a release: `reason`, at `where`."""
+
+    def __init__(self, package: str, digest: str, where: str, reason: str) -> None:
+        self.package = package
+        self.digest = digest
+        self.where = where
+        self.reason = reason
+        super().__init__(f"{package}@{digest} can't be admitted: {where}: {reason}")
+
+
+class InvalidBundle(Invalid):
+    """A bundle of `application` can't be made; `problems` names every part and its fault."""
+
+    def __init__(self, application: str, problems: Sequence[str]) -> None:
+        self.application = application
+        self.problems = tuple(problems)
+        super().__init__(f"no bundle for {application}: {'; '.join(problems)}")
+
+
+class InvalidValue(Invalid):
+    """The field `field` with `value`, which breaks `rule`."""
+
+    def __init__(self, field: str, value: str, rule: str) -> None:
+        self.field = field
+        self.value = value
+        self.rule = rule
+        super().__init__(f"{field} is {value[:100]!r}, but must be {rule}")
+
+
+class Untrusted(RegistryError):
+    """No good signature on `what`: expected is who must have signed, found what was there."""
+
+    def __init__(self, what: str, *, expected: str, found: str) -> None:
+        self.what = what
+        self.expected = expected
+        self.found = found
+        super().__init__(f"{what} isn't trusted: expected {expected}, found {found}")
+
+
+class Conflict(RegistryError):
+    """Base of what clashes with what is there."""
+
+
+class NamespaceExists(Conflict):
+    """The namespace `name` is taken."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"the namespace {name} is taken")
+
+
+class ReleaseExists(Conflict):
+    """`package` `version` is listed with the digest `listed`, and `offered` is another."""
+
+    hint = "a version never changes: publish these bytes as another version"
+
+    def __init__(self, package: str, version: str, *, listed: str, offered: str) -> None:
+        self.package = package
+        self.version = version
+        self.listed = listed
+        self.offered = offered
+        super().__init__(
+            f"{package} {version} is listed as {listed}; the bytes offered now are {offered}"
+        )
+
+
+class OffsetConflict(Conflict):
+    """Bytes for `found`, where the upload holds `size`."""
+
+    def __init__(self, upload_id: str, *, size: int, found: int) -> None:
+        self.upload_id = upload_id
+        self.size = size
+        self.found = found
+        super().__init__(f"the upload holds {size} bytes; bytes were sent for {found}")
+
+
+class UploadInUse(Conflict):
+    """Another request writes to the upload at this moment."""
+
+    hint = "wait for the other request to end, ask for the upload's size, and go on there"
+
+    def __init__(self, upload_id: str) -> None:
+        self.upload_id = upload_id
+        super().__init__(f"another request is writing to the upload {upload_id}")
+
+
+class ServerOwned(Conflict):
+    """The tag `tag` of `repository` is the server's: `reason` says what it stands for."""
+
+    def __init__(self, repository: str, tag: str, reason: str) -> None:
+        self.repository = repository
+        self.tag = tag
+        self.reason = reason
+        super().__init__(f"the tag {repository}:{tag} belongs to the server: {reason}")
+
+
+class InUse(Conflict):
+    """`what` can't be deleted, since `needed_by` needs it."""
+
+    def __init__(self, what: str, needed_by: Sequence[str]) -> None:
+        self.what = what
+        self.needed_by = tuple(needed_by)
+        super().__init__(f"{what} can't be deleted: it is needed by {', '.join(needed_by)}")
+
+
+class PointerMoved(Conflict):
+    """`channel` points to `found`, not to `expected`."""
+
+    hint = "look at what the channel holds now, and promote again if you still want to"
+
+    def __init__(
+        self, application: str, channel: str, *, expected: str | None, found: str | None
+    ) -> None:
+        self.application = application
+        self.channel = channel
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"{application} {channel} holds {found or 'nothing'}, not {expected or 'nothing'}: "
+            "another promotion came first"
+        )
+
+
+class GateClosed(Conflict):
+    """Gates of `channel` that refuse `bundle`: `reasons` has one sentence each."""
+
+    def __init__(self, application: str, channel: str, bundle: str, reasons: Sequence[str]) -> None:
+        self.application = application
+        self.channel = channel
+        self.bundle = bundle
+        self.reasons = tuple(reasons)
+        super().__init__(f"{application} {channel} refuses {bundle}: {'; '.join(reasons)}")
+
+
+class SchemaError(RegistryError):
+    """Base of a database that this version can't work with."""
+
+
+class SchemaTooNew(SchemaError):
+    """The database has the schema `found`; this version knows up to `known`."""
+
+    hint = "start the version of Recipebox that wrote it, or a later one"
+
+    def __init__(self, place: str, *, found: str, known: str) -> None:
+        self.place = place
+        self.found = found
+        self.known = known
+        super().__init__(
+            f"{place} has schema {found}, but this version knows schemas up to {known}"
+        )
+
+
+class SchemaNotReady(SchemaError):
+    """Migrations haven't run: `missing` are still to come."""
+
+    hint = "start the server with 'recipebox serve', which runs them"
+
+    def __init__(self, place: str, missing: Sequence[str]) -> None:
+        self.place = place
+        self.missing = tuple(missing)
+        super().__init__(f"{place} lacks the migrations {', '.join(missing)}")

@@ -1,0 +1,1 @@
+"""What `/v2/` does: uploads, blobs, manifests, tags, referrers, repositories."""

@@ -1,0 +1,40 @@
+"""Failpoints: named places in the write path where a test may kill the server.
+
+The process whose environment has `RECIPEBOX_FAILPOINT=<name>` sends itself SIGKILL when it reaches
+that place, which is what a power cut or the out-of-memory killer does. Every point is listed here,
+storage's and the registry's, and stands exactly once in the code (a unit test counts), so that the
+end-to-end test that kills a server at each can't forget one.
+"""
+
+import os
+import signal
+from enum import StrEnum
+
+VARIABLE = "RECIPEBOX_FAILPOINT"
+
+
+class Failpoint(StrEnum):
+    """Where a server may be killed, in the order in which a publish and a promotion pass them."""
+
+    UPLOAD_AFTER_START = "upload.after_start"
+    UPLOAD_AFTER_APPEND = "upload.after_append"
+    BLOB_AFTER_WRITE = "blob.after_write"
+    BLOB_AFTER_LINK = "blob.after_link"
+    UPLOAD_BEFORE_COMMIT = "upload.before_commit"
+    UPLOAD_AFTER_COMMIT = "upload.after_commit"
+    MANIFEST_BEFORE_COMMIT = "manifest.before_commit"
+    MANIFEST_AFTER_COMMIT = "manifest.after_commit"
+    ADMIT_BEFORE_RECEIPT = "admit.before_receipt"
+    ADMIT_BEFORE_COMMIT = "admit.before_commit"
+    ADMIT_AFTER_COMMIT = "admit.after_commit"
+    BUNDLE_BEFORE_COMMIT = "bundle.before_commit"
+    BUNDLE_AFTER_COMMIT = "bundle.after_commit"
+    PROMOTE_BEFORE_RECORD = "promote.before_record"
+    PROMOTE_BEFORE_COMMIT = "promote.before_commit"
+    PROMOTE_AFTER_COMMIT = "promote.after_commit"
+
+
+def failpoint(point: Failpoint) -> None:
+    """Kill this process with SIGKILL if the environment asks for it at `point`."""
+    if os.environ.get(VARIABLE) == point.value:
+        os.kill(os.getpid(), signal.SIGKILL)
