@@ -54,7 +54,7 @@ class Namespaces:
         """
         raise NotImplementedError
 
-    def list(self, principal: Principal) -> list[Namespace]:
+    def visible(self, principal: Principal) -> list[Namespace]:
         """Return the namespaces that `principal` may read, by name."""
         raise NotImplementedError
 

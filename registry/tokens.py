@@ -30,7 +30,7 @@ class NewToken:
 
 
 class Tokens:
-    """Makes, lists and revokes tokens. Asked by an operator on the machine, so without principal."""
+    """Makes, lists and revokes tokens, asked by an operator on the machine: without a principal."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -56,7 +56,7 @@ class Tokens:
         """Make an administrator's token if the server has never had a token, else return None."""
         raise NotImplementedError
 
-    def list(self) -> list[Token]:
+    def all(self) -> list[Token]:
         """Return every token, also those expired or revoked, oldest first."""
         raise NotImplementedError
 

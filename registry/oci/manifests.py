@@ -52,6 +52,7 @@ class Manifests:
         reference: Tag | Digest,
         data: bytes,
         media_type: str | None,
+        *,
         tags: Sequence[Tag] = (),
     ) -> PutManifest:
         """Take in a manifest, under a digest or a tag, and under further `tags`.

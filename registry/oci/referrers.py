@@ -18,7 +18,7 @@ class ReferrersIndex:
 class Referrers:
     """Lists referrers."""
 
-    def list(
+    def index(
         self,
         principal: Principal,
         repository: RepositoryName,

@@ -18,6 +18,6 @@ class Kind(StrEnum):
 class Repositories:
     """Lists repositories."""
 
-    def list(self, principal: Principal, limit: int | None = None, last: str | None = None) -> Page:
+    def page(self, principal: Principal, limit: int | None = None, last: str | None = None) -> Page:
         """Return the names of repositories with something that the principal may see."""
         raise NotImplementedError

@@ -17,7 +17,7 @@ class Page:
 class Tags:
     """Lists tags."""
 
-    def list(
+    def page(
         self,
         principal: Principal,
         repository: RepositoryName,
