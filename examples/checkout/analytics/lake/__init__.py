@@ -1,0 +1,1 @@
+# reader.py is in the data team's repository now

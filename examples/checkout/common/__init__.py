@@ -1,0 +1,1 @@
+# shared by everything. do not put business logic here!!

@@ -1,0 +1,2 @@
+def render(title, header, rows):
+    raise NotImplementedError("Jonas has it on his laptop")

@@ -1,0 +1,1 @@
+# fourier.py and smoothing.py: see data team

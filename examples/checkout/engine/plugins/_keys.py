@@ -1,0 +1,2 @@
+def key_of(record):
+    return (record.get("email") or "").lower()

@@ -1,0 +1,3 @@
+#!/bin/sh
+set -e
+tar czf "/backup/$(date +%F).tgz" orchestrator/Data

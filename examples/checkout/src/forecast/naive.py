@@ -1,0 +1,2 @@
+def naive(history, n):
+    return [history[-1]] * n
