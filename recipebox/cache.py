@@ -1,0 +1,165 @@
+"""The client's cache: blobs by digest, and answers of the sparse index with their ETags.
+
+::
+
+    <cache>/
+    ├── blobs/sha256/ab/abcd…       verified as they were written, and again at each read
+    └── index/<sha256 of registry and name>.json
+                                    {schema_version, registry, name, etag, as_of, body}
+
+Files appear by a rename, so a reader never sees half of one. Reading one touches it; `prune`
+removes what nobody has touched for a while.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from artifacts.digest import Digest
+from artifacts.errors import DigestMismatch
+from recipebox.config import write_atomically
+
+_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a cache holds, or lost: `files`, and their `size` in bytes."""
+
+    files: int
+    size: int
+
+
+class Cache:
+    """A folder of verified bytes; safe to share between processes, and to delete at any time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, digest: Digest) -> Path | None:
+        """Return the file of a blob, verified now; None where it isn't, or isn't any more."""
+        path = self._blob(digest)
+        try:
+            with path.open("rb") as file:
+                found = Digest.of_stream(file, digest.algorithm)
+        except FileNotFoundError:
+            return None
+        if found != digest:
+            path.unlink(missing_ok=True)
+            return None
+        os.utime(path)
+        return path
+
+    def read(self, digest: Digest) -> bytes | None:
+        """Return a blob's bytes; None where the cache hasn't got it."""
+        path = self._blob(digest)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if Digest.of(data, digest.algorithm) != digest:
+            path.unlink(missing_ok=True)
+            return None
+        os.utime(path)
+        return data
+
+    @contextmanager
+    def writing(self, digest: Digest) -> Iterator[BinaryIO]:
+        """Give a file to write a blob to; it appears when the block ends well, else vanishes.
+
+        Raises:
+            DigestMismatch: what was written has another digest.
+        """
+        path = self._blob(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                yield file
+                file.flush()
+                file.seek(0)
+                found = Digest.of_stream(file, digest.algorithm)
+            _check(digest, found)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def put(self, data: bytes) -> Digest:
+        """Keep bytes; return their digest."""
+        digest = Digest.of(data)
+        with self.writing(digest) as file:
+            file.write(data)
+        return digest
+
+    def index_entry(self, registry: str, name: str) -> dict[str, Any] | None:
+        """Return the kept answer {etag, as_of, body} for `name`; None where there is none."""
+        try:
+            drawn = json.loads(self._entry(registry, name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        if not isinstance(drawn, dict) or drawn.get("schema_version") != _SCHEMA_VERSION:
+            return None
+        return drawn
+
+    def keep_index_entry(
+        self, registry: str, name: str, *, etag: str, as_of: int, body: object
+    ) -> None:
+        """Keep an answer of the index, and the revision as of which it was asked."""
+        drawn = {
+            "schema_version": _SCHEMA_VERSION,
+            "registry": registry,
+            "name": name,
+            "etag": etag,
+            "as_of": as_of,
+            "body": body,
+        }
+        write_atomically(self._entry(registry, name), json.dumps(drawn).encode())
+
+    def usage(self) -> Usage:
+        """Count what is there."""
+        return self._count(self._files())
+
+    def prune(self, older_than: float, now: float | None = None) -> Usage:
+        """Remove what was not read for `older_than` seconds, and what writers left behind."""
+        limit = (time.time() if now is None else now) - older_than
+        old = [path for path in self._files() if path.stat().st_mtime < limit]
+        removed = self._count(old)
+        for path in old:
+            path.unlink(missing_ok=True)
+        return removed
+
+    def clear(self) -> Usage:
+        """Remove everything that is Recipebox's in the folder."""
+        removed = self.usage()
+        for folder in ("blobs", "index"):
+            shutil.rmtree(self.root / folder, ignore_errors=True)
+        return removed
+
+    def _files(self) -> list[Path]:
+        folders = (self.root / "blobs", self.root / "index")
+        return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+
+    @staticmethod
+    def _count(paths: list[Path]) -> Usage:
+        return Usage(len(paths), sum(path.stat().st_size for path in paths))
+
+    def _blob(self, digest: Digest) -> Path:
+        return self.root / "blobs" / digest.algorithm / digest.hex[:2] / digest.hex
+
+    def _entry(self, registry: str, name: str) -> Path:
+        key = hashlib.sha256(f"{registry}\n{name}".encode()).hexdigest()
+        return self.root / "index" / f"{key}.json"
+
+
+def _check(expected: Digest, found: Digest) -> None:
+    if found != expected:
+        raise DigestMismatch("cached blob", expected=expected, found=found)

@@ -1,0 +1,35 @@
+"""The `recipebox` command's entry: cleans sys.path, then runs the group of commands.
+
+Nothing heavy and nothing third-party is imported here before `drop_foreign_paths` has run: a
+checkout with PYTHONPATH=. may hold a `click.py` or `yaml.py` of its own.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from recipebox import HOME
+
+
+def drop_foreign_paths(path: list[str], environ: Mapping[str, str]) -> None:
+    """Take out of `path` (sys.path) what PYTHONPATH or the working directory put there.
+
+    The entry where recipebox itself lives stays.
+    """
+    foreign = {
+        os.path.abspath(entry)  # noqa: PTH100
+        for entry in environ.get("PYTHONPATH", "").split(os.pathsep)
+    } | {os.path.abspath(".")}  # noqa: PTH100
+    path[:] = [
+        entry
+        for entry in path
+        if (resolved := os.path.abspath(entry)) == HOME or resolved not in foreign  # noqa: PTH100
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code (recipebox/errors.py has the table)."""
+    drop_foreign_paths(sys.path, os.environ)
+    from recipebox.group import run
+
+    return run(arguments)
