@@ -1,0 +1,214 @@
+"""What can be wrong with a recipe, its closure, its wheels, or a package.
+
+::
+
+    RecipeError
+    ├── InvalidRecipe           the YAML can't be read as a recipe: file, line, column
+    │   └── UnsupportedRecipe   it is something else: a template, TOSCA, steps under another key
+    ├── InvalidProject          recipebox.toml
+    ├── MissingModules          code that is asked for and isn't there, and who asks
+    ├── InvalidModule           code of the closure that can't be read
+    ├── UnsafePath              a path that leaves its folder, or can't be laid out everywhere
+    ├── InvalidMetadata         package.json or deployment_config.yaml
+    ├── InvalidLayer            a layer that says something else than it holds, or that climbs out
+    ├── WheelError
+    │   ├── NoWheel             a distribution without a wheel for a platform and Python
+    │   ├── WheelConflict       no one version of a distribution for every Python minor
+    │   ├── InvalidWheelLock    recipebox.wheels.toml
+    │   └── WheelMismatch       a wheel that isn't the one that was locked
+    ├── ProofFailed             the packed result does not run
+    └── NotAPackage             a folder that isn't a package's tree
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class RecipeError(Exception):
+    """Base of everything that `recipes` raises."""
+
+
+class InvalidRecipe(RecipeError):
+    """A file that is not a recipe: `path`, `line` and `column` (from 1, or None), `reason`."""
+
+    def __init__(
+        self, path: Path, reason: str, *, line: int | None = None, column: int | None = None
+    ) -> None:
+        self.path = path
+        self.reason = reason
+        self.line = line
+        self.column = column
+        place = str(path)
+        if line is not None:
+            place += f":{line}"
+        if column is not None:
+            place += f":{column}"
+        super().__init__(f"{place}: {reason}")
+
+
+class UnsupportedRecipe(InvalidRecipe):
+    """A file that is recognised, and is something else than a recipe: `kind` names it."""
+
+    def __init__(self, path: Path, kind: str, reason: str, *, line: int | None = None) -> None:
+        self.kind = kind
+        super().__init__(path, reason, line=line)
+
+
+class InvalidProject(RecipeError):
+    """A `recipebox.toml` that can't be used: `path`, `key` (dotted, or None), `reason`."""
+
+    def __init__(self, path: Path, reason: str, *, key: str | None = None) -> None:
+        self.path = path
+        self.key = key
+        self.reason = reason
+        super().__init__(f"{path}: {f'{key}: ' if key else ''}{reason}")
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Missing:
+    """A dotted module name that isn't there, and who asks for it (a step, or file:line)."""
+
+    module: str
+    asked_by: str
+
+
+class MissingModules(RecipeError):
+    """Modules that the recipe needs and the checkout lacks: `missing`, and where it was looked."""
+
+    def __init__(self, missing: Sequence[Missing], root: Path) -> None:
+        self.missing = tuple(sorted(missing))
+        self.root = root
+        lines = "\n".join(f"  {each.module}, asked for by {each.asked_by}" for each in self.missing)
+        count = len({each.module for each in self.missing})
+        super().__init__(
+            f"{count} module{'s are' if count > 1 else ' is'} missing in {root}:\n{lines}\n"
+            "Add what is missing or mend who asks for it; nothing was packed."
+        )
+
+
+class InvalidModule(RecipeError):
+    """A module of the closure that can't be read as Python: `path`, `line`, `reason`."""
+
+    def __init__(self, path: str, line: int | None, reason: str, asked_by: str) -> None:
+        self.path = path
+        self.line = line
+        self.reason = reason
+        self.asked_by = asked_by
+        place = path if line is None else f"{path}:{line}"
+        super().__init__(f"{place}: {reason} (asked for by {asked_by})")
+
+
+class UnsafePath(RecipeError):
+    """A path that may not be in a package: `path`, `reason`."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path!r}: {reason}")
+
+
+class InvalidMetadata(RecipeError):
+    """A package.json or deployment_config.yaml outside of its schema: `what`, `problems`."""
+
+    def __init__(self, what: str, problems: Sequence[str]) -> None:
+        self.what = what
+        self.problems = tuple(problems)
+        super().__init__(f"{what} is not valid: {'; '.join(self.problems)}")
+
+
+class InvalidLayer(RecipeError):
+    """A layer that is refused: `title` names it, `entry` the entry of its tar (or None)."""
+
+    def __init__(self, title: str, reason: str, *, entry: str | None = None) -> None:
+        self.title = title
+        self.entry = entry
+        self.reason = reason
+        where = f"layer {title!r}" if entry is None else f"layer {title!r}, entry {entry!r}"
+        super().__init__(f"{where}: {reason}; nothing of it may be used")
+
+
+class WheelError(RecipeError):
+    """Base of what can go wrong with wheels: `reason`."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class NoWheel(WheelError):
+    """A distribution without a wheel that fits: `distribution`, `platform`, `python`."""
+
+    def __init__(
+        self, distribution: str, platform: str, python: str, *, asked_by: str, said: str
+    ) -> None:
+        self.distribution = distribution
+        self.platform = platform
+        self.python = python
+        self.asked_by = asked_by
+        super().__init__(
+            f"{distribution} has no wheel for Python {python} on {platform}"
+            f" (asked for by {asked_by}). pip said:\n{said}\n"
+            "Build one and name its folder in PIP_FIND_LINKS, name another distribution under"
+            " [wheels] in recipebox.toml, or narrow [package] python or platforms there."
+        )
+
+
+class WheelConflict(WheelError):
+    """No one version of each distribution fits every Python minor: `python` is where it failed."""
+
+    def __init__(self, python: str, platform: str, chosen: Sequence[str], *, said: str) -> None:
+        self.python = python
+        self.platform = platform
+        self.chosen = tuple(chosen)
+        super().__init__(
+            f"Python {python} on {platform} has no wheels of the versions that the lowest Python"
+            f" needs ({', '.join(chosen)}). pip said:\n{said}\n"
+            "Narrow [package] python in recipebox.toml, or pin a version in requirements.txt that"
+            " has wheels for all of them."
+        )
+
+
+class InvalidWheelLock(WheelError):
+    """A `recipebox.wheels.toml` that can't be used: `path`."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}; delete it to have it made again")
+
+
+class WheelMismatch(WheelError):
+    """A wheel with other bytes than were locked: `filename`, `expected`, `found` (sha256 hex)."""
+
+    def __init__(self, filename: str, *, expected: str, found: str) -> None:
+        self.filename = filename
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"{filename}: expected sha256 {expected}, found {found}; the index or the cache gave"
+            " another file than the one that was locked"
+        )
+
+
+class ProofFailed(RecipeError):
+    """The packed result did not run: `exit_code`, and the end of what it printed."""
+
+    def __init__(self, package: str, exit_code: int, output: str) -> None:
+        self.package = package
+        self.exit_code = exit_code
+        self.output = output
+        super().__init__(
+            f"{package} was packed, and then did not run from a clean folder: exit code"
+            f" {exit_code}. It printed last:\n{output}\n"
+            "Nothing was laid out. What it lacks can be named under data in recipebox.toml;"
+            " --no-run packs without this proof."
+        )
+
+
+class NotAPackage(RecipeError):
+    """A folder without what a package has: `path`, `reason`."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")

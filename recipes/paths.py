@@ -1,0 +1,58 @@
+"""Which paths may be in a package: the one rule, for packing, for layers and for unpacking."""
+
+import unicodedata
+from collections.abc import Iterable
+
+from recipes.errors import UnsafePath
+
+_LONGEST_NAME = 255  # bytes; ext4, xfs, APFS and NTFS agree on it
+_LONGEST_PATH = 1024
+
+
+def check_path(path: str) -> str:
+    """Return `path` if it is relative, `/`-separated and means the same on every system.
+
+    Raises:
+        UnsafePath: it is empty, absolute, has `..`, `.` or an empty segment, a backslash, control
+            characters, or is too long; or it isn't UTF-8.
+    """
+    if not path or path.startswith("/"):
+        raise UnsafePath(path, "an absolute or empty path may not be in a package")
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError as error:
+        raise UnsafePath(path, "its name is not UTF-8; rename it") from error
+    if "\\" in path or any(unicodedata.category(each) in {"Cc", "Zl", "Zp"} for each in path):
+        raise UnsafePath(path, "it has a backslash or a control character; rename it")
+    if len(encoded) > _LONGEST_PATH:
+        raise UnsafePath(path, f"it is longer than {_LONGEST_PATH} bytes")
+    for segment in path.split("/"):
+        if segment in {"", ".", ".."}:
+            raise UnsafePath(path, f"the segment {segment!r} may not be in a path")
+        if len(segment.encode()) > _LONGEST_NAME:
+            raise UnsafePath(path, f"a segment is longer than {_LONGEST_NAME} bytes")
+    return path
+
+
+def fold(path: str) -> str:
+    """Return the form under which two paths are one on a file system that ignores case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def check_paths(paths: Iterable[str]) -> None:
+    """Check every path, and that no two name one file where case or normal form don't count.
+
+    Raises:
+        UnsafePath: a path breaks `check_path`, or collides with another.
+    """
+    seen: dict[str, str] = {}
+    for path in paths:
+        check_path(path)
+        parts = path.split("/")
+        for length in range(1, len(parts) + 1):
+            prefix = "/".join(parts[:length])
+            other = seen.setdefault(fold(prefix), prefix)
+            if other != prefix:
+                raise UnsafePath(
+                    path, f"it differs from {other!r} only in case or normal form; rename one"
+                )
