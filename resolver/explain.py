@@ -1,0 +1,188 @@
+"""Why nothing fits: who requires what, what exists, and what keeps it out, in plain sentences.
+
+The facts are a proof (resolver/derive.py): they can't all hold together, and none can be left out.
+They are told from the user's own requirements downwards; then, for each package of which nothing
+is left, what there is of it and why it doesn't count.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from artifacts.reference import PackageName
+from resolver.candidate import Candidate, Environment
+from resolver.derive import Fact, Proof
+from resolver.offers import Offer, Offers, bits
+from resolver.requirement import Requirement
+from resolver.source import NamingSource
+
+_SHOWN = 4
+_PRERELEASE = (
+    "a prerelease; it counts only where the requirement names one of the same version, "
+    "or where prereleases are allowed"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """The releases `by` (none: the user) all require `requirement`; `by` is newest first."""
+
+    by: tuple[Candidate, ...]
+    requirement: Requirement
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        if not self.by:
+            return f"You require {self.requirement}."
+        verb = "requires" if len(self.by) == 1 else "require"
+        return f"{self.by[0].name} {_versions(self.by)} {verb} {self.requirement}."
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Facts that can't all hold, in the order to tell them, and what there is of the packages."""
+
+    environment: Environment
+    revision: int
+    facts: tuple[Required, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All of it: a headline, the facts, and what exists."""
+        headline = (
+            f"No set of releases fits all requirements ({self.environment}, "
+            f"index revision {self.revision})."
+        )
+        return (headline, *(str(fact) for fact in self.facts), *self.notes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines; `by` is null for the user's own requirements."""
+        return {
+            "python": self.environment.python,
+            "platform": self.environment.platform,
+            "revision": self.revision,
+            "facts": [
+                {
+                    "by": {
+                        "package": str(fact.by[0].name),
+                        "versions": [str(candidate.version) for candidate in fact.by],
+                    }
+                    if fact.by
+                    else None,
+                    "package": str(fact.requirement.package),
+                    "range": str(fact.requirement.range),
+                    "extras": list(fact.requirement.extras),
+                    "sentence": str(fact),
+                }
+                for fact in self.facts
+            ],
+            "notes": list(self.notes),
+        }
+
+
+def explain(proof: Proof, offers: Offers) -> Explanation:
+    """Put a proof into words."""
+    facts = _told_from_the_top(proof.facts, offers)
+    targets = list(dict.fromkeys(fact.requirement.package for fact in facts))
+    notes: list[str] = []
+    for package in targets:
+        wanted = [fact.requirement for fact in facts if fact.requirement.package == package]
+        notes.extend(_notes(list(dict.fromkeys(wanted)), offers))
+    return Explanation(offers.environment, offers.revision, facts, tuple(notes))
+
+
+def _told_from_the_top(facts: Iterable[Fact], offers: Offers) -> tuple[Required, ...]:
+    """Order facts from the user's downwards, and name only releases that those before allow."""
+    left = sorted(facts, key=lambda fact: (str(fact.requirement), str(fact.by), fact.mask))
+    told = [fact for fact in left if fact.by is None]
+    named = dict.fromkeys(fact.requirement.package for fact in told)
+    for package in (queue := list(named)):
+        own = [fact for fact in left if fact.by == package]
+        told.extend(own)
+        for fact in own:
+            if fact.requirement.package not in named:
+                named[fact.requirement.package] = None
+                queue.append(fact.requirement.package)
+    allowed: dict[PackageName, int] = {}
+    for fact in told:
+        package = fact.requirement.package
+        allowed[package] = allowed.get(package, 0) | offers[package].fitting(fact.requirement)
+    return tuple(
+        Required(
+            ()
+            if fact.by is None
+            else tuple(offers[fact.by].candidates[at] for at in bits(fact.mask & allowed[fact.by])),
+            fact.requirement,
+        )
+        for fact in told
+    )
+
+
+def _notes(wanted: Sequence[Requirement], offers: Offers) -> Iterator[str]:
+    """Say what there is of a package, where that is why a requirement on it can't be had."""
+    offer = offers[wanted[0].package]
+    if not offer.known:
+        yield _unknown(offer.name, offers)
+        return
+    yield from _refusals(wanted, offer)
+    hopeless = [one for one in wanted if not offer.fitting(one)]
+    together = offer.usable
+    for one in wanted:
+        together &= offer.fitting(one)
+    if any(one.extras for one in hopeless):
+        for one in hopeless:
+            extras = ",".join(one.extras)
+            yield f"No release of {offer.name} declares extras, so none has [{extras}]."
+    elif hopeless:
+        ranges = _and(str(one.range) for one in hopeless)
+        yield f"No release of {offer.name} that can be used is in {ranges}: {_what_exists(offer)}."
+    elif not together:
+        ranges = _and(str(one.range) for one in wanted)
+        yield f"No release of {offer.name} is in {ranges} at once: {_what_exists(offer)}."
+
+
+def _refusals(wanted: Sequence[Requirement], offer: Offer) -> Iterator[str]:
+    """Say of each release that a range would take why it isn't used; one sentence a reason."""
+    taken = plain = 0
+    for one in wanted:
+        taken |= offer.matching(one.range, allow_prereleases=True)
+        plain |= offer.matching(one.range, allow_prereleases=offer.allow_prereleases)
+    reasons: dict[str, list[Candidate]] = {}
+    for at in bits(taken):
+        if at in offer.refused:
+            reasons.setdefault(offer.refused[at], []).append(offer.candidates[at])
+        elif not plain >> at & 1:
+            reasons.setdefault(_PRERELEASE, []).append(offer.candidates[at])
+    for reason, candidates in reasons.items():
+        verb = "is" if len(candidates) == 1 else "are each"
+        yield f"{offer.name} {_versions(candidates)} {verb} {reason}."
+
+
+def _what_exists(offer: Offer) -> str:
+    if not offer.candidates:
+        return "it has no releases"
+    return f"there is {_versions(offer.candidates)}"
+
+
+def _unknown(package: PackageName, offers: Offers) -> str:
+    sentence = f"{package} is not in the index, or may not be read with this login"
+    if isinstance(offers.source, NamingSource):
+        names = sorted(str(name) for name in offers.source.list_names())
+        near = difflib.get_close_matches(str(package), names, n=1)
+        if near:
+            return f"{sentence}; did you mean {near[0]}?"
+    return f"{sentence}."
+
+
+def _versions(candidates: Sequence[Candidate]) -> str:
+    shown = [str(candidate.version) for candidate in candidates]
+    if len(shown) <= _SHOWN + 1:
+        return _and(shown)
+    return f"{', '.join(shown[:_SHOWN])} and {len(shown) - _SHOWN} more down to {shown[-1]}"
+
+
+def _and(parts: Iterable[str]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last

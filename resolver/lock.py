@@ -1,0 +1,282 @@
+"""A lock: a solved set of releases, frozen; TOML, sorted, made to be reviewed and committed.
+
+::
+
+    # Made by recipebox: review and commit it, and change it by locking again.
+
+    schema_version = 1
+    revision = 12                          of the index that was solved
+    python = "3.11"
+    platform = "linux/amd64"
+    requirements = ["team/etl ^1"]         what was asked for
+
+    [[package]]                            sorted by name
+    name = "team/clean"
+    version = "1.2.0"
+    digest = "sha256:…"                    of the release's manifest
+    size = 1234                            of the manifest, in bytes
+    signers = ["ABCD…"]                    fingerprints of primary keys
+    requires = []
+    required_by = ["team/etl"]             why it is here; the requirements above say the rest
+
+    [package.wheel_sets]                   where it needs wheels: those of the platform above
+    "linux/amd64" = "sha256:…"
+
+Arrays stand on several lines, so that a change of one entry is a change of one line. There is no
+registry in it: where the bytes come from is the reader's business, the digests say which.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from artifacts.digest import Digest
+from artifacts.reference import PackageName
+from resolver.candidate import Environment
+from resolver.errors import InvalidLock, UnsupportedSchema
+from resolver.requirement import Requirement
+from resolver.solve import Solution
+from resolver.version import Version
+
+SCHEMA_VERSION: Final = 1
+"""The version of the lock's format that is written and understood."""
+
+_HEADER = "# Made by recipebox: review and commit it, and change it by locking again.\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPackage:
+    """A release of the solved set; `wheel_sets` holds the digest for the lock's platform, if any.
+
+    `size` is the manifest's, in bytes.
+    """
+
+    name: PackageName
+    version: Version
+    digest: Digest
+    size: int
+    signers: tuple[str, ...] = ()
+    requires: tuple[Requirement, ...] = ()
+    wheel_sets: Mapping[str, Digest] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A package for which a lock and a solution differ; None where it is only in the other."""
+
+    name: PackageName
+    locked: Version | None
+    solved: Version | None
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        if self.locked is None:
+            return f"{self.name} {self.solved} is missing from the lock"
+        if self.solved is None:
+            return f"{self.name} {self.locked} is locked, and not needed any more"
+        if self.locked == self.solved:
+            return f"{self.name} {self.locked} is locked with other bytes than the index lists"
+        return f"{self.name} is locked as {self.locked}, and would now be {self.solved}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A solved set: what was asked for, what for, at which index revision, and the releases.
+
+    Raises:
+        InvalidLock: a package stands twice, something required is not there or of a version that
+            doesn't satisfy, or a package is there that nothing requires.
+    """
+
+    requirements: tuple[Requirement, ...]
+    environment: Environment
+    revision: int
+    packages: tuple[LockedPackage, ...]
+
+    def __post_init__(self) -> None:
+        """Sort everything, and hold the lock to what it says."""
+        object.__setattr__(self, "requirements", tuple(sorted(set(self.requirements), key=str)))
+        object.__setattr__(
+            self, "packages", tuple(sorted(self.packages, key=lambda package: package.name))
+        )
+        self._check()
+
+    @classmethod
+    def from_solution(cls, solution: Solution) -> "Lock":
+        """Freeze a solution."""
+        platform = solution.environment.platform
+        return cls(
+            solution.requirements,
+            solution.environment,
+            solution.revision,
+            tuple(
+                LockedPackage(
+                    one.name,
+                    one.version,
+                    one.digest,
+                    one.size,
+                    one.signers,
+                    one.requires,
+                    {platform: one.platforms[platform].digest} if one.platforms else {},
+                )
+                for one in solution.candidates.values()
+            ),
+        )
+
+    @classmethod
+    def loads(cls, text: str) -> "Lock":
+        """Read a lock.
+
+        Raises:
+            UnsupportedSchema: it has another schema version.
+            InvalidLock: it isn't TOML, a key is missing, unknown or wrong, or it contradicts
+                itself; names the place.
+        """
+        import tomllib
+
+        from resolver import documents
+
+        try:
+            drawn = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise InvalidLock("the text", f"not TOML: {error}") from error
+        found = drawn.get("schema_version", SCHEMA_VERSION)
+        if found != SCHEMA_VERSION:
+            raise UnsupportedSchema("lock", found=found, understood=SCHEMA_VERSION)
+        document = documents.read(documents.LockDocument, drawn, InvalidLock)
+        lock = cls(
+            tuple(document.requirements),
+            Environment(document.python, document.platform),
+            document.revision,
+            tuple(
+                LockedPackage(
+                    one.name,
+                    one.version,
+                    one.digest,
+                    one.size,
+                    tuple(sorted(one.signers)),
+                    tuple(sorted(one.requires, key=str)),
+                    one.wheel_sets,
+                )
+                for one in document.package
+            ),
+        )
+        for package in document.package:
+            expected = lock.required_by(package.name)
+            if tuple(sorted(package.required_by)) != expected:
+                said = ", ".join(str(name) for name in expected) or "no package"
+                raise InvalidLock(
+                    f"{package.name}: required_by", f"by what they say, {said} requires it"
+                )
+        return lock
+
+    def dumps(self) -> str:
+        """Return the text of the lock: one lock, one text."""
+        import tomli_w
+
+        drawn: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "revision": self.revision,
+            "python": self.environment.python,
+            "platform": self.environment.platform,
+            "requirements": [str(requirement) for requirement in self.requirements],
+            "package": [self._drawn(package) for package in self.packages],
+        }
+        if not self.packages:
+            del drawn["package"]
+        return _HEADER + tomli_w.dumps(drawn)
+
+    @property
+    def roots(self) -> tuple[PackageName, ...]:
+        """The packages that were asked for, sorted by name."""
+        return tuple(sorted({requirement.package for requirement in self.requirements}))
+
+    @property
+    def pins(self) -> dict[PackageName, tuple[Version, Digest]]:
+        """What the lock holds, as `solve` takes it."""
+        return {package.name: (package.version, package.digest) for package in self.packages}
+
+    def find_package(self, name: PackageName) -> LockedPackage | None:
+        """Return the release of a package, or None where the lock has none."""
+        return next((package for package in self.packages if package.name == name), None)
+
+    def required_by(self, name: PackageName) -> tuple[PackageName, ...]:
+        """Return the packages of the lock that require a package, sorted by name."""
+        return tuple(
+            package.name
+            for package in self.packages
+            if any(requirement.package == name for requirement in package.requires)
+        )
+
+    def differences(self, solution: Solution) -> tuple[Difference, ...]:
+        """Return where a solution is another answer, sorted by name; empty where it is the same.
+
+        Versions and bytes (release and wheels) count; the index's revision does not, so that a
+        lock stays right while other packages move. The caller compares requirements and
+        environment, which it chose itself.
+        """
+        solved = {package.name: package for package in Lock.from_solution(solution).packages}
+        locked = {package.name: package for package in self.packages}
+        return tuple(
+            Difference(name, before.version if before else None, after.version if after else None)
+            for name in sorted(locked.keys() | solved.keys())
+            if _bytes_of(before := locked.get(name)) != _bytes_of(after := solved.get(name))
+        )
+
+    def _drawn(self, package: LockedPackage) -> dict[str, Any]:
+        drawn: dict[str, Any] = {
+            "name": str(package.name),
+            "version": str(package.version),
+            "digest": str(package.digest),
+            "size": package.size,
+            "signers": list(package.signers),
+            "requires": [str(requirement) for requirement in package.requires],
+            "required_by": [str(name) for name in self.required_by(package.name)],
+        }
+        if package.wheel_sets:
+            drawn["wheel_sets"] = {
+                platform: str(digest) for platform, digest in sorted(package.wheel_sets.items())
+            }
+        return drawn
+
+    def _check(self) -> None:
+        locked = {package.name: package for package in self.packages}
+        for one, following in itertools.pairwise(self.packages):
+            if one.name == following.name:
+                raise InvalidLock(str(one.name), "it is locked twice")
+        for package in self.packages:
+            if set(package.wheel_sets) - {self.environment.platform}:
+                raise InvalidLock(
+                    f"{package.name}: wheel_sets",
+                    f"the lock is for {self.environment.platform}, and holds wheels of "
+                    f"{', '.join(sorted(package.wheel_sets))}",
+                )
+        needed: set[PackageName] = set()
+        pending = [("requirements", requirement) for requirement in self.requirements]
+        while pending:
+            where, requirement = pending.pop(0)
+            found = locked.get(requirement.package)
+            if found is None:
+                raise InvalidLock(where, f"{requirement} is required, and not in the lock")
+            if not requirement.range.contains(found.version, allow_prereleases=True):
+                raise InvalidLock(
+                    where, f"{requirement} is required, and {found.version} is locked"
+                )
+            if found.name not in needed:
+                needed.add(found.name)
+                pending.extend((f"{found.name}: requires", one) for one in found.requires)
+        superfluous = sorted(locked.keys() - needed)
+        if superfluous:
+            raise InvalidLock(str(superfluous[0]), "nothing in the lock requires it")
+
+
+def _bytes_of(package: LockedPackage | None) -> object:
+    return None if package is None else (package.version, package.digest, package.wheel_sets)
+
+
+def lock_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a lock, read as TOML (`/schemas/lock.json`)."""
+    from resolver import documents
+
+    return documents.schema(documents.LockDocument, "Lock")

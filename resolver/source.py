@@ -1,0 +1,220 @@
+"""Where a solver reads the index: a protocol, its twin in memory, and the JSON that travels.
+
+`GET /index/team/etl.json` answers, in RFC 8785 bytes::
+
+    {
+      "schema_version": 1,
+      "name": "team/etl",
+      "revision": 12,                      at which this answer last changed
+      "releases": [                        newest version first
+        {
+          "version": "1.2.3",
+          "digest": "sha256:…",            of the release's manifest
+          "size": 1234,                    of the manifest, in bytes
+          "requires": [{"package": "team/clean", "range": "^1.2", "extras": []}],
+          "python": ">=3.11",              PEP 440; empty is any
+          "platforms": {                   empty where it needs no wheels
+            "linux/amd64": {"digest": "sha256:…", "size": 567}
+          },
+          "yanked": null,                  or {"reason": "…", "at": "2026-01-02T03:04:05Z"}
+          "signers": ["ABCD…"],            fingerprints of primary keys
+          "published": "2026-01-02T03:04:05Z"
+        }
+      ]
+    }
+"""
+
+import itertools
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, runtime_checkable
+
+from artifacts.manifest import encode
+from artifacts.reference import PackageName
+from resolver.candidate import Candidate, WheelSet, Yank, utc_text
+from resolver.errors import InvalidIndex, InvalidRequirement, SelfRequirement, UnsupportedSchema
+from resolver.requirement import Requirement
+
+SCHEMA_VERSION: Final = 1
+"""The version of the index's format that is written and understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageIndex:
+    """Every listed release of a package, newest first; `revision` is when that last changed."""
+
+    name: PackageName
+    revision: int
+    releases: tuple[Candidate, ...]
+
+    def __post_init__(self) -> None:
+        """Sort the releases, newest first.
+
+        Raises:
+            InvalidIndex: a release of another package, or a version that is listed twice.
+        """
+        newest_first = sorted(self.releases, key=lambda one: one.version, reverse=True)
+        for one in newest_first:
+            if one.name != self.name:
+                raise InvalidIndex(str(self.name), f"it lists {one}, of another package")
+        for one, following in itertools.pairwise(newest_first):
+            if one.version == following.version:
+                raise InvalidIndex(str(self.name), f"it lists {one.version} twice")
+        object.__setattr__(self, "releases", tuple(newest_first))
+
+
+class IndexSource(Protocol):
+    """The index at one revision. Reading may take time; it never gives two revisions in one."""
+
+    @property
+    def revision(self) -> int:
+        """The revision of the whole index that all answers are of."""
+        ...
+
+    def find_index(self, package: PackageName) -> PackageIndex | None:
+        """Return the releases of a package, or None where it isn't, or may not be read."""
+        ...
+
+
+@runtime_checkable
+class NamingSource(Protocol):
+    """A source that can also list names, which an explanation offers for a mistyped one."""
+
+    def list_names(self) -> Collection[PackageName]:
+        """Return the names that may be read."""
+        ...
+
+
+class MemorySource:
+    """An index in memory."""
+
+    def __init__(self, indexes: Iterable[PackageIndex], revision: int | None = None) -> None:
+        self._indexes = {index.name: index for index in indexes}
+        latest = max((index.revision for index in self._indexes.values()), default=0)
+        self._revision = latest if revision is None else revision
+
+    @property
+    def revision(self) -> int:
+        """The revision given, or that of the package that changed last."""
+        return self._revision
+
+    def find_index(self, package: PackageName) -> PackageIndex | None:
+        """Return the releases of a package, or None where there is none of that name."""
+        return self._indexes.get(package)
+
+    def list_names(self) -> Collection[PackageName]:
+        """Return all names."""
+        return self._indexes.keys()
+
+
+def parse_index(data: bytes) -> PackageIndex:
+    """Read the JSON of a package's index.
+
+    Raises:
+        UnsupportedSchema: it has another schema version.
+        InvalidIndex: it isn't JSON, a member is missing, unknown, repeated or wrong, a version is
+            listed twice, or a release requires its own package or another one twice.
+    """
+    from resolver import documents
+
+    drawn = _read_object(data)
+    document = documents.read(documents.IndexDocument, drawn, InvalidIndex)
+    releases: list[Candidate] = []
+    for position, release in enumerate(document.releases):
+        try:
+            releases.append(_candidate(document.name, release))
+        except (SelfRequirement, InvalidRequirement) as error:
+            raise InvalidIndex(f"releases[{position}].requires", str(error)) from error
+    return PackageIndex(document.name, document.revision, tuple(releases))
+
+
+def index_document(index: PackageIndex) -> dict[str, Any]:
+    """Return the JSON object of a package's index, as the module draws it."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": str(index.name),
+        "revision": index.revision,
+        "releases": [
+            {
+                "version": str(release.version),
+                "digest": str(release.digest),
+                "size": release.size,
+                "requires": [
+                    {
+                        "package": str(requirement.package),
+                        "range": str(requirement.range),
+                        "extras": list(requirement.extras),
+                    }
+                    for requirement in release.requires
+                ],
+                "python": release.python,
+                "platforms": {
+                    platform: {"digest": str(wheels.digest), "size": wheels.size}
+                    for platform, wheels in sorted(release.platforms.items())
+                },
+                "yanked": None
+                if release.yanked is None
+                else {"reason": release.yanked.reason, "at": utc_text(release.yanked.at)},
+                "signers": list(release.signers),
+                "published": utc_text(release.published),
+            }
+            for release in index.releases
+        ],
+    }
+
+
+def encode_index(index: PackageIndex) -> bytes:
+    """Return the RFC 8785 bytes of a package's index, which `parse_index` reads."""
+    return encode(index_document(index))
+
+
+def index_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a package's index (`/schemas/index.json`)."""
+    from resolver import documents
+
+    return documents.schema(documents.IndexDocument, "Index of a package")
+
+
+def _candidate(name: PackageName, release: Any) -> Candidate:
+    requires = tuple(
+        Requirement(one.package, one.range, tuple(one.extras)) for one in release.requires
+    )
+    packages = [requirement.package for requirement in requires]
+    for package in packages:
+        if packages.count(package) > 1:
+            raise InvalidRequirement(str(package), "it is required twice by one release")
+    return Candidate(
+        name=name,
+        version=release.version,
+        digest=release.digest,
+        size=release.size,
+        published=release.published,
+        requires=requires,
+        python=release.python,
+        platforms={
+            platform: WheelSet(wheels.digest, wheels.size)
+            for platform, wheels in release.platforms.items()
+        },
+        yanked=None if release.yanked is None else Yank(release.yanked.reason, release.yanked.at),
+        signers=tuple(release.signers),
+    )
+
+
+def _read_object(data: bytes) -> dict[str, Any]:
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            raise InvalidIndex("the document", "a member stands twice in one object")
+        return members
+
+    try:
+        drawn = json.loads(data, object_pairs_hook=no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise InvalidIndex("the document", f"not JSON: {error}") from error
+    if not isinstance(drawn, dict):
+        raise InvalidIndex("the document", "not a JSON object")
+    found = drawn.get("schema_version", SCHEMA_VERSION)
+    if found != SCHEMA_VERSION:
+        raise UnsupportedSchema("package index", found=found, understood=SCHEMA_VERSION)
+    return drawn
