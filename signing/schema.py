@@ -1,0 +1,105 @@
+"""The JSON Schema of a statement (draft 2020-12), served at `/schemas/statement.json`.
+
+What a schema can't say is checked by `signing.statement` alone: that the bytes are canonical, that
+the subject's name agrees with the predicate, that paths are normal.
+"""
+
+from typing import Any, Final
+
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+
+_SEGMENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
+_NAME = {"type": "string", "maxLength": 255, "pattern": f"^{_SEGMENT}/{_SEGMENT}$"}
+_VERSION = {
+    "type": "string",
+    "maxLength": 64,
+    "pattern": r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
+    r"(-(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
+    r"(\.(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)?$",
+}
+_TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
+_CHANNEL = {"type": "string", "pattern": r"^[a-z0-9]+([._-][a-z0-9]+)*$"}
+_FINGERPRINT = {"type": "string", "pattern": "^[0-9A-F]{40}$"}
+_TEXT = {"type": "string", "minLength": 1}
+
+
+def _object(**members: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": members,
+        "required": sorted(members),
+        "additionalProperties": False,
+    }
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+_PREDICATES = {
+    "release": _object(
+        package=_NAME,
+        version=_VERSION,
+        files={
+            "description": "Every file of every layer: its sha256 by its path in the package.",
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": r"^[^/\\][^\\]*$"},
+            "additionalProperties": _SHA256,
+        },
+    ),
+    "receipt": _object(
+        package=_NAME,
+        version=_VERSION,
+        statement=_DIGEST,
+        signers={"type": "array", "items": _FINGERPRINT},
+        admitted=_TIME,
+        revision={"type": "integer", "minimum": 0},
+    ),
+    "bundle": _object(
+        application=_NAME,
+        packages={
+            "type": "object",
+            "propertyNames": _NAME,
+            "additionalProperties": _VERSION,
+        },
+    ),
+    "promotion": _object(
+        application=_NAME,
+        channel=_CHANNEL,
+        **{"from": _or_null(_CHANNEL)},
+        to=_CHANNEL,
+        bundle=_DIGEST,
+        previous=_or_null(_DIGEST),
+        previous_bundle=_or_null(_DIGEST),
+        evidence={"type": "array", "items": _DIGEST},
+        asked_by=_object(name=_TEXT, role=_TEXT, proof={"enum": ["token", "session"]}),
+        time=_TIME,
+    ),
+}
+
+SCHEMA: Final[dict[str, Any]] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "urn:recipebox:schema:statement:v1",
+    "title": "Recipebox statement",
+    "description": "An in-toto Statement v1 with a predicate of Recipebox's, in RFC 8785 bytes.",
+    **_object(
+        _type={"const": STATEMENT_TYPE},
+        predicateType={"type": "string", "pattern": "^urn:recipebox:[a-z]+:v1$"},
+        subject={
+            "type": "array",
+            "minItems": 1,
+            "items": _object(name=_TEXT, digest=_object(sha256=_SHA256)),
+        },
+        predicate={"type": "object"},
+    ),
+    "allOf": [
+        {
+            "if": {"properties": {"predicateType": {"const": f"urn:recipebox:{kind}:v1"}}},
+            "then": {"properties": {"predicate": predicate}},
+        }
+        for kind, predicate in _PREDICATES.items()
+    ],
+}
