@@ -101,7 +101,7 @@ def is_recent(go: Path) -> bool:
     environ = {**os.environ, "GOTOOLCHAIN": "local"}
     done = subprocess.run([go, "version"], env=environ, capture_output=True, text=True, check=False)
     found = _GO_VERSION.search(done.stdout)
-    return bool(found) and (int(found[1]), int(found[2])) >= GO_NEEDED
+    return found is not None and (int(found[1]), int(found[2])) >= GO_NEEDED
 
 
 def install_go() -> Path:
