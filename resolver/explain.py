@@ -14,12 +14,13 @@ from artifacts.reference import PackageName
 from resolver.candidate import Candidate, Environment
 from resolver.derive import Fact, Proof
 from resolver.offers import Offer, Offers, bits
-from resolver.requirement import Requirement
+from resolver.requirement import ANY, Requirement
 from resolver.source import NamingSource
 
 _SHOWN = 4
+_NEAR = 0.8  # of difflib's ratio: the namespace alone makes most names alike
 _PRERELEASE = (
-    "a prerelease; it counts only where the requirement names one of the same version, "
+    "a prerelease counts only where every requirement on it names one of the same version, "
     "or where prereleases are allowed"
 )
 
@@ -34,9 +35,9 @@ class Required:
     def __str__(self) -> str:
         """Return the sentence."""
         if not self.by:
-            return f"You require {self.requirement}."
+            return f"You require {_wanted(self.requirement)}."
         verb = "requires" if len(self.by) == 1 else "require"
-        return f"{self.by[0].name} {_versions(self.by)} {verb} {self.requirement}."
+        return f"{self.by[0].name} {_versions(self.by)} {verb} {_wanted(self.requirement)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,51 +127,63 @@ def _notes(wanted: Sequence[Requirement], offers: Offers) -> Iterator[str]:
     if not offer.known:
         yield _unknown(offer.name, offers)
         return
-    yield from _refusals(wanted, offer)
     hopeless = [one for one in wanted if not offer.fitting(one)]
     together = offer.usable
     for one in wanted:
         together &= offer.fitting(one)
-    if any(one.extras for one in hopeless):
-        for one in hopeless:
+    if hopeless or together:
+        yield from _refusals([(one,) for one in hopeless or wanted], offer)
+    else:
+        yield from _refusals([wanted], offer)
+    exists = f"the index has {_versions(offer.candidates)}" if offer.candidates else ""
+    for one in hopeless:
+        if not exists:
+            yield f"{offer.name} has no releases."
+        elif one.extras:
             extras = ",".join(one.extras)
             yield f"No release of {offer.name} declares extras, so none has [{extras}]."
-    elif hopeless:
-        ranges = _and(str(one.range) for one in hopeless)
-        yield f"No release of {offer.name} that can be used is in {ranges}: {_what_exists(offer)}."
-    elif not together:
+        elif one.range == ANY:
+            yield f"No release of {offer.name} can be used; {exists}."
+        else:
+            yield f"No usable release of {offer.name} is in {one.range}; {exists}."
+    if not hopeless and not together:
         ranges = _and(str(one.range) for one in wanted)
-        yield f"No release of {offer.name} is in {ranges} at once: {_what_exists(offer)}."
+        yield f"No usable release of {offer.name} is in {ranges} at once; {exists}."
 
 
-def _refusals(wanted: Sequence[Requirement], offer: Offer) -> Iterator[str]:
-    """Say of each release that a range would take why it isn't used; one sentence a reason."""
-    taken = plain = 0
-    for one in wanted:
-        taken |= offer.matching(one.range, allow_prereleases=True)
-        plain |= offer.matching(one.range, allow_prereleases=offer.allow_prereleases)
+def _refusals(groups: Sequence[Sequence[Requirement]], offer: Offer) -> Iterator[str]:
+    """Say why releases aren't used that a group of requirements would take; a sentence a reason."""
     reasons: dict[str, list[Candidate]] = {}
-    for at in bits(taken):
-        if at in offer.refused:
-            reasons.setdefault(offer.refused[at], []).append(offer.candidates[at])
-        elif not plain >> at & 1:
-            reasons.setdefault(_PRERELEASE, []).append(offer.candidates[at])
+    for at, candidate in enumerate(offer.candidates):
+        for group in groups:
+            if not all(_takes(offer, one, at, allow_prereleases=True) for one in group):
+                continue
+            if at in offer.refused:
+                reasons.setdefault(offer.refused[at], []).append(candidate)
+                break
+            allowed = offer.allow_prereleases
+            if not all(_takes(offer, one, at, allow_prereleases=allowed) for one in group):
+                reasons.setdefault(_PRERELEASE, []).append(candidate)
+                break
     for reason, candidates in reasons.items():
-        verb = "is" if len(candidates) == 1 else "are each"
-        yield f"{offer.name} {_versions(candidates)} {verb} {reason}."
+        yield f"{offer.name} {_versions(candidates)} can't be used: {reason}."
 
 
-def _what_exists(offer: Offer) -> str:
-    if not offer.candidates:
-        return "it has no releases"
-    return f"there is {_versions(offer.candidates)}"
+def _takes(offer: Offer, one: Requirement, at: int, *, allow_prereleases: bool) -> bool:
+    return bool(offer.matching(one.range, allow_prereleases=allow_prereleases) >> at & 1)
+
+
+def _wanted(requirement: Requirement) -> str:
+    if requirement.range == ANY:
+        return f"any version of {requirement.name_with_extras}"
+    return str(requirement)
 
 
 def _unknown(package: PackageName, offers: Offers) -> str:
     sentence = f"{package} is not in the index, or may not be read with this login"
     if isinstance(offers.source, NamingSource):
         names = sorted(str(name) for name in offers.source.list_names())
-        near = difflib.get_close_matches(str(package), names, n=1)
+        near = difflib.get_close_matches(str(package), names, n=1, cutoff=_NEAR)
         if near:
             return f"{sentence}; did you mean {near[0]}?"
     return f"{sentence}."

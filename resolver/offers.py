@@ -165,10 +165,10 @@ class Offers:
             )
         python, platform = self.environment.python, self.environment.platform
         if candidate.yanked is not None and not is_pinned:
-            return f"yanked ({candidate.yanked.reason}); only a lock that holds it may use it"
+            return f"yanked ({candidate.yanked.reason}), and only a lock that holds it may use it"
         if not candidate.runs_on_python(python):
-            return f"for python {candidate.python}, and this is solved for python {python}"
+            return f"needs python {candidate.python}, and this is solved for python {python}"
         if not candidate.runs_on_platform(platform):
             platforms = ", ".join(sorted(candidate.platforms))
-            return f"for {platforms}, and this is solved for {platform}"
+            return f"has wheels for {platforms}, and this is solved for {platform}"
         return None

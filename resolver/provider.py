@@ -98,12 +98,36 @@ class Provider(AbstractProvider[Requirement, Candidate, PackageName]):
         return candidate.requires
 
 
-class Reporter(BaseReporter[Requirement, Candidate, PackageName]):
-    """Tells the provider of conflicts."""
+class Circling(Exception):
+    """The search makes no progress: it pins packages in turn, each against the one before."""
 
-    def __init__(self, provider: Provider) -> None:
+
+class Reporter(BaseReporter[Requirement, Candidate, PackageName]):
+    """Tells the provider of conflicts, and stops a search that makes no progress.
+
+    resolvelib re-pins a package whose pin a later one contradicts, without backtracking; where
+    packages require each other it may do so for ever (seen on indexes of five packages).
+    """
+
+    def __init__(self, provider: Provider, patience: int) -> None:
         self._provider = provider
+        self._patience = patience
+        self._most_pinned = 0
+        self._waited = 0
 
     def resolving_conflicts(self, causes: Iterable[Information]) -> None:
         """Pass a conflict on."""
         self._provider.note_conflict(causes)
+
+    def ending_round(self, index: int, state: Any) -> None:
+        """Count the rounds since more packages were pinned than ever before.
+
+        Raises:
+            Circling: they are too many.
+        """
+        self._waited += 1
+        if len(state.mapping) > self._most_pinned:
+            self._most_pinned = len(state.mapping)
+            self._waited = 0
+        if self._waited >= self._patience:
+            raise Circling

@@ -2,7 +2,8 @@
 
 `solve` searches with resolvelib, newest candidates first. Then it polishes: while one package can
 be made newer and all others that stay keep their versions, it is. Where resolvelib finds nothing,
-`resolver/derive.py` has the last word: an answer that was missed, or a proof, which is explained.
+or goes round in circles, `resolver/derive.py` has the last word: an answer that was missed, or a
+proof, which is explained.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -18,12 +19,15 @@ from resolver.derive import Proof, decide
 from resolver.errors import ResolutionImpossible, TooManyRounds
 from resolver.explain import explain
 from resolver.offers import Offers, Pins, bits
-from resolver.provider import Provider, Reporter
+from resolver.provider import Circling, Provider, Reporter
 from resolver.requirement import Requirement
 from resolver.source import IndexSource
 
 MAX_ROUNDS: Final = 200_000
 """Rounds of search before it gives up; pip's number."""
+
+PATIENCE: Final = 1_000
+"""Rounds of resolvelib without progress before the other way to decide takes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +88,15 @@ def _search(
     """Return an answer without anything superfluous, or the proof that there is none."""
     provider = Provider(offers)
     search: Resolution[Requirement, Candidate, PackageName] = Resolution(
-        provider, Reporter(provider)
+        provider, Reporter(provider, PATIENCE)
     )
-    found: Mapping[PackageName, Candidate] = {}
+    found: Mapping[PackageName, Candidate]
     try:
         found = search.resolve(roots, max_rounds=max_rounds).mapping
     except ResolutionTooDeep as error:
         raise TooManyRounds(max_rounds) from error
-    except SearchFailed:
-        pass
+    except (SearchFailed, Circling):
+        found = {}
     needed = _needed(roots, offers, found)
     if needed is not None and not needed.missing:
         return needed.candidates
