@@ -34,6 +34,9 @@ _CARRIER = "cp437"
 _SOCKET_LIMIT = 107
 """sockaddr_un.sun_path is 108 bytes with its final zero (unix(7))."""
 _LONGEST_SOCKET = "S.gpg-agent.browser"
+_S2K_COUNT = 65_011_712
+"""The highest count of RFC 4880, section 3.7.1.3. Without it a new agent measures for a second and
+a half how far below that it should stay."""
 _AGENT_SOCKET = "S.gpg-agent"
 _CODE_MASK = 0xFFFF
 _PASSPHRASE_CODES = frozenset({11, 85, 86, 99, 177})
@@ -248,6 +251,7 @@ def throwaway_home() -> Iterator[Path]:
     """
     home = Path(tempfile.mkdtemp(prefix="rbx-", dir=_short_folder()))
     try:
+        (home / "gpg-agent.conf").write_text(f"s2k-count {_S2K_COUNT}\n")
         yield home
     finally:
         try:

@@ -114,7 +114,7 @@ def _one_block(text: str) -> openpgp.Block:
         raise openpgp.NotOpenPgp(
             f"it has a header ({blocks[0].headers[0][:60]!r}), which nothing signs"
         )
-    if text != text.strip() + "\n" * text.endswith("\n"):
+    if text.removesuffix("\n").removesuffix("\r") != text.strip():
         raise openpgp.NotOpenPgp("there is space before or after it")
     return blocks[0]
 
