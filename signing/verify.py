@@ -10,8 +10,8 @@ strictly first (`openpgp`), and gpg runs twice, since one run can't say both:
     2. --weak-digest SHA1      the same again; a key that only SHA-1 binds to its names or its
                                subkeys is not valid here (but revocations over SHA-1 don't count)
 
-What gpg's exit code says is not enough: it is 0 for expired and revoked keys (see
-docs/adr and GnuPG's doc/DETAILS, "Format of the --status-fd output").
+What gpg's exit code says is not enough: it is 0 for expired and revoked keys. The status lines
+are those of GnuPG's doc/DETAILS, "Format of the --status-fd output".
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,7 @@
 """The seam to gpg: what is missing is named, nothing is left, nothing is logged."""
 
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -94,3 +95,16 @@ def test_secrets_are_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         sign_with_key(b"data", SIGNER.secret)
     assert caplog.text == ""
+
+
+def test_a_home_that_can_not_be_removed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shutil.rmtree
+
+    def keeps(path: Path, *, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            real(path)
+            raise PermissionError(path)
+
+    monkeypatch.setattr("shutil.rmtree", keeps)
+    with pytest.raises(PermissionError), throwaway_home():
+        pass

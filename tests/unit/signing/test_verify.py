@@ -25,7 +25,9 @@ from signing.errors import (
     WeakHash,
     WeakKey,
 )
-from signing.verify import LARGEST_SIGNATURE, verify
+from signing.gpg import Report
+from signing.keyring import read_keys
+from signing.verify import LARGEST_SIGNATURE, _judge, _judge_binding, verify
 from tests.keys import OTHER, SIGNER, Gnupg
 
 DATA = b"a statement\nof two lines\n"
@@ -405,3 +407,58 @@ def test_bytes_hidden_in_the_packet_are_refused(good: Signer) -> None:
     longer = bytes([packet[0], packet[1] + 5]) + packet[2:] + b"extra"
     with pytest.raises(MalformedSignature, match="more than a signature"):
         verify(DATA, armor(longer), [good.public])
+
+
+# Status lines that gpg never gave us, and that must not pass if it ever does
+
+FINGERPRINT = SIGNER.fingerprint
+NEW, GOOD = ("NEWSIG", ""), ("GOODSIG", f"{FINGERPRINT[-16:]} Test")
+VALID = ("VALIDSIG", f"{FINGERPRINT} 2026-05-04 1777863721 0 4 0 22 10 00 {FINGERPRINT}")
+WHOLE = (NEW, GOOD, VALID)
+
+
+def report(*statuses: tuple[str, str], code: int = 0) -> Report:
+    return Report(statuses, b"", "gpg: words\n", code)
+
+
+def test_good_and_valid_together_pass() -> None:
+    verified = _judge(report(*WHOLE), read_keys(SIGNER.public))
+    assert verified.signed_at == datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+
+UNHEARD = {
+    "nothing at all": report(),
+    "valid alone": report(NEW, VALID),
+    "good alone": report(NEW, GOOD),
+    "good twice": report(*WHOLE, GOOD),
+    "valid twice": report(*WHOLE, VALID),
+    "an exit code": report(*WHOLE, code=1),
+    "something unexpected": report(*WHOLE, ("UNEXPECTED", "0")),
+    "a failure": report(*WHOLE, ("FAILURE", "gpg-exit 33554433")),
+    "content of its own": report(*WHOLE, ("PLAINTEXT", "62 0 ")),
+    "bad as well": report(*WHOLE, ("BADSIG", f"{FINGERPRINT[-16:]} Test")),
+    "expired as well": report(*WHOLE, ("EXPSIG", f"{FINGERPRINT[-16:]} Test")),
+    "an expired key as well": report(*WHOLE, ("EXPKEYSIG", f"{FINGERPRINT[-16:]} Test")),
+    "a revoked key as well": report(*WHOLE, ("REVKEYSIG", f"{FINGERPRINT[-16:]} Test")),
+    "an unchecked one as well": report(*WHOLE, ("ERRSIG", "0 22 10 00 0 4 -")),
+    "expired and not valid": report(NEW, ("EXPKEYSIG", f"{FINGERPRINT[-16:]} Test")),
+    "good by another key": report(NEW, ("GOODSIG", f"{OTHER.fingerprint[-16:]} Test"), VALID),
+    "over text": report(NEW, GOOD, (VALID[0], VALID[1].replace(" 00 ", " 01 "))),
+    "by a key that is not there": report(
+        NEW, GOOD, (VALID[0], VALID[1].replace(FINGERPRINT, OTHER.fingerprint))
+    ),
+}
+
+
+@pytest.mark.parametrize("said", UNHEARD.values(), ids=UNHEARD.keys())
+def test_nothing_else_passes(said: Report) -> None:
+    with pytest.raises(VerificationFailed):
+        _judge(said, read_keys(SIGNER.public))
+
+
+def test_both_runs_must_say_the_same() -> None:
+    known = read_keys(SIGNER.public)
+    verified = _judge(report(*WHOLE), known)
+    later = (VALID[0], VALID[1].replace("1777863721", "1777863722"))
+    with pytest.raises(MalformedSignature, match="one thing and then another"):
+        _judge_binding(report(NEW, GOOD, later), verified, known)
