@@ -1,0 +1,1 @@
+"""The JSON API, and the index, keys and schemas beside it."""

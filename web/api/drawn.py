@@ -1,0 +1,138 @@
+"""How the domain's values are drawn as JSON: the words are those of the pages and the index."""
+
+from typing import Any
+
+from registry.bundles import Bundle
+from registry.catalog import PackagePage, PackageSummary, ReleaseInfo
+from registry.channels import Application, Channel
+from registry.clock import rfc3339
+from registry.namespaces import Namespace, NamespaceKey
+from registry.promotions import Promotion
+from registry.publish import Yank
+
+
+def draw_namespace(namespace: Namespace) -> dict[str, Any]:
+    """{name, public, owner, created}."""
+    return {
+        "name": namespace.name,
+        "public": namespace.public,
+        "owner": namespace.owner,
+        "created": rfc3339(namespace.created),
+    }
+
+
+def draw_key(key: NamespaceKey) -> dict[str, Any]:
+    """{fingerprint, user_ids, roles, algorithm, created, expires, added, added_by}."""
+    return {
+        "fingerprint": key.fingerprint,
+        "user_ids": list(key.user_ids),
+        "roles": list(key.roles),
+        "algorithm": key.algorithm,
+        "created": rfc3339(key.created),
+        "expires": None if key.expires is None else rfc3339(key.expires),
+        "added": rfc3339(key.added),
+        "added_by": key.added_by,
+    }
+
+
+def draw_summary(package: PackageSummary) -> dict[str, Any]:
+    """{name, summary, latest, published, signers}."""
+    return {
+        "name": str(package.name),
+        "summary": package.summary,
+        "latest": package.latest,
+        "published": rfc3339(package.published),
+        "signers": list(package.signers),
+    }
+
+
+def draw_package(package: PackagePage) -> dict[str, Any]:
+    """{name, summary, public, latest, releases: [...], channels: [...]}."""
+    return {
+        "name": str(package.name),
+        "summary": package.summary,
+        "public": package.public,
+        "latest": package.latest.version,
+        "releases": [draw_release(release) for release in package.releases],
+        "channels": [
+            {"application": str(use.application), "channel": use.channel, "version": use.version}
+            for use in package.channels
+        ],
+    }
+
+
+def draw_release(release: ReleaseInfo) -> dict[str, Any]:
+    """{version, digest, size, published, yanked, signers, requires, python, platforms, ...}."""
+    return {
+        "version": release.version,
+        "digest": str(release.digest),
+        "size": release.size,
+        "published": rfc3339(release.published),
+        "yanked": None if release.yanked is None else draw_yank(release.yanked),
+        "signers": list(release.signers),
+        "requires": dict(release.requires),
+        "python": release.python,
+        "platforms": {name: str(digest) for name, digest in release.platforms.items()},
+        "receipt": str(release.receipt),
+        "revision": release.revision,
+    }
+
+
+def draw_yank(yank: Yank) -> dict[str, Any]:
+    """{reason, at}."""
+    return {"reason": yank.reason, "at": rfc3339(yank.at)}
+
+
+def draw_bundle(bundle: Bundle) -> dict[str, Any]:
+    """{application, digest, size, packages: {name: version}, created, created_by}."""
+    return {
+        "application": str(bundle.application),
+        "digest": str(bundle.digest),
+        "size": bundle.size,
+        "packages": dict(bundle.packages),
+        "created": rfc3339(bundle.created),
+        "created_by": bundle.created_by,
+    }
+
+
+def draw_application(application: Application) -> dict[str, Any]:
+    """{name, channels: [...]}, in the channels' order."""
+    return {
+        "name": str(application.name),
+        "channels": [_draw_channel(channel) for channel in application.channels],
+    }
+
+
+def draw_promotion(promotion: Promotion) -> dict[str, Any]:
+    """{record, application, channel, from, bundle, previous, evidence, asked_by, time, ...}.
+
+    `previous` is the bundle that the channel held before, `previous_record` that move's record.
+    """
+    previous = promotion.previous_bundle
+    record = promotion.previous
+    return {
+        "record": str(promotion.record),
+        "application": str(promotion.application),
+        "channel": promotion.channel,
+        "from": promotion.from_channel,
+        "bundle": str(promotion.bundle),
+        "previous": None if previous is None else str(previous),
+        "previous_record": None if record is None else str(record),
+        "evidence": [str(digest) for digest in promotion.evidence],
+        "asked_by": {
+            "name": promotion.asked_by,
+            "role": promotion.role,
+            "proof": promotion.proof,
+        },
+        "time": rfc3339(promotion.at),
+    }
+
+
+def _draw_channel(channel: Channel) -> dict[str, Any]:
+    return {
+        "name": channel.name,
+        "position": channel.position,
+        "bundle": None if channel.bundle is None else str(channel.bundle),
+        "promoted": None if channel.promoted is None else rfc3339(channel.promoted),
+        "promoted_by": channel.promoted_by,
+    }

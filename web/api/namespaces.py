@@ -1,0 +1,75 @@
+"""`/api/v1/whoami` and `/api/v1/namespaces`: who asks, what they own, whose keys sign there."""
+
+from flask import Blueprint, Response
+
+from registry.errors import NotAuthenticated
+from web.answers import json_answer
+from web.api.drawn import draw_key, draw_namespace
+from web.api.fields import NamespaceChange, NewKey, NewNamespace, read_request
+from web.api.views import ApiViews
+
+
+class NamespaceViews(ApiViews):
+    """The routes of namespaces."""
+
+    def add_to(self, routes: Blueprint) -> None:
+        """Add the routes."""
+        one = "/namespaces/<namespace>"
+        routes.add_url_rule("/whoami", view_func=self.whoami)
+        routes.add_url_rule("/namespaces", view_func=self.namespaces)
+        routes.add_url_rule("/namespaces", view_func=self.create, methods=["POST"])
+        routes.add_url_rule(one, view_func=self.namespace)
+        routes.add_url_rule(one, view_func=self.change, methods=["PATCH"])
+        routes.add_url_rule(f"{one}/keys", view_func=self.keys)
+        routes.add_url_rule(f"{one}/keys", view_func=self.add_key, methods=["POST"])
+
+    def whoami(self) -> Response:
+        """Tell who the token belongs to, and what it may do."""
+        principal = self.principal()
+        if principal.role is None:
+            raise NotAuthenticated("whoami")
+        return json_answer(
+            {
+                "name": principal.name,
+                "role": principal.role.value,
+                "namespace": principal.namespace,
+            }
+        )
+
+    def namespaces(self) -> Response:
+        """List the namespaces that may be read."""
+        visible = self._registry.namespaces.visible(self.principal())
+        return json_answer({"namespaces": [draw_namespace(entry) for entry in visible]})
+
+    def create(self) -> Response:
+        """Create one."""
+        asked = read_request(NewNamespace, self._config.json_limit)
+        made = self._registry.namespaces.create(self.principal(), asked.name, public=asked.public)
+        return json_answer(draw_namespace(made), 201)
+
+    def namespace(self, namespace: str) -> Response:
+        """Show one."""
+        return json_answer(
+            draw_namespace(self._registry.namespaces.get(self.principal(), namespace))
+        )
+
+    def change(self, namespace: str) -> Response:
+        """Make it public or private."""
+        asked = read_request(NamespaceChange, self._config.json_limit)
+        changed = self._registry.namespaces.set_public(
+            self.principal(), namespace, public=asked.public
+        )
+        return json_answer(draw_namespace(changed))
+
+    def keys(self, namespace: str) -> Response:
+        """List its public keys."""
+        keys = self._registry.namespaces.keys(self.principal(), namespace)
+        return json_answer({"keys": [draw_key(key) for key in keys]})
+
+    def add_key(self, namespace: str) -> Response:
+        """Add a public key."""
+        asked = read_request(NewKey, self._config.json_limit)
+        key = self._registry.namespaces.add_key(
+            self.principal(), namespace, asked.armored, asked.roles
+        )
+        return json_answer(draw_key(key), 201)

@@ -1,0 +1,191 @@
+"""The application: `create_app(services, config)` and nothing global.
+
+::
+
+    /v2/            oci/        any OCI client        errors as OCI JSON
+    /api/v1/        api/        the command line      errors as RFC 9457 problems
+    /index/ /keys/  api/index   solvers, verifiers    the same
+    /schemas/       schemas     programs              the same
+    /healthz        health      load balancers        the same
+    /               index/      people                errors as pages
+"""
+
+import contextlib
+import logging
+from datetime import datetime, timedelta
+from importlib import metadata
+from typing import Any
+
+from flask import Flask, Response, g, render_template, request
+from jinja2 import StrictUndefined
+
+from registry.access import ANONYMOUS, Principal
+from registry.errors import NotAuthenticated, NotFound, RegistryError
+from web.access_log import NOTES, start_notes
+from web.answers import oci_error_answer, problem_answer
+from web.api.blueprint import api_blueprint
+from web.api.index import IndexViews, KeyViews
+from web.auth import CHALLENGE, SessionCookies, csrf_token, current_principal
+from web.config import ServerConfig
+from web.errors import Problem, problem_of
+from web.headers import add_headers
+from web.health import HealthViews
+from web.index import times
+from web.index.pages import PageViews
+from web.oci.blueprint import oci_blueprint
+from web.routing import RepositoryConverter
+from web.schemas import SchemaViews
+from web.services import Services
+
+_LOG = logging.getLogger("web")
+_FORM_LIMIT = 64 * 1024
+_NOT_FOUND = 404
+_UNAUTHORIZED = 401
+_BROKEN = 500
+_DATA_PREFIXES = ("/api/", "/index/", "/keys/", "/schemas/", "/healthz", "/readyz", "/v2/")
+
+
+def create_app(services: Services, config: ServerConfig) -> Flask:
+    """Build the WSGI application over `services`."""
+    version = find_version()
+    app = Flask("web")
+    app.secret_key = services.session_secret
+    app.session_interface = SessionCookies()
+    app.config.update(
+        SESSION_COOKIE_NAME="recipebox_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=config.session_days),
+        SESSION_REFRESH_EACH_REQUEST=False,
+        MAX_FORM_MEMORY_SIZE=_FORM_LIMIT,
+    )
+    app.url_map.merge_slashes = False  # `//` in a name is wrong, and no reason for a redirect
+    app.url_map.converters["repository"] = RepositoryConverter
+    pages = PageViews(services, config)
+    for blueprint in (
+        oci_blueprint(services),
+        api_blueprint(services, config),
+        IndexViews(services, config).blueprint(),
+        KeyViews(services, config).blueprint(),
+        SchemaViews().blueprint(),
+        HealthViews(services, version).blueprint(),
+        pages.blueprint(),
+    ):
+        app.register_blueprint(blueprint)
+    _dress_templates(app, services, version)
+    _wrap_requests(app, services, version)
+    app.register_error_handler(Exception, _ErrorAnswers(pages).answer)
+    return app
+
+
+def find_version() -> str:
+    """Return the installed version of Recipebox, or `0+source` where it isn't installed."""
+    try:
+        return metadata.version("recipebox")
+    except metadata.PackageNotFoundError:
+        return "0+source"
+
+
+def _wrap_requests(app: Flask, services: Services, version: str) -> None:
+    """Give each request its id and a session of the database, and its answer the headers."""
+
+    def begin() -> None:
+        notes = start_notes(request.environ)
+        g.request_id = notes["request_id"]
+        g.session = contextlib.ExitStack()
+        g.session.enter_context(services.registry.database.session())
+
+    def add(answer: Response) -> Response:
+        return add_headers(answer, g.request_id, version)
+
+    def end(_error: BaseException | None) -> None:
+        session = g.pop("session", None)
+        if session is not None:
+            session.close()
+
+    app.before_request(begin)
+    app.after_request(add)
+    app.teardown_request(end)
+
+
+def _dress_templates(app: Flask, services: Services, version: str) -> None:
+    """Give templates their filters and what every page shows."""
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        relative=times.relative,
+        exact=times.exact,
+        iso=times.iso,
+        grouped=_group,
+        shortened=_shorten,
+    )
+
+    def context() -> dict[str, Any]:
+        principal: Principal = g.get("principal", ANONYMOUS)
+        now: datetime = services.clock()
+        return {
+            "principal": principal if principal.role is not None else None,
+            "here": request.full_path.rstrip("?"),
+            "now": now,
+            "version": version,
+            "csrf_token": csrf_token,
+        }
+
+    app.context_processor(context)
+
+
+def _group(fingerprint: str) -> str:
+    """Return a fingerprint in groups of four, as gpg prints it."""
+    return " ".join(fingerprint[at : at + 4] for at in range(0, len(fingerprint), 4))
+
+
+def _shorten(digest: object) -> str:
+    """Return a digest's first twelve hex digits, with its algorithm."""
+    algorithm, _, value = str(digest).partition(":")
+    return f"{algorithm}:{value[:12]}"
+
+
+class _ErrorAnswers:
+    """Answers every error in the words of whoever asked."""
+
+    def __init__(self, pages: PageViews) -> None:
+        self._pages = pages
+
+    def answer(self, error: Exception) -> Response:
+        """Return the answer for `error`; what isn't the client's fault is logged with its trace."""
+        problem = problem_of(error)
+        if problem.status >= _BROKEN:
+            request_id = g.get("request_id", "")
+            _LOG.error("request %s failed", request_id, exc_info=error)
+        if request.path == "/v2" or request.path.startswith("/v2/"):
+            answer = oci_error_answer(problem, self._request_id())
+        elif request.path.startswith(_DATA_PREFIXES):
+            answer = problem_answer(problem, self._request_id())
+        else:
+            return self._page(error, problem)
+        if problem.status == _UNAUTHORIZED:
+            answer.headers["WWW-Authenticate"] = CHALLENGE
+        return answer
+
+    def _page(self, error: Exception, problem: Problem) -> Response:
+        with contextlib.suppress(RegistryError):
+            current_principal(self._pages.access)
+        status = problem.status
+        nearest = []
+        missing = isinstance(error, NotAuthenticated | NotFound) or status == _NOT_FOUND
+        if missing:
+            status = _NOT_FOUND
+            nearest = self._pages.nearest(request.path)
+        text = render_template(
+            "error.html",
+            problem=problem,
+            missing=missing,
+            nearest=nearest,
+            request_id=self._request_id(),
+        )
+        return Response(text, status=status, mimetype="text/html", headers=dict(problem.headers))
+
+    @staticmethod
+    def _request_id() -> str:
+        return str(request.environ[NOTES]["request_id"])

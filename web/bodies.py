@@ -1,0 +1,125 @@
+"""Request bodies, read in fixed buffers and checked against the length that was declared.
+
+A WSGI server may hand over a body that just ends before its Content-Length when the client went
+away (both gunicorn and granian do): whoever stores it must not take that for the whole.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any, BinaryIO, cast
+
+from web.errors import BodyTooLarge, BodyTruncated, LengthRequired, NotJson
+
+BUFFER = 1 << 20
+"""How many bytes are in memory of a body at any time."""
+
+
+class RequestBody(io.RawIOBase):
+    """A readable stream of exactly one request's body.
+
+    `length` is the declared one in bytes, or None where the body is chunked; `taken` counts what
+    was read so far. A read past the end gives `b""`, and so does one after an end that came too
+    early: whoever reads compares `taken` with `length`. A broken chunk raises.
+    """
+
+    def __init__(self, stream: BinaryIO, length: int | None) -> None:
+        super().__init__()
+        self.length = length
+        self.taken = 0
+        self._stream = stream
+
+    @property
+    def stream(self) -> BinaryIO:
+        """The body, as the type that stores read from."""
+        return cast("BinaryIO", self)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, at most `BUFFER`.
+
+        Raises:
+            BodyTruncated: the sender stopped within a chunk, or the connection broke.
+        """
+        wanted = BUFFER if size < 0 else min(size, BUFFER)
+        if self.length is not None:
+            wanted = min(wanted, self.length - self.taken)
+        if wanted == 0:
+            return b""
+        try:
+            data = self._stream.read(wanted)
+        except Exception as error:  # a server's own errors of a cut chunk: each has its own family
+            raise BodyTruncated(expected=self.length, found=self.taken) from error
+        self.taken += len(data)
+        return data
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read into `buffer`, which is how the `io` module asks for bytes."""
+        view = memoryview(buffer)
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        """Return all that is left: only for bodies whose size is bounded elsewhere."""
+        parts = []
+        while part := self.read(BUFFER):
+            parts.append(part)
+        return b"".join(parts)
+
+
+def open_body(environ: Mapping[str, Any]) -> RequestBody:
+    """Return the body of the request of a WSGI `environ`.
+
+    Raises:
+        LengthRequired: a Content-Length that is no number.
+    """
+    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        return RequestBody(environ["wsgi.input"], None)
+    declared = environ.get("CONTENT_LENGTH") or "0"
+    if not (declared.isascii() and declared.isdigit()):
+        raise LengthRequired(declared)
+    return RequestBody(environ["wsgi.input"], int(declared))
+
+
+def read_bounded(body: RequestBody, limit: int, what: str) -> bytes:
+    """Return the whole body, of at most `limit` bytes; `what` names it in the error.
+
+    Raises:
+        BodyTooLarge: it is longer; nothing past the limit is kept.
+        BodyTruncated: it ended early.
+    """
+    if body.length is not None and body.length > limit:
+        raise BodyTooLarge(what, limit=limit, found=body.length)
+    parts: list[bytes] = []
+    while part := body.read(BUFFER):
+        if body.taken > limit:
+            raise BodyTooLarge(what, limit=limit, found=body.taken)
+        parts.append(part)
+    if body.length is not None and body.taken < body.length:
+        raise BodyTruncated(expected=body.length, found=body.taken)
+    return b"".join(parts)
+
+
+def parse_json(data: bytes) -> Any:
+    """Return the JSON value of a body.
+
+    Raises:
+        NotJson: it is something else, nested too deeply, or has a member twice.
+    """
+
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            raise NotJson("a member stands twice in one object")
+        return members
+
+    try:
+        return json.loads(data, object_pairs_hook=no_duplicates)
+    except RecursionError as error:
+        raise NotJson("nested too deeply") from error
+    except ValueError as error:
+        raise NotJson(str(error)) from error

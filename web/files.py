@@ -1,0 +1,101 @@
+"""Bytes on their way out: a file, or a part of one, that the WSGI server may hand to sendfile."""
+
+import io
+from typing import BinaryIO
+
+from flask import Response
+from werkzeug.datastructures import Headers
+from werkzeug.http import parse_range_header
+from werkzeug.wsgi import wrap_file
+
+from web.errors import RangeNotSatisfiable
+
+BUFFER = 1 << 20
+
+
+class FilePart(io.RawIOBase):
+    """`length` bytes of an open file, from where it stands.
+
+    gunicorn takes its descriptor (`fileno`) and the answer's Content-Length and lets the kernel
+    copy; anything else reads it, and gets no byte past the part.
+    """
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        super().__init__()
+        self._file = file
+        self._left = length
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the file's descriptor.
+
+        Raises:
+            io.UnsupportedOperation: the file has none.
+        """
+        return self._file.fileno()
+
+    def tell(self) -> int:
+        """Return the position in the file."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move in the file, as socket.sendfile does for a part."""
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: memoryview | bytearray, /) -> int:  # type: ignore[override]
+        """Read into `buffer`, up to the end of the part."""
+        data = self._file.read(min(len(buffer), self._left))
+        self._left -= len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+
+def choose_range(asked: str | None, size: int) -> tuple[int, int] | None:
+    """Return start and end (past the last byte) of the one range that was asked, or None for all.
+
+    A header of another unit, or one with several ranges, is ignored (RFC 9110, section 14.2).
+
+    Raises:
+        RangeNotSatisfiable: the range has no byte of the `size` that there are.
+    """
+    parsed = parse_range_header(asked, make_inclusive=False) if asked else None
+    if parsed is None or parsed.units != "bytes" or len(parsed.ranges) != 1:
+        return None
+    found = parsed.range_for_length(size)
+    if found is None:
+        raise RangeNotSatisfiable(str(asked), size)
+    return found
+
+
+def send_part(
+    file: BinaryIO, size: int, headers: Headers, asked: str | None, environ: dict[str, object]
+) -> Response:
+    """Return an answer of an open file's bytes: 200, or 206 for a range of them.
+
+    Raises:
+        RangeNotSatisfiable: as `choose_range`; the file is closed then.
+    """
+    try:
+        chosen = choose_range(asked, size)
+    except RangeNotSatisfiable:
+        file.close()
+        raise
+    start, end = chosen or (0, size)
+    status = 200
+    if chosen is not None:
+        status = 206
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        file.seek(start)
+    headers["Content-Length"] = str(end - start)
+    headers["Accept-Ranges"] = "bytes"
+    part = FilePart(file, end - start)
+    body = wrap_file(environ, part, BUFFER)  # type: ignore[arg-type]
+    return Response(body, status=status, headers=headers, direct_passthrough=True)

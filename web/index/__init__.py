@@ -1,0 +1,1 @@
+"""The pages, drawn on the server: they work without JavaScript."""

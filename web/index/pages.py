@@ -1,0 +1,163 @@
+"""The pages: search, a package, an application, log-in. Each reads the domain and renders."""
+
+import difflib
+from urllib.parse import quote
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from artifacts.reference import PackageName
+from registry.access import Principal
+from registry.catalog import PackagePage, ReleaseInfo
+from registry.errors import InvalidToken, RegistryError, ReleaseUnknown
+from registry.promotions import Promotion
+from web.api.views import public_url
+from web.auth import begin_session, check_csrf, current_principal, end_session
+from web.config import ServerConfig
+from web.errors import FormExpired
+from web.index.readme import render_readme
+from web.services import Services
+
+_PAGE = 20
+_LONGEST_QUERY = 200
+
+
+class PageViews:
+    """The routes of the pages."""
+
+    def __init__(self, services: Services, config: ServerConfig) -> None:
+        self.access = services.registry.access
+        self._registry = services.registry
+        self._config = config
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("pages", "web")
+        package = "/packages/<namespace>/<name>"
+        routes.add_url_rule("/", view_func=self.home)
+        routes.add_url_rule(package, view_func=self.package)
+        routes.add_url_rule(f"{package}/<version>", view_func=self.release)
+        routes.add_url_rule("/applications/<namespace>/<name>", view_func=self.application)
+        routes.add_url_rule("/login", view_func=self.login, methods=["GET", "POST"])
+        routes.add_url_rule("/logout", view_func=self.logout, methods=["POST"])
+        return routes
+
+    def principal(self) -> Principal:
+        """Return who asks."""
+        return current_principal(self.access)
+
+    def home(self) -> str:
+        """Search, and the list of packages."""
+        query = " ".join(request.args.get("q", "").split())[:_LONGEST_QUERY]
+        cursor = request.args.get("cursor") or None
+        page = self._registry.catalog.search(self.principal(), query, cursor, _PAGE)
+        return render_template(
+            "home.html",
+            q=query,
+            packages=page.packages,
+            first=cursor is None,
+            next=page.next,
+            registry=public_url(self._config),
+        )
+
+    def package(self, namespace: str, name: str) -> str:
+        """Show a package by its newest release that isn't yanked."""
+        package = self._registry.catalog.package(self.principal(), PackageName(namespace, name))
+        return self._render(package, package.latest, pinned=False)
+
+    def release(self, namespace: str, name: str, version: str) -> str:
+        """Show one release: the link to it stays good for ever."""
+        package = self._registry.catalog.package(self.principal(), PackageName(namespace, name))
+        for release in package.releases:
+            if release.version == version:
+                return self._render(package, release, pinned=True)
+        raise ReleaseUnknown(f"{package.name}@{version}")
+
+    def application(self, namespace: str, name: str) -> str:
+        """Show what each channel holds, and every promotion that led there."""
+        principal = self.principal()
+        application = self._registry.channels.application(principal, PackageName(namespace, name))
+        history: list[Promotion] = []
+        bundles = {}
+        for channel in application.channels:
+            history += self._registry.promotions.history(principal, application.name, channel.name)
+            if channel.bundle is not None:
+                bundle = self._registry.bundles.get(principal, application.name, channel.bundle)
+                bundles[channel.name] = sorted(bundle.packages.items())
+        history.sort(key=lambda promotion: promotion.at, reverse=True)
+        return render_template(
+            "application.html", application=application, bundles=bundles, promotions=history
+        )
+
+    def login(self) -> AnyResponse:
+        """Show the form; take a token, begin a session, and go where the browser came from."""
+        destination = local_path(request.values.get("next", ""))
+        if request.method == "GET":
+            if self.principal().role is not None:
+                return redirect(destination, code=303)
+            return _login_form(destination)
+        typed = request.form.get("token", "").strip()
+        try:
+            check_csrf()
+            begin_session(self.access, typed)
+        except FormExpired:
+            return _login_form(destination, typed, "This form had expired. Send it again.")
+        except InvalidToken as error:
+            return _login_form(destination, typed, f"This token was refused: {error.reason}.")
+        return redirect(destination, code=303)
+
+    def logout(self) -> AnyResponse:
+        """End the session."""
+        check_csrf()
+        end_session()
+        return redirect(url_for("pages.home"), code=303)
+
+    def nearest(self, path: str) -> list[tuple[str, str]]:
+        """Return the (label, URL) of packages whose names are like the one in `path`."""
+        wanted = path.removeprefix("/packages/").strip("/")
+        words = [part for part in wanted.split("/")[:2] if part]
+        candidates: set[str] = set()
+        for query in ("/".join(words), *words):
+            try:
+                page = self._registry.catalog.search(self.principal(), query[:64], None, 100)
+            except RegistryError:
+                continue
+            candidates |= {str(package.name) for package in page.packages}
+        near = difflib.get_close_matches("/".join(words), sorted(candidates), n=3, cutoff=0.5)
+        return [(name, f"/packages/{quote(name)}") for name in near]
+
+    def _render(self, package: PackagePage, release: ReleaseInfo, *, pinned: bool) -> str:
+        metadata = release.metadata
+        return render_template(
+            "package.html",
+            package=package,
+            release=release,
+            metadata=metadata,
+            readme=render_readme(str(metadata.get("readme") or "")),
+            readable={name for name in release.requires if self._is_readable(name)},
+            fetch_command=_fetch_command(package, release, pinned=pinned),
+        )
+
+    def _is_readable(self, name: str) -> bool:
+        try:
+            self._registry.catalog.package(self.principal(), PackageName.parse(name))
+        except RegistryError:
+            return False
+        return True
+
+
+def local_path(text: str) -> str:
+    """Return `text` if it is a path of this server, else `/`: a log-in leads nowhere else."""
+    is_local = text.startswith("/") and not text.startswith(("//", "/\\"))
+    return text if is_local and text.isprintable() else "/"
+
+
+def _login_form(destination: str, typed: str = "", error: str | None = None) -> Response:
+    page = render_template("login.html", next=destination, typed=typed, error=error)
+    headers = {"Cache-Control": "no-store"}
+    return Response(page, status=400 if error else 200, headers=headers, mimetype="text/html")
+
+
+def _fetch_command(package: PackagePage, release: ReleaseInfo, *, pinned: bool) -> str:
+    which = f"@{release.version}" if pinned or release.yanked else ""
+    return f"recipebox fetch {package.name}{which} --out {package.name.name}"

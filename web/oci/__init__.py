@@ -1,0 +1,1 @@
+"""`/v2/`: distribution-spec 1.1."""

@@ -1,0 +1,23 @@
+"""All routes of `/v2/`."""
+
+from flask import Blueprint, Response
+
+from web.oci.blobs import BlobViews
+from web.oci.listings import ListingViews
+from web.oci.manifests import ManifestViews
+from web.oci.uploads import UploadViews
+from web.services import Services
+
+
+def oci_blueprint(services: Services) -> Blueprint:
+    """Return the routes of `/v2/`."""
+    routes = Blueprint("oci", "web", url_prefix="/v2")
+    for views in (ListingViews, BlobViews, UploadViews, ManifestViews):
+        views(services).add_to(routes)
+    routes.after_request(_say_version)
+    return routes
+
+
+def _say_version(answer: Response) -> Response:
+    answer.headers["Docker-Distribution-API-Version"] = "registry/2.0"
+    return answer

@@ -1,0 +1,143 @@
+"""Pushing blobs: in one request, in chunks, by mounting (distribution-spec 1.1, "Push").
+
+::
+
+    POST  uploads/                      202  Location, Range 0-0
+    POST  uploads/?digest=D  + body     201  the whole blob
+    POST  uploads/?mount=D&from=NAME    201, or 202 and an upload
+    PATCH LOCATION  + body              202  Range 0-n; Content-Range says where, or at its end
+    PUT   LOCATION?digest=D  (+ body)   201
+    GET   LOCATION                      204  Range 0-n
+    DELETE LOCATION                     204
+"""
+
+import re
+
+from flask import Blueprint, Response, request
+
+from artifacts.errors import InvalidDigest
+from artifacts.reference import RepositoryName
+from registry.oci.blobs import BlobInfo
+from registry.oci.uploads import Upload
+from web.bodies import RequestBody, open_body
+from web.errors import InvalidContentRange
+from web.oci.views import OciViews
+
+_CONTENT_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/[0-9*]+)?")
+
+
+class UploadViews(OciViews):
+    """The routes of uploads."""
+
+    def add_to(self, routes: Blueprint) -> None:
+        """Add the routes."""
+        for path in ("/<repository:name>/blobs/uploads/", "/<repository:name>/blobs/uploads"):
+            endpoint = f"start_upload{'' if path.endswith('/') else '_plain'}"
+            routes.add_url_rule(path, endpoint, self.start, methods=["POST"])
+        path = "/<repository:name>/blobs/uploads/<upload>"
+        routes.add_url_rule(path, "get_upload", self.status, methods=["GET"])
+        routes.add_url_rule(path, "append_upload", self.append, methods=["PATCH"])
+        routes.add_url_rule(path, "finish_upload", self.finish, methods=["PUT"])
+        routes.add_url_rule(path, "cancel_upload", self.cancel, methods=["DELETE"])
+
+    def start(self, name: str) -> Response:
+        """Begin an upload, take a whole blob, or mount one."""
+        repository = self.repository(name)
+        principal = self.principal()
+        uploads = self._registry.uploads
+        mount = request.args.get("mount")
+        if mount is not None:
+            source = request.args.get("from")
+            made = uploads.mount(
+                principal,
+                repository,
+                self.digest(mount),
+                RepositoryName(source) if source else None,
+            )
+            return _kept(repository, made) if isinstance(made, BlobInfo) else _under_way(made)
+        digest = request.args.get("digest")
+        if digest is not None:
+            body = open_body(request.environ)
+            parsed = self.digest(digest)
+            return _kept(
+                repository, uploads.push(principal, repository, parsed, body.stream, body.length)
+            )
+        return _under_way(uploads.start(principal, repository))
+
+    def append(self, name: str, upload: str) -> Response:
+        """Take the next chunk."""
+        body = open_body(request.environ)
+        held = self._registry.uploads.append(
+            self.principal(),
+            self.repository(name),
+            upload,
+            body.stream,
+            offset=_offset(body),
+            length=body.length,
+        )
+        return _under_way(held)
+
+    def finish(self, name: str, upload: str) -> Response:
+        """Take the last chunk, if there is one, and make the upload a blob."""
+        digest = request.args.get("digest")
+        if digest is None:
+            raise InvalidDigest("")
+        body = open_body(request.environ)
+        repository = self.repository(name)
+        info = self._registry.uploads.finish(
+            self.principal(),
+            repository,
+            upload,
+            self.digest(digest),
+            None if body.length == 0 else body.stream,
+            offset=_offset(body),
+            length=body.length,
+        )
+        return _kept(repository, info)
+
+    def status(self, name: str, upload: str) -> Response:
+        """Tell how far an upload is."""
+        uploads = self._registry.uploads
+        answer = _under_way(uploads.status(self.principal(), self.repository(name), upload))
+        answer.status_code = 204
+        return answer
+
+    def cancel(self, name: str, upload: str) -> Response:
+        """End an upload without a blob."""
+        self._registry.uploads.cancel(self.principal(), self.repository(name), upload)
+        return Response(status=204)
+
+
+def upload_range(size: int) -> str:
+    """Return the Range header of an upload of `size` bytes (none at all reads as `0-0`)."""
+    return f"0-{max(size - 1, 0)}"
+
+
+def _offset(body: RequestBody) -> int | None:
+    text = request.headers.get("Content-Range")
+    if text is None:
+        return None
+    matched = _CONTENT_RANGE.fullmatch(text.strip())
+    if matched is None:
+        raise InvalidContentRange(text, "expected START-END, two counts of bytes")
+    start, end = int(matched[1]), int(matched[2])
+    if body.length is not None and end - start + 1 != body.length:
+        raise InvalidContentRange(text, f"the body has {body.length} bytes")
+    return start
+
+
+def _under_way(upload: Upload) -> Response:
+    headers = {
+        "Location": f"/v2/{upload.repository}/blobs/uploads/{upload.id}",
+        "Range": upload_range(upload.size),
+        "Docker-Upload-UUID": upload.id,
+    }
+    return Response(status=202, headers=headers)
+
+
+def _kept(repository: RepositoryName, info: BlobInfo) -> Response:
+    headers = {
+        "Location": f"/v2/{repository}/blobs/{info.digest}",
+        "Docker-Content-Digest": str(info.digest),
+    }
+    return Response(status=201, headers=headers)
