@@ -1,0 +1,1 @@
+"""The server's commands, found through the entry-point group `recipebox.commands`."""

@@ -1,0 +1,158 @@
+"""Administer a server from its own machine: tokens."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from web.commands.common import (
+    json_option,
+    print_json,
+    read_settings,
+    setting_options,
+    told_plainly,
+    wants_json,
+)
+
+if TYPE_CHECKING:
+    from registry.assembly import Registry
+    from registry.tokens import Token
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([1-9][0-9]{0,5})([mhdw])")
+_HEADINGS = ("ID", "NAME", "ROLE", "NAMESPACE", "CREATED", "ENDS")
+_ROLES = ("admin", "publisher", "promoter", "reader")
+
+
+def read_duration(text: str) -> timedelta:
+    """Return a time span such as `30d`: a whole number of minutes, hours, days or weeks.
+
+    Raises:
+        click.BadParameter: it is something else.
+    """
+    matched = _DURATION.fullmatch(text)
+    if matched is None:
+        raise click.BadParameter(f"{text!r} is not a time span such as 12h, 30d or 4w")
+    return timedelta(**{_UNITS[matched[2]]: int(matched[1])})
+
+
+@click.group("admin")
+def command() -> None:
+    """Administer a server from its own machine. Works while it runs, and before its first start.
+
+    Whoever may write the data folder may use these.
+    """
+
+
+@command.group("token")
+def token() -> None:
+    """Make, list and revoke tokens."""
+
+
+@token.command("create")
+@setting_options("data")
+@click.option("--name", required=True, help="Whose token: a person, or a CI job.")
+@click.option("--role", required=True, type=click.Choice(_ROLES), help="What it may do at most.")
+@click.option("--namespace", metavar="NS", help="Hold it to one namespace.  Default: every one.")
+@click.option("--expires", type=read_duration, metavar="30d", help="When it ends.  Default: never.")
+@json_option
+@click.pass_context
+def create(
+    ctx: click.Context,
+    /,
+    *,
+    name: str,
+    role: str,
+    namespace: str | None,
+    expires: timedelta | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Make a token, and print it, once.
+
+    \b
+    Examples:
+      recipebox admin token create --data DIR --name ada --role publisher --namespace team
+      recipebox admin token create --data DIR --name ci --role promoter --expires 90d
+    """  # noqa: D301 - \b is click's
+    as_json = wants_json(ctx, as_json)
+    with _registry(flags, as_json=as_json) as registry:
+        from registry.access import Role
+
+        made = registry.tokens.create(name, Role(role), namespace, expires)
+        if as_json:
+            print_json({"token": made.text, **_draw(made.token)})
+        else:
+            click.echo(made.text)
+
+
+@token.command("list")
+@setting_options("data")
+@json_option
+@click.pass_context
+def list_tokens(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
+    """List tokens: whose, what they may do, and until when. Their secrets are kept nowhere."""
+    as_json = wants_json(ctx, as_json)
+    with _registry(flags, as_json=as_json) as registry:
+        tokens = registry.tokens.all()
+        if as_json:
+            print_json({"tokens": [_draw(entry) for entry in tokens]})
+            return
+        rows = [_HEADINGS, *(_row(entry) for entry in tokens)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            click.echo("  ".join(cells).rstrip())
+
+
+@token.command("revoke")
+@click.argument("token_id", metavar="ID")
+@setting_options("data")
+@json_option
+@click.pass_context
+def revoke(ctx: click.Context, /, *, token_id: str, as_json: bool, **flags: Any) -> None:
+    """End the token ID at once, and the browser sessions that began with it."""
+    as_json = wants_json(ctx, as_json)
+    with _registry(flags, as_json=as_json) as registry:
+        revoked = registry.tokens.revoke(token_id)
+        if as_json:
+            print_json(_draw(revoked))
+        else:
+            click.echo(f"revoked {revoked.id} ({revoked.name})")
+
+
+@contextmanager
+def _registry(flags: dict[str, Any], *, as_json: bool) -> "Iterator[Registry]":
+    with told_plainly(as_json):
+        from web.config import read_config
+        from web.preparing import open_prepared
+
+        registry = open_prepared(read_config(*read_settings(flags)))
+        with registry.database.session():
+            yield registry
+
+
+def _draw(entry: "Token") -> dict[str, Any]:
+    from registry.clock import rfc3339
+
+    return {
+        "id": entry.id,
+        "name": entry.name,
+        "role": entry.role.value,
+        "namespace": entry.namespace,
+        "created": rfc3339(entry.created),
+        "expires": None if entry.expires is None else rfc3339(entry.expires),
+        "revoked": None if entry.revoked is None else rfc3339(entry.revoked),
+    }
+
+
+def _row(entry: "Token") -> tuple[str, ...]:
+    drawn = _draw(entry)
+    ends = drawn["expires"] or "never"
+    if drawn["revoked"]:
+        ends = f"revoked {drawn['revoked']}"
+    namespace = drawn["namespace"] or "every"
+    return (entry.id, entry.name, entry.role.value, namespace, drawn["created"], ends)
