@@ -1,0 +1,626 @@
+"""The static closure: every file of a checkout that the steps need, and why each is in.
+
+Nothing is imported or run: modules are parsed, and followed from the steps (and from the checkout's
+own runner, where it has one and it can run the recipe).
+
+Followed are imports at every depth and inside functions, relative ones, the `__init__` of every
+package on the way, and `import_module` and `__import__` of names that can be computed; where only
+the beginning is known (`"engine.plugins." + name`), every module that begins so. Not followed are
+branches that never run (`TYPE_CHECKING`, Python 2, `__main__` of a module that isn't run). What
+stands in `try ... except ImportError` is optional: packed where it is there, and said where not.
+
+Data files are those that the steps' arguments name, that code names by a path from the root, or
+that are opened beside a module by `__file__`; what .gitignore names is local, and stays out.
+"""
+
+import ast
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from recipes.errors import InvalidModule, InvalidProject, Missing, MissingModules, UnsafePath
+from recipes.ignored import Ignored
+from recipes.modules import NEVER, Checkout, Module, Source, read_source
+from recipes.package import PythonStep, ShellStep, Step
+from recipes.project import Project
+from recipes.recipe import Recipe
+from recipes.stdlib import PYTHON_2, STDLIB
+from recipes.syntax import (
+    IMPORT_ERRORS,
+    catches_import_error,
+    gives_up,
+    is_main,
+    is_step_module,
+    is_writing,
+    known_test,
+    name_of,
+)
+from recipes.values import Scope, Value
+
+RUNNER_OPTION: Final = "--recipe"
+
+Kind = Literal["module", "package", "data", "given"]
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Reason:
+    """Why a file is in: its kind, and who asked for it, for people."""
+
+    kind: Kind
+    asked_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """What the recipe needs of its checkout.
+
+    `files` are paths from the root, with why each is in. `imports` are the modules that are neither
+    the checkout's nor the standard library's, by their dotted names, with who imports each;
+    `optional_imports` those that the code can do without.
+    """
+
+    root: Path
+    files: Mapping[str, tuple[Reason, ...]]
+    imports: Mapping[str, tuple[str, ...]]
+    optional_imports: Mapping[str, tuple[str, ...]]
+    runner: str | None
+    warnings: tuple[str, ...]
+
+
+def find_root(recipe: Recipe, project: Project) -> Path:
+    """Return the checkout's root.
+
+    It is the folder of recipebox.toml; else that folder above the recipe from which most of the
+    steps' modules are found: git's root before others, and the nearest before those further up.
+    """
+    if project.path is not None:
+        return project.path.parent
+    folders = list(recipe.path.resolve().parents)
+    git = next((each for each in folders if (each / ".git").exists()), None)
+    if git is not None:
+        folders = [git, *folders[: folders.index(git)]]
+    names = [step.module for step in recipe.steps if step.type == "python"]
+    # a root that is the whole disk or a home would be listed in full: it is never meant
+    folders = [each for each in folders if each not in {Path("/"), Path.home()}] or folders[:1]
+    return max(folders, key=lambda each: _resolving(each, names))
+
+
+def _resolving(folder: Path, names: Iterable[str]) -> int:
+    checkout = Checkout(folder)
+    return sum(checkout.find(name) is not None for name in names)
+
+
+def find_runners(checkout: Checkout) -> list[str]:
+    """Return the modules that run a recipe: `*/runner.py` with a `--recipe` and a `__main__`."""
+    found = []
+    for path in sorted([*checkout.root.glob("*/runner.py"), *checkout.root.glob("runner.py")]):
+        name = path.relative_to(checkout.root).as_posix()
+        dotted = name.removesuffix(".py").replace("/", ".")
+        module = checkout.find(dotted)
+        if module is None or module.path != name:
+            continue
+        try:
+            source = read_source(checkout, name, "looking for a runner")
+        except (InvalidModule, UnsafePath):
+            continue
+        if _is_runner(source.tree):
+            found.append(dotted)
+    return found
+
+
+def _is_runner(tree: ast.Module) -> bool:
+    takes = any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "add_argument"
+        and any(
+            isinstance(each, ast.Constant) and each.value == RUNNER_OPTION for each in node.args
+        )
+        for node in ast.walk(tree)
+    )
+    return takes and any(isinstance(node, ast.If) and is_main(node.test) for node in tree.body)
+
+
+def find_closure(recipe: Recipe, project: Project, root: Path | None = None) -> Closure:
+    """Work out what the recipe needs of the checkout at `root` (found where it is None).
+
+    Raises:
+        MissingModules: modules or functions that aren't there, with everyone who asks.
+        InvalidModule: code that the recipe needs and that is no Python 3.
+        UnsafePath: a file that is outside of the checkout, or a link out of it.
+        InvalidProject: data or readme of recipebox.toml that isn't there.
+    """
+    checkout = Checkout(root if root is not None else find_root(recipe, project))
+    walk = _Walk(checkout, project)
+    runner = None
+    if all(step.type != "recipe" for step in recipe.steps):
+        runners = find_runners(checkout)
+        if runners:
+            runner = runners[0]
+            walk.add_entry(runner, "the checkout's runner, which runs the recipe", is_main=True)
+        if len(runners) > 1:
+            walk.warn(f"several runners are here ({', '.join(runners)}); {runner} is taken")
+    if runner is None:
+        for place in recipe.unread:
+            walk.warn(f"{recipe.path.name}: {place} is not read by the bundled runner")
+    for index, step in enumerate(recipe.steps):
+        walk.add(step, recipe.where(index))
+    for pattern in project.of(recipe.name).data:
+        walk.add_given(pattern, recipe.name)
+    return walk.finish(runner)
+
+
+_FOLDER_KEYS = re.compile(r"(?i)dir|path|folder|root|src|source|input|data")
+
+
+@dataclass(slots=True)
+class _Walk:
+    checkout: Checkout
+    project: Project
+    files: dict[str, set[Reason]] = field(default_factory=dict)
+    imports: dict[str, set[str]] = field(default_factory=dict)
+    optional: dict[str, set[str]] = field(default_factory=dict)
+    missing: set[Missing] = field(default_factory=set)
+    warnings: dict[str, None] = field(default_factory=dict)
+    mains: set[str] = field(default_factory=set)
+    _sources: dict[str, Source] = field(default_factory=dict)
+    _pending: list[tuple[Module, str, bool]] = field(default_factory=list)
+    _ignored: "Ignored | None" = None
+
+    def warn(self, text: str) -> None:
+        self.warnings[text] = None
+
+    def finish(self, runner: str | None) -> Closure:
+        if self.missing:
+            raise MissingModules(list(self.missing), self.checkout.root)
+        return Closure(
+            self.checkout.root,
+            {path: tuple(sorted(self.files[path])) for path in sorted(self.files)},
+            {name: tuple(sorted(self.imports[name])) for name in sorted(self.imports)},
+            {name: tuple(sorted(self.optional[name])) for name in sorted(self.optional)},
+            runner,
+            tuple(self.warnings),
+        )
+
+    def add(self, step: Step, where: str) -> None:
+        match step:
+            case PythonStep():
+                self.add_step(step.module, step.function, where)
+                self.add_arguments(step.args, where)
+            case ShellStep():
+                self.add_command(step.command, where)
+                self.add_arguments(step.args, where)
+
+    # --- code ---
+
+    def add_entry(self, name: str, asked_by: str, *, is_main: bool = False) -> None:
+        if is_main:
+            self.mains.add(name)
+        self.add_module(name, asked_by)
+        self._follow()
+
+    def add_step(self, name: str, function: str, where: str) -> None:
+        module = self.checkout.find(name)
+        top = name.partition(".")[0]
+        if module is None and self.checkout.find(top) is None and self._is_known_outside(top):
+            self._outside(name, where, is_optional=False)
+            return
+        self.add_entry(name, where)
+        if module is None or not module.is_source or module.path not in self._sources:
+            return
+        first = function.partition(".")[0]
+        if not self._sources[module.path].may_define(first):
+            self.missing.add(Missing(f"{name}:{function}", where))
+
+    def _is_known_outside(self, top: str) -> bool:
+        return top in STDLIB or top in self.project.wheels
+
+    def add_module(self, name: str, asked_by: str, *, is_optional: bool = False) -> bool:
+        """Take a module with the packages above it; say whether it is there."""
+        module = self.checkout.find(name)
+        if module is None:
+            if not is_optional:
+                self.missing.add(Missing(name, asked_by))
+            return False
+        above = name.rpartition(".")[0]
+        while above:
+            package = self.checkout.find(above)
+            if package is not None:
+                self._take(package, f"package of {name}", kind="package")
+            above = above.rpartition(".")[0]
+        self._take(module, asked_by, kind="module")
+        return True
+
+    def _take(self, module: Module, asked_by: str, *, kind: Kind, is_needed: bool = True) -> None:
+        if module.path is None:
+            return
+        self.checkout.check_inside(module.path)
+        known = module.path in self.files
+        self.files.setdefault(module.path, set()).add(Reason(kind, asked_by))
+        if known:
+            return
+        if module.is_source:
+            self._pending.append((module, asked_by, is_needed))
+        else:
+            self.warn(f"{module.path} is compiled: the package runs only where it does")
+
+    def _follow(self) -> None:
+        while self._pending:
+            module, asked_by, is_needed = self._pending.pop()
+            if module.path is None or module.path in self._sources:
+                continue
+            try:
+                source = read_source(self.checkout, module.path, asked_by)
+            except InvalidModule as error:
+                if is_needed:
+                    raise
+                self.warn(f"{error}: packed as it is, and not followed")
+                continue
+            self._sources[module.path] = source
+            _Reader(self, module, source).read()
+
+    def request(self, name: str, place: str, *, is_optional: bool) -> None:
+        """Take what `import name` needs: of the checkout, or of a distribution."""
+        top = name.partition(".")[0]
+        if self.checkout.find(top) is None:
+            self._outside(name, place, is_optional=is_optional)
+        elif not self.add_module(name, place, is_optional=is_optional) and is_optional:
+            self.warn(f"{place} imports {name} only where it is there; it is not here")
+
+    def _outside(self, name: str, place: str, *, is_optional: bool) -> None:
+        top = name.partition(".")[0]
+        if top in STDLIB:
+            return
+        if top in PYTHON_2:
+            self.warn(f"{place} imports {name}, a module of Python 2: it is not packed")
+            return
+        kept = self.optional if is_optional else self.imports
+        kept.setdefault(name, set()).add(place)
+
+    def request_member(self, package: Module, name: str, place: str, *, is_optional: bool) -> None:
+        """Take what `from package import name` needs: a submodule, or what its code binds."""
+        full = f"{package.name}.{name}"
+        if self.checkout.find(full) is not None:
+            self.add_module(full, place)
+            return
+        if not package.is_package:
+            return
+        if package.path is not None:
+            source = self._sources.get(package.path)
+            if source is None:
+                source = read_source(self.checkout, package.path, place)
+            if source.may_define(name):
+                return
+        self.request(full, place, is_optional=is_optional)
+
+    def request_prefix(self, prefix: str, place: str) -> None:
+        """Take every module whose dotted name begins with `prefix`, and say so."""
+        above, _, _ = prefix.rpartition(".")
+        if above:
+            package = self.checkout.find(above)
+            if package is None:
+                if self.checkout.find(prefix.partition(".")[0]) is not None:
+                    self.missing.add(Missing(above, place))
+                else:
+                    self._outside(above, place, is_optional=False)
+                return
+            self.add_module(above, place)
+            found = list(self.checkout.submodules(package))
+        else:
+            found = [
+                each for each in map(self.checkout.find, self.checkout.tops()) if each is not None
+            ]
+        matching = [each for each in found if each.name.startswith(prefix)]
+        for module in matching:
+            self._take(module, f"{place}, by a name that begins with {prefix!r}", kind="module",
+                       is_needed=False)  # fmt: skip
+        self.warn(
+            f"{place} imports a name that begins with {prefix!r}: all {len(matching)} modules that"
+            " do are packed"
+        )
+
+    # --- data ---
+
+    def add_given(self, pattern: str, stem: str) -> None:
+        """Take what `data` of recipebox.toml names."""
+        key = f"recipes.{stem}.data"
+        path = self.project.path or self.checkout.root
+        plain = pattern.rstrip("/")
+        if plain.startswith("/") or ".." in plain.split("/") or not plain:
+            raise InvalidProject(path, f"{pattern!r} is not a path inside of the checkout", key=key)
+        found = [
+            each.relative_to(self.checkout.root).as_posix()
+            for each in sorted(self.checkout.root.glob(plain))
+        ]
+        if not found:
+            raise InvalidProject(path, f"nothing is at {pattern!r}", key=key)
+        for each in found:
+            self._add_path(each, Reason("given", f"data of [recipes.{stem}] in {path.name}"))
+
+    def add_arguments(self, value: Any, where: str, key: str = "args") -> None:
+        """Take the files and folders that the arguments of a step name."""
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                self.add_arguments(inner, where, f"{key}.{name}")
+        elif isinstance(value, list):
+            for inner in value:
+                self.add_arguments(inner, where, key)
+        elif isinstance(value, str) and "\n" not in value:
+            self._add_argument(value, where, key)
+
+    def _add_argument(self, text: str, where: str, key: str) -> None:
+        if text.startswith(("/", "~")):
+            if Path(text).is_file():
+                self.warn(f"{where}: {key} is {text!r}, outside of the checkout: not packed")
+            return
+        path = self.checkout.file(text)
+        if path is None:
+            return
+        if (self.checkout.root / path).is_dir():
+            last = key.rpartition(".")[2]
+            if not path or ("/" not in text and not _FOLDER_KEYS.search(last)):
+                named = path or "the whole checkout"
+                self.warn(
+                    f"{where}: {key} is {text!r}, which is also a folder ({named}): not packed;"
+                    " name it under data in recipebox.toml if it is read"
+                )
+                return
+        self._add_local(path, f"{where}, {key}")
+
+    def add_command(self, command: str | list[str], where: str) -> None:
+        """Take the files that the words of a command name, and the modules after `-m`."""
+        try:
+            words = shlex.split(command, comments=True) if isinstance(command, str) else command
+        except ValueError:
+            words = command.split() if isinstance(command, str) else command
+        for before, word in zip(["", *words], words, strict=False):
+            plain = word.strip("<>|;&()\"'")
+            if before == "-m" and self.checkout.find(plain.partition(".")[0]) is not None:
+                self.add_entry(plain, where, is_main=True)
+            if not plain or plain.startswith(("/", "-", "~", "..")):
+                continue
+            path = self.checkout.file(plain)
+            if path and (self.checkout.root / path).is_file():
+                self.add_script(path, where)
+
+    def add_script(self, path: str, where: str) -> None:
+        dotted = path.removesuffix(".py").replace("/", ".")
+        module = self.checkout.find(dotted) if path.endswith(".py") else None
+        if module is not None and module.path == path:
+            self.add_entry(dotted, where, is_main=True)
+        else:
+            self._add_local(path, where)
+
+    def _add_local(self, path: str, asked_by: str) -> None:
+        """Take a file or folder that something names, unless .gitignore says that it is local."""
+        if self._ignored is None:
+            self._ignored = Ignored.of(self.checkout.root)
+        if self._ignored.holds(path):
+            self.warn(f"{asked_by} names {path}, which .gitignore leaves out: not packed")
+            return
+        self._add_path(path, Reason("data", asked_by))
+
+    def _add_path(self, path: str, reason: Reason) -> None:
+        self.checkout.check_inside(path)
+        target = self.checkout.root / path
+        if target.is_file():
+            self.files.setdefault(path, set()).add(reason)
+            return
+        if not target.is_dir():
+            raise UnsafePath(path, "it is neither a file nor a folder")
+        for each in sorted(target.iterdir()):
+            if each.name not in NEVER and each.suffix != ".pyc":
+                self._add_path(f"{path}/{each.name}", reason)
+
+    def add_found(self, value: Value, place: str) -> None:
+        """Take a file that code builds the path of, from `__file__`."""
+        path = self.checkout.file(value.text)
+        if path and not path.endswith(".py") and (self.checkout.root / path).is_file():
+            self._add_local(path, place)
+
+
+_JOINS = {"join", "joinpath", "with_name"}
+_WRITES = {"write_text", "write_bytes", "mkdir", "touch", "unlink", "rmdir", "makedirs"}
+
+
+class _Reader(ast.NodeVisitor):
+    """Reads one module: what it imports, and which files it names."""
+
+    def __init__(self, walk: _Walk, module: Module, source: Source) -> None:
+        self._walk = walk
+        self._module = module
+        self._source = source
+        self._optional = 0
+        self._scope = Scope.of(module, source.tree.body)
+        self._importers: dict[str, str] = {"__import__": "__import__"}
+        self._written: set[int] = set()
+        self._looks_for_data = b"__file__" in source.text or b"files(" in source.text
+
+    def read(self) -> None:
+        for node in ast.walk(self._source.tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "importlib":
+                for each in node.names:
+                    if each.name in {"import_module", "__import__"}:
+                        self._importers[each.asname or each.name] = each.name
+        self.visit(self._source.tree)
+
+    def _place(self, node: ast.stmt | ast.expr) -> str:
+        return f"{self._source.path}:{node.lineno}"
+
+    # --- imports ---
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for each in node.names:
+            self._walk.request(each.name, self._place(node), is_optional=self._optional > 0)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        place, is_optional = self._place(node), self._optional > 0
+        base = node.module or ""
+        if node.level:
+            parts = self._module.package.split(".") if self._module.package else []
+            if node.level > len(parts):
+                self._walk.missing.add(Missing("." * node.level + base, place))
+                return
+            above = parts[: len(parts) - node.level + 1]
+            base = ".".join([*above, base] if base else above)
+        self._walk.request(base, place, is_optional=is_optional)
+        module = self._walk.checkout.find(base)
+        if module is None:
+            return
+        for each in node.names:
+            if each.name == "*":
+                self._take_all(module, place)
+            else:
+                self._walk.request_member(module, each.name, place, is_optional=is_optional)
+
+    def _take_all(self, module: Module, place: str) -> None:
+        """`from package import *` imports the submodules that `__all__` names."""
+        if not module.is_package or module.path is None:
+            return
+        tree = read_source(self._walk.checkout, module.path, place).tree
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and any(
+                isinstance(each, ast.Name) and each.id == "__all__" for each in node.targets
+            ):
+                for each in ast.walk(node.value):
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                        name = f"{module.name}.{each.value}"
+                        self._walk.add_module(name, place, is_optional=True)
+
+    def visit_Try(self, node: ast.Try) -> None:
+        catching = [each for each in node.handlers if catches_import_error(each)]
+        is_optional = bool(catching) and not any(gives_up(each) for each in catching)
+        self._visit_all(node.body, is_optional=is_optional)
+        for handler in node.handlers:
+            self._visit_all(handler.body, is_optional=handler in catching)
+        self._visit_all(node.orelse, is_optional=is_optional)
+        self._visit_all(node.finalbody, is_optional=False)
+
+    def visit_TryStar(self, node: ast.TryStar) -> None:
+        self.visit_Try(ast.Try(node.body, node.handlers, node.orelse, node.finalbody))
+
+    def visit_With(self, node: ast.With) -> None:
+        for item in node.items:
+            self.visit(item)
+        suppresses = any(
+            isinstance(item.context_expr, ast.Call)
+            and name_of(item.context_expr.func) == "suppress"
+            and any(name_of(each) in IMPORT_ERRORS for each in item.context_expr.args)
+            for item in node.items
+        )
+        self._visit_all(node.body, is_optional=suppresses)
+
+    def visit_If(self, node: ast.If) -> None:
+        known = known_test(node.test)
+        if is_main(node.test):
+            known = True if self._module.name in self._walk.mains else False  # noqa: SIM210
+        self.visit(node.test)
+        if known is not False:
+            self._visit_all(node.body, is_optional=False)
+        if known is not True:
+            self._visit_all(node.orelse, is_optional=False)
+
+    def _visit_all(self, body: Iterable[ast.AST], *, is_optional: bool) -> None:
+        self._optional += is_optional
+        for node in body:
+            self.visit(node)
+        self._optional -= is_optional
+
+    # --- names in functions ---
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        outer = self._scope
+        arguments = node.args
+        names = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        rest = [each for each in (arguments.vararg, arguments.kwarg) if each]
+        self._scope = Scope.of(self._module, node.body, outer).without(
+            each.arg for each in [*names, *rest]
+        )
+        self.generic_visit(node)
+        self._scope = outer
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self.visit_FunctionDef(node)
+
+    # --- imports by name, and data ---
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = name_of(node.func)
+        if isinstance(node.func, ast.Name):
+            importer = self._importers.get(name)
+        else:
+            importer = name if name in {"import_module", "__import__"} else None
+        if importer is not None and (node.args or node.keywords):
+            self._import_by_name(node, importer)
+        if name == "open" and is_writing(node):
+            self._written.update(id(each) for each in ast.walk(node))
+        elif name in _WRITES and isinstance(node.func, ast.Attribute):
+            self._written.update(id(each) for each in ast.walk(node.func.value))
+        self._look(node)
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        self._look(node)
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        text = node.value
+        if id(node) in self._written or not isinstance(text, str) or "/" not in text:
+            return
+        if "\n" in text or text.startswith(("/", "..")) or text.endswith(("/", ".py")):
+            return
+        path = self._walk.checkout.file(text)
+        if path and (self._walk.checkout.root / path).is_file():
+            self._walk._add_local(path, self._place(node))  # noqa: SLF001 - one mechanism
+
+    def _look(self, node: ast.BinOp | ast.Call) -> None:
+        """Take the files beside the module that an expression names."""
+        if not self._looks_for_data or id(node) in self._written:
+            return
+        for value in self._scope.values(node):
+            if not value.is_place or value.text == self._source.path:
+                continue
+            if value.complete:
+                self._walk.add_found(value, self._place(node))
+            elif isinstance(node, ast.BinOp) or name_of(node.func) in _JOINS:
+                self._walk.warn(
+                    f"{self._place(node)} names a file below {value.text or 'the root'!r} that"
+                    " can't be computed: name it under data in recipebox.toml if it is read"
+                )
+
+    def _import_by_name(self, node: ast.Call, importer: str) -> None:
+        place = self._place(node)
+        named = node.args[0] if node.args else node.keywords[0].value
+        package = next((each.value for each in node.keywords if each.arg == "package"), None)
+        if package is None and importer == "import_module" and len(node.args) > 1:
+            package = node.args[1]
+        for value in sorted(self._scope.values(named), key=lambda each: each.text):
+            text = value.text
+            if text.startswith("."):
+                text = self._absolute(text, package)
+            if not text.strip("."):
+                if not is_step_module(named):
+                    self._walk.warn(f"{place} imports a module whose name can't be computed")
+            elif value.complete:
+                self._walk.request(text, place, is_optional=self._optional > 0)
+                self._take_from_list(node, text, place)
+            else:
+                self._walk.request_prefix(text, place)
+
+    def _absolute(self, text: str, package: ast.expr | None) -> str:
+        level = len(text) - len(text.lstrip("."))
+        inside = next(iter(self._scope.values(package)))
+        base = inside.text if package is not None and inside.complete else self._module.package
+        parts = base.split(".")
+        above = parts[: len(parts) - level + 1]
+        return ".".join([*above, text[level:]]) if above else ""
+
+    def _take_from_list(self, node: ast.Call, name: str, place: str) -> None:
+        """`__import__("a", fromlist=["b"])` imports a.b where it is a module."""
+        listed = next((each.value for each in node.keywords if each.arg == "fromlist"), None)
+        for each in ast.walk(listed) if listed is not None else ():
+            if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                self._walk.add_module(f"{name}.{each.value}", place, is_optional=True)

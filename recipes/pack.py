@@ -1,0 +1,515 @@
+"""Packing: a recipe out of its checkout, with what it needs, proved by running it.
+
+::
+
+    read_recipe ─ find_project ─ find_closure ─ wheel lock ─ draw the tree ─ run it ─ lay it out
+                                                            (aside, in OUT)  (a copy,  (rename)
+                                                                              elsewhere)
+
+The checkout is read and never written, the wheel lock beside an author's own recipebox.toml apart.
+Nothing of it runs but in a child. On any failure OUT is as it was.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from packaging.utils import canonicalize_name
+
+from artifacts.errors import InvalidName
+from artifacts.reference import PackageName
+from recipes.closure import Closure, Reason, find_closure
+from recipes.environment import lay_out_env
+from recipes.errors import InvalidProject, NotAPackage, ProofFailed, RecipeError, UnsafePath
+from recipes.package import (
+    DeploymentConfig,
+    Entry,
+    PackageMetadata,
+    Wheel,
+    read_tree,
+)
+from recipes.paths import check_paths
+from recipes.project import FILE_NAME as PROJECT_FILE
+from recipes.project import Project, find_project
+from recipes.recipe import Recipe, read_recipe
+from recipes.run import run_package
+from recipes.wheels import FILE_NAME as LOCK_FILE
+from recipes.wheels import (
+    Progress,
+    WheelLock,
+    WheelPlan,
+    get_wheels,
+    minors_of,
+    plan_wheels,
+    read_lock,
+    read_requirements,
+    solve,
+    write_lock,
+)
+from resolver.errors import InvalidVersion
+from resolver.requirement import Range
+from resolver.version import Version
+from sandbox.errors import SandboxError
+from sandbox.process import ProcessSandbox
+from sandbox.sandbox import NOBODY, Limits, Sandbox
+
+CONFIG_FILE: Final = "deployment_config.yaml"
+RUN_RECIPE: Final = "run_recipe.py"
+RECIPE: Final = "recipe.yaml"
+
+_SHOWN = 2000  # characters of a failed run's output
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """That the packed result was run once, from a clean folder.
+
+    `ran` is False where it wasn't, and `reason` says why. `enforced` names what the sandbox did;
+    `not_enforced` what it could not, with the reasons.
+    """
+
+    ran: bool
+    reason: str
+    exit_code: int | None = None
+    seconds: float | None = None
+    steps: tuple[Mapping[str, Any], ...] = ()
+    context: Mapping[str, Any] | None = None
+    enforced: tuple[str, ...] = ()
+    not_enforced: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What was packed: `path` is the package's folder, `out` the one that it was asked for.
+
+    `reasons` are why each file of `recipe/` is in, by its path in the checkout; `wheel_lock` is
+    where the wheel lock is kept, None where there are no wheels.
+    """
+
+    path: Path
+    out: Path
+    metadata: PackageMetadata
+    reasons: Mapping[str, tuple[Reason, ...]]
+    warnings: tuple[str, ...]
+    proof: Proof
+    wheel_lock: Path | None
+
+
+def pack(
+    recipe: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    platforms: Sequence[str] | None = None,
+    cache: Path | None = None,
+    prove: bool = True,
+    required: Path | None = None,
+    sandbox: Sandbox | None = None,
+    timeout: float = 600.0,
+    progress: Progress | None = None,
+) -> Packed:
+    """Pack the recipe in the file `recipe` into the folder `out`.
+
+    `name` (`team/etl`) and `version` beat recipebox.toml and the recipe; `cache` is a folder that
+    keeps wheels by their hash; `prove` False skips the run; `required` is a folder that `fetch`
+    made, with the packages that the recipe's steps run; `timeout` in seconds is for the run.
+    `progress` is told what is being done.
+
+    Raises:
+        RecipeError: any of `recipes.errors`.
+    """
+    say = progress or (lambda _: None)
+    say(f"reading {recipe}")
+    read = read_recipe(recipe)
+    project = find_project(recipe)
+    identity = _identify(read, project, name, version)
+    closure = find_closure(read, project)
+    say(f"found {len(closure.files)} files that it needs")
+    with _aside(out) as scratch:
+        stores = cache if cache is not None else scratch / "cache"
+        lock, lock_path, notes = _lock_wheels(
+            read, project, closure, out, platforms=platforms, cache=stores, progress=say
+        )
+        files = get_wheels(lock, stores, progress=say) if lock else {}
+        wheels = lock.wheels if lock else ()
+        metadata = _describe(read, project, closure, identity, wheels)
+        tree = scratch / metadata.title
+        _draw(tree, read, project, closure, metadata)
+        if wheels:
+            lay_out_env(wheels, files, tree / "env")
+        proof = _prove(
+            tree,
+            metadata,
+            prove=prove,
+            required=required,
+            sandbox=sandbox or ProcessSandbox(),
+            timeout=timeout,
+            say=say,
+        )
+        if lock is not None and lock_path is not None:
+            _keep_lock(lock_path, read.name, lock)
+        path = _lay_out(tree, out, metadata, files)
+    return Packed(
+        path,
+        out,
+        metadata,
+        closure.files,
+        (*closure.warnings, *notes),
+        proof,
+        lock_path if lock else None,
+    )
+
+
+@contextmanager
+def _aside(out: Path) -> Iterator[Path]:
+    """Give a folder beside what will be laid out, and take it away; on a failure `out` too."""
+    made = [each for each in (out, *out.parents) if not each.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".packing-", dir=out))
+    except OSError as error:
+        raise UnsafePath(str(out), f"nothing can be written there: {error.strerror}") from error
+    try:
+        yield scratch
+    except BaseException:
+        shutil.rmtree(scratch)
+        for each in made:
+            if not any(each.iterdir()):
+                each.rmdir()
+        raise
+    shutil.rmtree(scratch)
+
+
+# --- what it is called ---
+
+
+def _identify(
+    recipe: Recipe, project: Project, name: str | None, version: str | None
+) -> tuple[str, str]:
+    settings = project.of(recipe.name)
+    where = project.path or recipe.path.parent / PROJECT_FILE
+    said = name or settings.name or _as_name(recipe.name)
+    if "/" not in said:
+        if project.namespace is None:
+            raise InvalidProject(
+                where,
+                f"no namespace for {said!r}: name one there, or give the whole name"
+                f" (--name NAMESPACE/{said})",
+                key="package.namespace",
+            )
+        said = f"{project.namespace}/{said}"
+    try:
+        package = PackageName.parse(said)
+    except InvalidName as error:
+        raise InvalidProject(where, str(error), key=f"recipes.{recipe.name}.name") from error
+    numbered = version or settings.version or project.version or _own_version(recipe)
+    if numbered is None:
+        raise InvalidProject(
+            where,
+            f"no version for {package}: name one there, or give one (--version 1.0.0)",
+            key=f"recipes.{recipe.name}.version",
+        )
+    try:
+        return str(package), str(Version.parse(numbered))
+    except InvalidVersion as error:
+        raise InvalidProject(where, str(error), key=f"recipes.{recipe.name}.version") from error
+
+
+def _as_name(stem: str) -> str:
+    """Return a file's stem as a name: lower case, and single separators."""
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")
+
+
+def _own_version(recipe: Recipe) -> str | None:
+    """Return the version that the recipe's own metadata has; `1.0` becomes 1.0.0."""
+    said = str(recipe.metadata.get("version", ""))
+    padded = said + ".0" * max(0, 2 - said.count("."))
+    try:
+        return str(Version.parse(padded))
+    except InvalidVersion:
+        return None
+
+
+# --- wheels ---
+
+
+def _lock_wheels(
+    recipe: Recipe,
+    project: Project,
+    closure: Closure,
+    out: Path,
+    *,
+    platforms: Sequence[str] | None,
+    cache: Path,
+    progress: Progress,
+) -> tuple[WheelLock | None, Path | None, list[str]]:
+    """Return the lock that is there if it covers what is imported, else a new one."""
+    requirements = read_requirements(closure.root / "requirements.txt")
+    plan, notes = plan_wheels(
+        closure.imports,
+        closure.optional_imports,
+        own=project.wheels,
+        requirements=requirements,
+        pythons=minors_of(project.python, project.path),
+        platforms=tuple(platforms) if platforms is not None else project.platforms,
+    )
+    folder = project.path.parent if project.path is not None else out
+    path = folder / LOCK_FILE
+    if not plan.imports:
+        return None, None, notes
+    known = read_lock(path).get(recipe.name)
+    if known is not None and known.covers(plan):
+        return known, path, notes
+    lock, dropped = solve(_preferring(plan, known), cache, progress=progress)
+    return lock, path, [*notes, *dropped]
+
+
+def _preferring(plan: WheelPlan, known: WheelLock | None) -> WheelPlan:
+    """Prefer what an earlier lock had, so that one import more changes nothing else."""
+    pins = dict(plan.pins)
+    for each in known.wheels if known is not None else ():
+        pins[canonicalize_name(each.name)] = f"=={each.version}"
+    return WheelPlan(plan.imports, plan.asked_by, plan.pythons, plan.platforms, pins)
+
+
+def _keep_lock(path: Path, stem: str, lock: WheelLock) -> None:
+    locks = read_lock(path)
+    if locks.get(stem) != lock:
+        write_lock(path, {**locks, stem: lock})
+
+
+# --- drawing the tree ---
+
+
+def _describe(
+    recipe: Recipe,
+    project: Project,
+    closure: Closure,
+    identity: tuple[str, str],
+    wheels: Sequence[Wheel],
+) -> PackageMetadata:
+    settings = project.of(recipe.name)
+    summary = settings.summary or str(recipe.metadata.get("description") or "")
+    author = recipe.metadata.get("author")
+    authors = project.authors or ((author,) if isinstance(author, str) else ())
+    return PackageMetadata(
+        name=identity[0],
+        version=identity[1],
+        summary=" ".join(summary.split()),
+        license=project.license,
+        authors=list(authors),
+        readme=_readme(settings.readme, closure.root, project),
+        requires=_requires(recipe, project, identity[0]),
+        python=project.python,
+        wheels=sorted(wheels, key=lambda each: each.filename),
+        entry=Entry(runner="checkout" if closure.runner else "bundled", module=closure.runner),
+        steps=list(recipe.steps),
+    )
+
+
+def _readme(path: str | None, root: Path, project: Project) -> str | None:
+    if path is None:
+        return None
+    place = (root / path).resolve()
+    if not place.is_relative_to(root.resolve()) or not place.is_file():
+        raise InvalidProject(project.path or root, f"no readme is at {path!r}", key="readme")
+    try:
+        return place.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidProject(project.path or root, f"{path} is not UTF-8", key="readme") from error
+
+
+def _requires(recipe: Recipe, project: Project, own: str) -> dict[str, str]:
+    """Return what recipebox.toml requires, and what steps run; both must say the same of one."""
+    requires = dict(project.of(recipe.name).requires)
+    for index, step in enumerate(recipe.steps):
+        if step.type != "recipe":
+            continue
+        where = recipe.where(index)
+        if step.package == own:
+            raise InvalidProject(recipe.path, f"{where} runs its own package, {own}")
+        said = requires.setdefault(step.package, step.version)
+        if str(Range.parse(said)) != str(Range.parse(step.version)):
+            raise InvalidProject(
+                project.path or recipe.path,
+                f"{where} wants {step.package} {step.version}, but {said} is required there",
+                key=f"recipes.{recipe.name}.requires",
+            )
+    return dict(sorted(requires.items()))
+
+
+def _draw(
+    tree: Path, recipe: Recipe, project: Project, closure: Closure, metadata: PackageMetadata
+) -> None:
+    """Write metadata/ and recipe/ of the package."""
+    inside = tree / "recipe"
+    own = recipe.path.resolve()
+    copied = [
+        path
+        for path in closure.files
+        if not (path == RECIPE and (closure.root / path).resolve() == own)
+    ]
+    for reserved in (RECIPE, RUN_RECIPE):
+        if reserved in copied:
+            raise UnsafePath(reserved, "the package's own file has this name; rename this one")
+    check_paths([*copied, RECIPE, RUN_RECIPE])
+    inside.mkdir(parents=True)
+    (tree / "metadata").mkdir()
+    for path in copied:
+        _copy(closure.root / path, inside / path)
+    _copy(recipe.path, inside / RECIPE)
+    bundled = resources.files("recipes").joinpath("templates", RUN_RECIPE)
+    _write(inside / RUN_RECIPE, bundled.read_bytes())
+    _write(tree / "metadata" / "package.json", metadata.to_bytes())
+    _write(tree / "metadata" / CONFIG_FILE, _deployment_config(project))
+
+
+def _deployment_config(project: Project) -> bytes:
+    """Return the author's own, as it is, once it is known to be valid; else the default."""
+    own = project.path.parent / CONFIG_FILE if project.path is not None else None
+    if own is None or not own.is_file():
+        return DeploymentConfig().to_bytes()
+    data = own.read_bytes()
+    DeploymentConfig.from_bytes(data, str(own))
+    return data
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(source, target)
+        is_executable = source.stat().st_mode & 0o100
+    except OSError as error:
+        raise UnsafePath(str(source), f"it can't be read: {error.strerror}") from error
+    target.chmod(0o755 if is_executable else 0o644)
+
+
+def _write(target: Path, data: bytes) -> None:
+    target.write_bytes(data)
+    target.chmod(0o644)
+
+
+# --- the proof ---
+
+
+def _prove(
+    tree: Path,
+    metadata: PackageMetadata,
+    *,
+    prove: bool,
+    required: Path | None,
+    sandbox: Sandbox,
+    timeout: float,
+    say: Progress,
+) -> Proof:
+    """Run a copy of the package, elsewhere, and raise where it ends with anything but 0."""
+    if not prove:
+        return Proof(ran=False, reason="the run was skipped, as asked (--no-run)")
+    if metadata.requires and required is None:
+        names = ", ".join(metadata.requires)
+        return Proof(
+            ran=False,
+            reason=f"it runs other packages ({names}), which are not here: fetch them into a"
+            " folder, and name it (--with DIR)",
+        )
+    say("running it once from a clean folder")
+    with tempfile.TemporaryDirectory(prefix="recipebox-proof-") as clean:
+        place = Path(clean)
+        place.chmod(0o755)
+        shutil.copytree(tree, place / metadata.title)
+        if required is not None:
+            _lay_beside(required, place, metadata)
+        _open_to_all(place)
+        return _judge(place / metadata.title, metadata, sandbox, timeout)
+
+
+def _judge(tree: Path, metadata: PackageMetadata, sandbox: Sandbox, timeout: float) -> Proof:
+    config = DeploymentConfig.from_bytes((tree / "metadata" / CONFIG_FILE).read_bytes())
+    try:
+        result = run_package(
+            tree,
+            sandbox=sandbox,
+            limits=Limits(seconds=timeout),
+            network=config.network == "egress",
+            user=NOBODY if os.geteuid() == 0 else None,
+        )
+    except SandboxError as error:
+        raise ProofFailed(metadata.title, 125, str(error)) from error
+    outcome = result.outcome
+    if outcome is None:  # pragma: no cover - a sandbox was given
+        raise RecipeError("the run had no sandbox")
+    if outcome.exit_code != 0:
+        said = (outcome.stdout + outcome.stderr).decode(errors="replace")[-_SHOWN:]
+        ending = {"time": f"it was ended after {timeout:g} s", "flood": "it printed without end"}
+        note = ending.get(outcome.ended or "", "")
+        raise ProofFailed(metadata.title, outcome.exit_code, "\n".join(filter(None, [said, note])))
+    return Proof(
+        ran=True,
+        reason="it ran from a clean folder and ended with 0",
+        exit_code=0,
+        seconds=outcome.seconds,
+        steps=result.steps,
+        context=result.context,
+        enforced=outcome.enforced,
+        not_enforced=outcome.not_enforced,
+    )
+
+
+def _lay_beside(required: Path, place: Path, metadata: PackageMetadata) -> None:
+    """Lay the packages of an OUT of `fetch` (and its lock) beside the copy that is run."""
+    found = {
+        read_tree(each.parent.parent).metadata.name
+        for each in sorted(required.glob("*/*/metadata/package.json"))
+    }
+    lacking = sorted(set(metadata.requires) - found)
+    if lacking:
+        raise NotAPackage(required, f"{', '.join(lacking)} is required, and is not here")
+    lock = required / "recipebox.lock"
+    if lock.is_file():
+        shutil.copyfile(lock, place / lock.name)
+    for each in sorted(required.glob("*/*/metadata/package.json")):
+        tree = each.parent.parent
+        target = place / tree.parent.name / tree.name
+        if not target.exists():
+            shutil.copytree(tree, target)
+
+
+def _open_to_all(place: Path) -> None:
+    """Let every user read what is run: a umask of the packer's own must not decide the proof."""
+    for folder, _, names in os.walk(place):
+        Path(folder).chmod(0o755)
+        for each in names:
+            path = Path(folder) / each
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+
+
+# --- laying out ---
+
+
+def _lay_out(tree: Path, out: Path, metadata: PackageMetadata, files: Mapping[str, Path]) -> Path:
+    """Move the package to its place in `out`, in one rename; an earlier one of its name goes."""
+    if files:
+        wheels = out / "wheels"
+        wheels.mkdir(exist_ok=True)
+        for name, path in files.items():
+            _put(path, wheels / name)
+    target = out / metadata.title
+    target.parent.mkdir(exist_ok=True)
+    if target.exists():
+        target.rename(tree.parent.parent / "replaced")
+    tree.rename(target)
+    return target
+
+
+def _put(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)

@@ -1,0 +1,150 @@
+"""Running a package: its own run_recipe.py, in a child with a clean environment.
+
+None of Recipebox's modules are on the child's path: `python -I` takes none, and the recipe's own
+child has the standard library, the wheels and the workspace only.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from recipes.package import PackageTree, read_tree
+from sandbox.sandbox import Command, Limits, Outcome, Sandbox
+
+FAILED: Final = 125
+"""The exit code of a failure that is not the recipe's (a missing env, an unknown step)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came of a run.
+
+    `steps` are {idx, name, exit_code, seconds?} in the order in which they ran; `context` is what
+    they left in it. `outcome` is the sandbox's account, where the run was in one.
+    """
+
+    exit_code: int
+    steps: tuple[Mapping[str, Any], ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Outcome | None = None
+
+
+def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a recipe may see of the environment: PATH, TMPDIR, and `more`."""
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    return {"PATH": os.defpath, **kept, "LANG": "C.UTF-8", **(more or {})}
+
+
+def run_package(
+    directory: Path,
+    *,
+    only: Sequence[str] | None = None,
+    settings: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    sandbox: Sandbox | None = None,
+    limits: Limits | None = None,
+    network: bool = True,
+    user: int | None = None,
+    cwd: Path | None = None,
+    is_quiet: bool = False,
+) -> RunResult:
+    """Run the package at `directory` (`OUT` or `OUT/team/etl-1.2.3`) to its end.
+
+    `only` are names of steps; `settings` are `[STEP.]ARG=VALUE`; `environment` is added to the
+    clean one. Without a `sandbox` its stdout and stderr are this process's (`is_quiet` sends its
+    stdout to stderr), and an interrupt ends it: the exit code is then 130. With one, `limits`,
+    `network` and `user` are asked of it, and the output is in the result's `outcome`.
+
+    Raises:
+        NotAPackage: there is none there.
+        InvalidMetadata: its package.json is not valid.
+        sandbox.errors.SandboxError: the sandbox can't do what is asked.
+    """
+    tree = read_tree(directory)
+    with tempfile.TemporaryDirectory(prefix="recipebox-run-") as scratch:
+        place = Path(scratch)
+        result = place / "result.json"
+        words = _words(tree, only, settings, result)
+        env = clean_environment(environment)
+        if sandbox is None:
+            code = _run_here(words, cwd or Path.cwd(), env, is_quiet=is_quiet)
+            return _read_result(code, result, None)
+        place.chmod(0o777 if user is not None else 0o700)
+        outcome = sandbox.run(
+            Command(
+                tuple(words),
+                cwd or place,
+                env,
+                limits or Limits(),
+                network=network,
+                user=user,
+            )
+        )
+        return _read_result(outcome.exit_code, result, outcome)
+
+
+def _words(
+    tree: PackageTree, only: Sequence[str] | None, settings: Sequence[str], result: Path
+) -> list[str]:
+    script = tree.path / "recipe" / "run_recipe.py"
+    words = [sys.executable, "-I", "-B", str(script), "--json", str(result)]
+    if only is not None:
+        words += ["--only", ",".join(only)]
+    for each in settings:
+        words += ["--set", each]
+    return words
+
+
+def _run_here(words: list[str], cwd: Path, env: dict[str, str], *, is_quiet: bool) -> int:
+    """Run with this process's output; what ends this process ends the child first."""
+    with (
+        subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno() if is_quiet else None,
+            process_group=0,
+        ) as child,
+        _passing_signals(child),
+    ):
+        code = child.wait()
+    return 128 - code if code < 0 else code
+
+
+@contextmanager
+def _passing_signals(child: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Pass SIGINT, SIGTERM and SIGHUP on to the child, which ends its own and says so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, pass_on) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _read_result(code: int, path: Path, outcome: Outcome | None) -> RunResult:
+    """Read what run_recipe.py wrote; where it was ended before, only the exit code is known."""
+    try:
+        drawn = json.loads(path.read_bytes())
+        return RunResult(code, tuple(drawn["steps"]), drawn["context"], outcome)
+    except (OSError, ValueError, KeyError, TypeError):
+        return RunResult(code, (), {}, outcome)

@@ -1,0 +1,574 @@
+"""Runs this package's recipe: from any folder, on a read-only file system, as any user.
+
+    python run_recipe.py [--only STEP,...] [--set [STEP.]ARG=VALUE ...]
+                         [--json FILE|-] [--context FILE]
+
+It needs Python 3.11 or newer and nothing else. It finds by place what `recipebox fetch` laid out:
+
+    OUT/recipebox.lock               which required packages, by version
+    OUT/ns/other-1.0.0/              a required package, which a step of the type `recipe` runs
+    OUT/ns/name-1.2.3/metadata/      package.json: the steps, and what runs them
+    OUT/ns/name-1.2.3/env/           the wheels, unpacked
+    OUT/ns/name-1.2.3/recipe/        this file, and the recipe's own
+
+The recipe runs in a child, in a workspace of its own in the temporary folder that is removed
+afterwards, with the standard library, the wheels and the workspace on sys.path. The exit code is
+the recipe's, 125 for a failure of this file's own, 130 when interrupted.
+
+--json writes {"exit_code", "steps": [{"idx", "name", "exit_code", "seconds"}], "context"}; with `-`
+it is alone on stdout, and what the recipe prints goes to stderr. --context gives a JSON object to
+begin with: then the steps are run by the runner in here, since a checkout's own can't take it (this
+is how another package's step runs this one).
+"""
+
+import os
+import sys
+
+if __name__ == "__main__" and not sys.flags.isolated:  # nothing beside this file may be imported
+    os.execv(
+        sys.executable,
+        [sys.executable, "-I", "-B", os.path.abspath(__file__), *sys.argv[1:]],
+    )
+
+import argparse
+import contextlib
+import ctypes
+import importlib
+import json
+import platform
+import runpy
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import tomllib
+import traceback
+
+RECIPE = os.path.dirname(os.path.abspath(__file__))
+PACKAGE = os.path.dirname(RECIPE)
+OUT = os.path.dirname(os.path.dirname(PACKAGE))
+
+FAILED = 125
+LINKED_FROM = 64 << 20  # bytes: larger files are linked into the workspace, not copied
+GRACE = 3.0  # seconds between asking a child to end and ending it
+MACHINES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
+
+
+class Problem(Exception):
+    """A failure that is not the recipe's: its text says what to do."""
+
+
+# --- the parent ---
+
+
+def main(argv):
+    options = parse(argv)
+    try:
+        return run(options)
+    except Problem as problem:
+        print(f"run_recipe: {problem}", file=sys.stderr)
+    except OSError as error:
+        print(f"run_recipe: {error}", file=sys.stderr)
+    return FAILED
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        prog="run_recipe.py", description="Runs this package's recipe.", allow_abbrev=False
+    )
+    parser.add_argument("--only", metavar="STEP,...", help="names or idx of steps, with commas")
+    parser.add_argument(
+        "--set",
+        metavar="[STEP.]ARG=VALUE",
+        action="append",
+        default=[],
+        help="an argument of the steps, or of one; VALUE is JSON, or else a text",
+    )
+    parser.add_argument("--json", metavar="FILE", help="where the result goes; - is stdout")
+    parser.add_argument("--context", metavar="FILE", help="a JSON object to begin with")
+    return parser.parse_args(argv)
+
+
+def run(options):
+    package = read_json(os.path.join(PACKAGE, "metadata", "package.json"))
+    env = find_env(package)
+    steps = choose(package["steps"], options.only)
+    settings = [setting(each, package["steps"]) for each in options.set]
+    for step in package["steps"]:
+        apply(settings, step["name"], step["args"])
+    bundled = package["entry"]["runner"] == "bundled" or options.context is not None
+    module = None if bundled else package["entry"]["module"]
+    if module and options.only is not None and not runner_knows(module, "--only"):
+        raise Problem(f"this package's own runner, {module}, has no --only")
+    reports = bool(module) and options.json is not None and runner_knows(module, "--json-output")
+    if module and options.json is not None and not reports:
+        print(f"run_recipe: {module} reports no steps, only its exit code", file=sys.stderr)
+    try:
+        scratch = tempfile.mkdtemp(prefix="recipebox-")
+    except OSError as error:
+        raise Problem(f"no temporary folder can be written ({error}); set TMPDIR") from error
+    try:
+        work = os.path.join(scratch, "work")
+        copy_tree(RECIPE, work)
+        spec = {
+            "work": work,
+            "env": env,
+            "module": module,
+            "steps": steps,
+            "all_steps": package["steps"],
+            "only": [step["name"] for step in steps] if options.only is not None else None,
+            "settings": settings,
+            "context": read_json(options.context) if options.context is not None else {},
+            "result": os.path.join(scratch, "result.json"),
+            "reports": reports,
+        }
+        write_json(os.path.join(scratch, "spec.json"), spec)
+        code, last = start(scratch, work, options.json == "-", reports)
+        if options.json is not None:
+            report(options.json, code, last, spec["result"])
+        return code
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def find_env(package):
+    """Return where the wheels are unpacked, or None where none are needed."""
+    if not package["wheels"]:
+        return None
+    env = os.path.join(PACKAGE, "env")
+    name = f"{package['name']}@{package['version']}"
+    if not os.path.isdir(env):
+        raise Problem(
+            f"{env} is missing: {name} needs {len(package['wheels'])} wheels;"
+            f" `recipebox fetch {name}` lays them out"
+        )
+    found = read_json(os.path.join(env, ".recipebox.json"))
+    machine = platform.machine()
+    here = {
+        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "platform": MACHINES.get(machine, machine),
+    }
+    wrong = [key for key in here if found.get(key) != here[key]]
+    if wrong:
+        raise Problem(
+            f"{env} is for {found.get('platform')} and Python {found.get('python')}; this is"
+            f" {here['platform']} and Python {here['python']}: fetch {name} again with this Python"
+        )
+    return env
+
+
+def choose(steps, only):
+    if only is None:
+        return steps
+    wanted = [each.strip() for each in only.split(",") if each.strip()]
+    known = {key for step in steps for key in (step["name"], str(step["idx"]))}
+    unknown = [each for each in wanted if each not in known]
+    if unknown or not wanted:
+        names = ", ".join(step["name"] for step in steps)
+        raise Problem(f"no such step: {', '.join(unknown) or repr(only)} (there are {names})")
+    return [step for step in steps if step["name"] in wanted or str(step["idx"]) in wanted]
+
+
+def setting(text, steps):
+    """Read [STEP.]ARG=VALUE as (step or None, argument, value)."""
+    key, found, value = text.partition("=")
+    if not found or not key:
+        raise Problem(f"--set {text!r}: expected ARG=VALUE or STEP.ARG=VALUE")
+    with contextlib.suppress(ValueError):
+        value = json.loads(value)
+    if any(key in step["args"] for step in steps):
+        return [None, key, value]
+    for step in steps:
+        if key.startswith(step["name"] + "."):
+            return [step["name"], key[len(step["name"]) + 1 :], value]
+    names = ", ".join(sorted({key for step in steps for key in step["args"]}))
+    raise Problem(
+        f"--set {text!r}: no step has an argument {key!r} (there are {names or 'none'});"
+        " a new one is given to a step as STEP.ARG=VALUE"
+    )
+
+
+def apply(settings, name, args):
+    for step, key, value in settings:
+        if step == name or (step is None and key in args):
+            args[key] = value
+
+
+def runner_knows(module, option):
+    path = os.path.join(RECIPE, *module.split(".")) + ".py"
+    with open(path, "rb") as file:
+        text = file.read()
+    return f'"{option}"'.encode() in text or f"'{option}'".encode() in text
+
+
+def copy_tree(source, target):
+    os.mkdir(target, 0o755)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            to = os.path.join(target, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                copy_tree(entry.path, to)
+            elif entry.stat().st_size >= LINKED_FROM:
+                os.symlink(entry.path, to)
+            else:
+                shutil.copyfile(entry.path, to)
+                os.chmod(to, 0o755 if entry.stat().st_mode & 0o100 else 0o644)
+
+
+def start(scratch, work, quiet, reports):
+    """Run the child, and return its exit code and what its last line on stdout was."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    ended = []
+    previous = {}
+
+    def end(number, _frame):
+        ended.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        previous[number] = signal.signal(number, end)
+    child = None
+    last = None
+    try:
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                "-B",
+                "-X",
+                "utf8",
+                os.path.join(RECIPE, "run_recipe.py"),
+                "--child",
+                os.path.join(scratch, "spec.json"),
+            ],
+            cwd=work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+            stdout=subprocess.PIPE if reports else sys.stderr if quiet else None,
+        )
+        if reports:
+            last = forward(child.stdout, sys.stderr.buffer if quiet else sys.stdout.buffer)
+        code = child.wait()
+    except KeyboardInterrupt:
+        for number in previous:
+            signal.signal(number, signal.SIG_IGN)
+        if child is not None:
+            stop(child)
+        return 128 + ended[0], last
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    stop_group(child.pid, signal.SIGKILL)  # what it left behind
+    return (128 - code if code < 0 else code), last
+
+
+def forward(source, target):
+    """Pass on all lines but a last one that is a JSON object, and return that."""
+    held = b""
+    for line in source:
+        if held:
+            target.write(held)
+        if line.startswith(b"{"):
+            held = line
+        else:
+            held = b""
+            target.write(line)
+        target.flush()
+    try:
+        found = json.loads(held)
+    except ValueError:
+        target.write(held)
+        target.flush()
+        return None
+    return found
+
+
+def stop(child):
+    stop_group(child.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(GRACE)
+    stop_group(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def stop_group(group, number):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def report(target, code, last, path):
+    found = last if last is not None else {}
+    if os.path.exists(path):
+        found = read_json(path)
+    result = {
+        "exit_code": code,
+        "steps": found.get("steps") or [],
+        "context": found.get("context") or {},
+    }
+    if target == "-":
+        sys.stdout.write(json.dumps(result, sort_keys=True) + "\n")
+        sys.stdout.flush()
+    else:
+        write_json(target, result)
+
+
+def read_json(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError) as error:
+        raise Problem(f"{path} can't be read: {error}") from error
+    if not isinstance(found, dict):
+        raise Problem(f"{path} holds no JSON object")
+    return found
+
+
+def write_json(path, value):
+    text = json.dumps(value, sort_keys=True)
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(path + ".new", path)
+
+
+# --- the child ---
+
+
+def child(path):
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end with the parent
+    with open(path, encoding="utf-8") as file:
+        spec = json.load(file)
+    import site
+
+    site.setquit()
+    source = os.path.join(spec["work"], "src")
+    sys.path.insert(0, spec["work"])
+    sys.path += [source] if os.path.isdir(source) else []
+    sys.path += [spec["env"]] if spec["env"] else []
+    forget(spec["work"])
+    return run_own(spec) if spec["module"] else run_steps(spec)
+
+
+def run_own(spec):
+    """Become the checkout's own runner, as `python -m` would; it may end the process itself."""
+    if spec["settings"]:
+        rewrite(spec)
+    sys.argv = [spec["module"], "--recipe", "recipe.yaml"]
+    if spec["only"] is not None:
+        sys.argv += ["--only", ",".join(spec["only"])]
+    if spec["reports"]:
+        sys.argv.append("--json-output")
+    runpy.run_module(spec["module"], run_name="__main__", alter_sys=True)
+    return 0
+
+
+def rewrite(spec):
+    """Put the settings into the workspace's copy of the recipe, which the runner reads itself."""
+    try:
+        import yaml
+    except ImportError:
+        print("run_recipe: --set needs PyYAML among this package's wheels", file=sys.stderr)
+        sys.exit(FAILED)
+    path = os.path.join(spec["work"], "recipe.yaml")
+    with open(path, encoding="utf-8") as file:
+        drawn = yaml.safe_load(file)
+    places = range(len(drawn["steps"]))
+    order = sorted(places, key=lambda place: drawn["steps"][place].get("idx", place + 1))
+    for place, step in zip(order, spec["all_steps"], strict=True):
+        args = drawn["steps"][place].get("args") or {}
+        apply(spec["settings"], step["name"], args)
+        drawn["steps"][place]["args"] = args
+    with open(path, "w", encoding="utf-8") as file:
+        yaml.safe_dump(drawn, file, sort_keys=False, allow_unicode=True)
+
+
+STARTED = {"abc", "codecs", "encodings", "io", "os", "posixpath", "site", "stat", "sys", "time"}
+
+
+def forget(work):
+    """Leave nothing of this file's imports that the checkout has a module of its own for.
+
+    `python -m` run in the checkout would find the checkout's; what an interpreter needs to start is
+    imported before either.
+    """
+    own = {name.removesuffix(".py") for name in os.listdir(work)}
+    for name in list(sys.modules):
+        top = name.partition(".")[0]
+        if top in own - STARTED and top not in sys.builtin_module_names:
+            del sys.modules[name]
+
+
+class Context:
+    """The bag of values that is handed from step to step; remembers who set what."""
+
+    def __init__(self, initial=None):
+        self._values = {}
+        self._history = []
+        self.who = "runner"
+        for key, value in (initial or {}).items():
+            self.set(key, value, who="initial")
+
+    def get(self, key, default=None):
+        return self._values.get(key, default)
+
+    def set(self, key, value, who=None):
+        self._history.append({"key": key, "who": who or self.who})
+        self._values[key] = value
+
+    def keys(self):
+        return list(self._values)
+
+    def who_set(self, key):
+        """Return the name of the step that set the key last, or None."""
+        for entry in reversed(self._history):
+            if entry["key"] == key:
+                return entry["who"]
+        return None
+
+    def history(self):
+        return list(self._history)
+
+    def to_dict(self):
+        return dict(self._values)
+
+    def __contains__(self, key):
+        return key in self._values
+
+
+def run_steps(spec):
+    context = Context(spec["context"])
+    results = []
+    code = 0
+    for step in spec["steps"]:
+        print(f"run_recipe: step {step['name']}", file=sys.stderr, flush=True)
+        context.who = step["name"]
+        began = time.monotonic()
+        code = run_step(step, context, spec)
+        if code == 0:
+            code = kept(step, context)
+        results.append(
+            {
+                "idx": step["idx"],
+                "name": step["name"],
+                "exit_code": code,
+                "seconds": round(time.monotonic() - began, 3),
+            }
+        )
+        write_json(spec["result"], {"steps": results, "context": plain(context)})
+        if code != 0:
+            print(f"run_recipe: step {step['name']} ended with {code}", file=sys.stderr)
+            break
+    sys.stdout.flush()
+    return code
+
+
+def run_step(step, context, spec):
+    try:
+        sys.stdout.flush()
+        return KINDS[step["type"]](step, context, spec)
+    except SystemExit as ending:
+        if ending.code is None or isinstance(ending.code, int):
+            return ending.code or 0
+        print(ending.code, file=sys.stderr)
+        return 1
+    except Problem as problem:
+        print(f"run_recipe: step {step['name']}: {problem}", file=sys.stderr)
+        return FAILED
+    except Exception:
+        traceback.print_exc()
+        return 1
+
+
+def run_python(step, context, _spec):
+    target = importlib.import_module(step["module"])
+    for name in step["function"].split("."):
+        target = getattr(target, name)
+    if isinstance(target, type):
+        made = target()
+        target = made.run if hasattr(made, "run") else made.execute
+    return int(target(context, step["args"]) or 0)
+
+
+def run_shell(step, _context, _spec):
+    command = step["command"]
+    words = ["/bin/sh", "-c", command] if isinstance(command, str) else command
+    code = subprocess.run(words, stdin=subprocess.DEVNULL).returncode
+    return 128 - code if code < 0 else code
+
+
+def run_package(step, context, spec):
+    """Run a required package as a process with its own tree and environment; JSON in and out."""
+    tree = find_package(step["package"])
+    scratch = os.path.dirname(spec["result"])
+    given = os.path.join(scratch, f"context-{step['idx']}.json")
+    result = os.path.join(scratch, f"result-{step['idx']}.json")
+    before = plain(context)
+    write_json(given, before)
+    words = [sys.executable, "-I", "-B", os.path.join(tree, "recipe", "run_recipe.py"),
+             "--context", given, "--json", result]  # fmt: skip
+    for key, value in step["args"].items():
+        words += ["--set", f"{key}={json.dumps(value)}"]
+    code = subprocess.run(words, cwd=scratch, stdin=subprocess.DEVNULL).returncode
+    if os.path.exists(result):
+        for key, value in read_json(result)["context"].items():
+            if key not in before or before[key] != value:
+                context.set(key, value)
+    return 128 - code if code < 0 else code
+
+
+def find_package(name):
+    namespace, _, last = name.partition("/")
+    lock = os.path.join(OUT, "recipebox.lock")
+    if os.path.exists(lock):
+        with open(lock, "rb") as file:
+            listed = tomllib.load(file).get("package", [])
+        versions = [each["version"] for each in listed if each["name"] == name]
+    else:
+        folder = os.path.join(OUT, namespace)
+        inside = os.listdir(folder) if os.path.isdir(folder) else []
+        start = f"{last}-"
+        versions = [each[len(start) :] for each in inside if each.startswith(start)]
+        versions = [
+            version
+            for version in versions
+            if read_json(os.path.join(folder, start + version, "metadata", "package.json"))["name"]
+            == name
+        ]
+    trees = [os.path.join(OUT, namespace, f"{last}-{version}") for version in versions]
+    trees = [
+        each for each in trees if os.path.isfile(os.path.join(each, "recipe", "run_recipe.py"))
+    ]
+    if len(trees) != 1:
+        said = "several versions of it are" if trees else "it is not"
+        raise Problem(f"{name} is required, and {said} in {OUT}; fetch this package again")
+    return trees[0]
+
+
+KINDS = {"python": run_python, "shell": run_shell, "recipe": run_package}
+
+
+def kept(step, context):
+    missing = [key for key in step["success"].get("ctx_has_keys") or [] if key not in context]
+    for key in missing:
+        print(f"run_recipe: step {step['name']} promised {key} and did not set it", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def plain(context):
+    """Return what of the context can be told as JSON; say what can't."""
+    told = {}
+    for key in context.to_dict():
+        try:
+            told[key] = json.loads(json.dumps(context.get(key)))
+        except (TypeError, ValueError):
+            print(f"run_recipe: the context's {key} is no JSON: left out", file=sys.stderr)
+    return told
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        sys.exit(child(sys.argv[2]))
+    sys.exit(main(sys.argv[1:]))

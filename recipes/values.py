@@ -1,0 +1,316 @@
+"""Which texts and paths an expression may have, as far as can be said without running it.
+
+It knows constants, concatenations, f-strings, names that are bound to such (in the function or the
+module), loops over literal lists, entries of literal dicts, `x.split(":")[0]`, and paths that are
+built from `__file__` by os.path or pathlib. What it can't know it says so: a value is *complete*,
+or the known beginning of one.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from recipes.modules import Module, normalise
+
+_MOST = 400
+_DEEPEST = 40
+_SAME: Final = {
+    "abspath", "realpath", "normpath", "expanduser", "fspath", "str", "Path", "PurePath",
+    "PosixPath", "resolve", "absolute", "as_posix", "strip", "__str__",
+}  # fmt: skip
+_CUTS: Final = {"split", "rsplit", "partition", "rpartition"}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A text, or (`is_place`) a path from the checkout's root that was built from `__file__`."""
+
+    text: str
+    complete: bool = True
+    is_place: bool = False
+
+
+UNKNOWN: Final = frozenset({Value("", complete=False)})
+Values = frozenset[Value]
+
+
+@dataclass(slots=True)
+class Scope:
+    """What names are bound to: in a module, or in a function in it."""
+
+    module: Module
+    parent: "Scope | None" = None
+    bound: dict[str, list[ast.expr | None]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, module: Module, body: Iterable[ast.stmt], parent: "Scope | None" = None) -> "Scope":
+        """Collect what `body` binds, without the functions in it. None is a value unknown."""
+        scope = cls(module, parent)
+        pending: list[ast.AST] = list(body)
+        while pending:
+            node = pending.pop()
+            match node:
+                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
+                    continue
+                case ast.Assign(targets=targets, value=value):
+                    for target in targets:
+                        scope._bind(target, value)
+                case ast.AnnAssign(target=target, value=ast.expr() as value):
+                    scope._bind(target, value)
+                case ast.For(target=target, iter=iterated):
+                    scope._bind_each(target, iterated)
+                case ast.comprehension(target=target, iter=iterated):
+                    scope._bind_each(target, iterated)
+                case ast.AugAssign(target=ast.Name(id=name)):
+                    scope.bound.setdefault(name, []).append(None)
+                case ast.NamedExpr(target=target, value=value):
+                    scope._bind(target, value)
+            pending.extend(ast.iter_child_nodes(node))
+        return scope
+
+    def without(self, names: Iterable[str]) -> "Scope":
+        """Say that these names are the function's arguments: their values are unknown."""
+        for name in names:
+            self.bound.setdefault(name, []).append(None)
+        return self
+
+    def _bind(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            self.bound.setdefault(target.id, []).append(value)
+        elif isinstance(target, ast.Tuple | ast.List):
+            for place, each in enumerate(target.elts):
+                index = ast.Subscript(value, ast.Constant(place), ast.Load())
+                self._bind(each, index)
+
+    def _bind_each(self, target: ast.expr, iterated: ast.expr) -> None:
+        for element in _elements(iterated):
+            self._bind(target, element)
+        if not _elements(iterated):
+            self.without(each.id for each in ast.walk(target) if isinstance(each, ast.Name))
+
+    def lookup(self, name: str) -> "tuple[Scope, list[ast.expr | None]] | None":
+        """Return where a name is bound and to what, or None."""
+        if name in self.bound:
+            return self, self.bound[name]
+        return self.parent.lookup(name) if self.parent else None
+
+    def values(self, node: ast.expr | None, depth: int = 0) -> Values:
+        """Return what an expression may be; never empty."""
+        if node is None or depth > _DEEPEST:
+            return UNKNOWN
+        found = frozenset(self._evaluate(node, depth + 1))
+        return found if 0 < len(found) <= _MOST else UNKNOWN
+
+    def _evaluate(  # noqa: C901, PLR0911 - one case a kind of expression
+        self, node: ast.expr, depth: int
+    ) -> Iterable[Value]:
+        match node:
+            case ast.Constant(value=str() as text):
+                return [Value(text)]
+            case ast.Name(id=name):
+                return self._name(name, depth)
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return _added(self.values(left, depth), self.values(right, depth))
+            case ast.BinOp(left=left, op=ast.Div(), right=right):
+                return _joined([self.values(left, depth), self.values(right, depth)])
+            case ast.BinOp(left=left, op=ast.Mod()):
+                return [_until(value, "%") for value in self.values(left, depth)]
+            case ast.JoinedStr(values=parts):
+                return self._f_string(parts, depth)
+            case ast.IfExp(body=body, orelse=orelse):
+                return self.values(body, depth) | self.values(orelse, depth)
+            case ast.BoolOp(values=options):
+                return [value for each in options for value in self.values(each, depth)]
+            case ast.Attribute(value=inner, attr="parent"):
+                return [_above(value) for value in self.values(inner, depth)]
+            case ast.Subscript(value=inner, slice=index):
+                return self._subscript(inner, index, depth)
+            case ast.Call():
+                return self._call(node, depth)
+            case _:
+                return UNKNOWN
+
+    def _name(self, name: str, depth: int) -> Iterable[Value]:
+        known = {
+            "__file__": Value(self.module.path or "", is_place=True),
+            "__name__": Value(self.module.name),
+            "__package__": Value(self.module.package),
+        }
+        if name in known:
+            return [known[name]]
+        found = self.lookup(name)
+        if found is None:
+            return UNKNOWN
+        scope, bound = found
+        return [value for each in bound for value in scope.values(each, depth)]
+
+    def _f_string(self, parts: list[ast.expr], depth: int) -> Iterable[Value]:
+        made: Values = frozenset({Value("")})
+        for part in parts:
+            inner = part.value if isinstance(part, ast.FormattedValue) else part
+            plain = not isinstance(part, ast.FormattedValue) or part.format_spec is None
+            made = frozenset(_added(made, self.values(inner, depth) if plain else UNKNOWN))
+        return made
+
+    def _subscript(self, inner: ast.expr, index: ast.expr, depth: int) -> Iterable[Value]:
+        at = index.value if isinstance(index, ast.Constant) else None
+        match inner:
+            case ast.Attribute(value=place, attr="parents") if isinstance(at, int):
+                found = self.values(place, depth)
+                for _ in range(at + 1):
+                    found = frozenset(_above(value) for value in found)
+                return found
+            case ast.Call(func=ast.Attribute(value=text, attr=cut), args=args) if cut in _CUTS:
+                return [
+                    piece
+                    for value in self.values(text, depth)
+                    for piece in _cut(value, cut, args, at)
+                ]
+        entries = self.entries(inner, index, depth)
+        return UNKNOWN if entries is None else entries
+
+    def entries(self, inner: ast.expr, index: ast.expr | None, depth: int) -> list[Value] | None:
+        """Return what a literal dict, list or tuple may give for an index."""
+        if isinstance(inner, ast.Name):
+            found = self.lookup(inner.id)
+            if found is None or len(found[1]) != 1 or found[1][0] is None:
+                return None
+            return found[0].entries(found[1][0], index, depth + 1) if depth < _DEEPEST else None
+        at = index.value if isinstance(index, ast.Constant) else None
+        if isinstance(inner, ast.Dict):
+            options = [
+                value
+                for key, value in zip(inner.keys, inner.values, strict=True)
+                if at is None or not isinstance(key, ast.Constant) or key.value == at
+            ]
+        elif isinstance(inner, ast.List | ast.Tuple):
+            exact = isinstance(at, int) and -len(inner.elts) <= at < len(inner.elts)
+            options = [inner.elts[at]] if exact and isinstance(at, int) else inner.elts
+        else:
+            return None
+        return [value for each in options for value in self.values(each, depth)]
+
+    def _call(  # noqa: C901, PLR0911 - one case a function that is understood
+        self, node: ast.Call, depth: int
+    ) -> Iterable[Value]:
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if isinstance(node.func, ast.Name):
+            name = node.func.id
+        receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
+        first = node.args[0] if node.args else receiver
+        if name == "dirname" and node.args:
+            return [_above(value) for value in self.values(first, depth)]
+        if name == "get" and receiver is not None and node.args:
+            entries = self.entries(receiver, node.args[0], depth)
+            default = self.values(node.args[1], depth) if node.args[1:] else frozenset()
+            return UNKNOWN if entries is None else [*entries, *default]
+        if name == "format" and receiver is not None:
+            return [_until(value, "{") for value in self.values(receiver, depth)]
+        if name == "files" and node.args:
+            return self._package_folder(node.args[0], depth)
+        if name in {"join", "joinpath", "Path", "PurePath"} and (node.args or receiver):
+            parts = [self.values(each, depth) for each in node.args]
+            if name == "joinpath":
+                parts.insert(0, self.values(receiver, depth))
+            if name == "join" and isinstance(receiver, ast.Constant):
+                return UNKNOWN
+            return _joined(parts)
+        if name == "with_name" and node.args:
+            above = frozenset(_above(value) for value in self.values(receiver, depth))
+            return _joined([above, self.values(node.args[0], depth)])
+        if name in _SAME and first is not None:
+            return self.values(first, depth)
+        return UNKNOWN
+
+    def _package_folder(self, named: ast.expr, depth: int) -> Iterable[Value]:
+        """`importlib.resources.files("a.b")`, of the package itself: its own folder."""
+        inside = self.values(named, depth)
+        own = {self.module.package, self.module.name}
+        if self.module.folders and all(value.text in own for value in inside):
+            return [Value(self.module.folders[0], is_place=True)]
+        if self.module.path and all(value.text == self.module.package for value in inside):
+            return [_above(Value(self.module.path, is_place=True))]
+        return UNKNOWN
+
+
+def _elements(node: ast.expr) -> list[ast.expr]:
+    """Return the elements of a literal; none where they can't be known."""
+    match node:
+        case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+            return elements
+        case ast.Call(func=ast.Name(id="sorted" | "list" | "tuple" | "set"), args=[inner]):
+            return _elements(inner)
+        case ast.Dict(keys=keys):
+            return [key for key in keys if key is not None]
+        case _:
+            return []
+
+
+def _added(left: Values, right: Values) -> Iterator[Value]:
+    for first in left:
+        if not first.complete:
+            yield first
+            continue
+        for second in right:
+            if second.is_place and not first.text:
+                yield second
+            else:
+                text = first.text + second.text
+                plain = normalise(text) if first.is_place else text
+                yield (
+                    replace(first, text=plain, complete=second.complete)
+                    if plain is not None
+                    else Value("", complete=False)
+                )
+
+
+def _joined(parts: list[Values]) -> Iterable[Value]:
+    made = parts[0] if parts else UNKNOWN
+    for part in parts[1:]:
+        joined: set[Value] = set()
+        for left in made:
+            for right in part:
+                joined.add(_with(left, right))
+        made = frozenset(joined)
+        if len(made) > _MOST:
+            return UNKNOWN
+    return made
+
+
+def _with(left: Value, right: Value) -> Value:
+    if right.is_place:
+        return right
+    if not left.complete:
+        return left
+    if right.text.startswith("/"):
+        return Value(right.text, right.complete)
+    text = f"{left.text}/{right.text}" if left.text else right.text
+    if not left.is_place:
+        return Value(text, right.complete)
+    plain = normalise(text)
+    if plain is None:
+        return Value("", complete=False)
+    return Value(plain, right.complete, is_place=True)
+
+
+def _above(value: Value) -> Value:
+    if not value.complete or (value.is_place and not value.text):
+        return Value("", complete=False)
+    return replace(value, text=value.text.rpartition("/")[0])
+
+
+def _until(value: Value, mark: str) -> Value:
+    before, found, _ = value.text.partition(mark)
+    return replace(value, text=before, complete=value.complete and not found)
+
+
+def _cut(value: Value, cut: str, args: list[ast.expr], at: object) -> Iterator[Value]:
+    plain = [each.value for each in args if isinstance(each, ast.Constant)]
+    if not value.complete or len(plain) != len(args) or not isinstance(at, int):
+        yield Value("", complete=False)
+        return
+    try:
+        yield Value(getattr(value.text, cut)(*plain)[at])
+    except (TypeError, ValueError, IndexError):
+        yield Value("", complete=False)
