@@ -47,7 +47,7 @@ class Incompatibility:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Facts that can't all hold together, in no order; none can be left out."""
+    """Facts that can't all hold together, in no order."""
 
     facts: frozenset[Fact]
 
@@ -79,20 +79,20 @@ def decide(
     Raises:
         TooManyRounds: neither was found in so many rounds.
     """
-    state = _State()
-    search = _Search(offers, state, max_rounds, by_need=True)
-    found = search.run([Fact(None, 0, requirement) for requirement in roots])
-    if isinstance(found, Proof):
-        return _minimised(found, offers, max_rounds)
-    return found
+    search = _Search(offers, max_rounds, by_need=True)
+    return search.run([Fact(None, 0, requirement) for requirement in roots])
 
 
-def _minimised(proof: Proof, offers: Offers, max_rounds: int) -> Proof:
-    """Leave out each fact without which the others still can't hold together."""
+def minimised(proof: Proof, offers: Offers, max_rounds: int) -> Proof:
+    """Return a proof of which no fact can be left out.
+
+    Raises:
+        TooManyRounds: whether one can be left out wasn't found in so many rounds.
+    """
     kept = sorted(proof.facts, key=lambda fact: (str(fact.by), fact.mask, str(fact.requirement)))
     for fact in list(kept):
         others = [other for other in kept if other != fact]
-        if isinstance(_Search(offers, _State(), max_rounds, by_need=False).run(others), Proof):
+        if isinstance(_Search(offers, max_rounds, by_need=False).run(others), Proof):
             kept = others
     return Proof(frozenset(kept))
 
@@ -100,9 +100,9 @@ def _minimised(proof: Proof, offers: Offers, max_rounds: int) -> Proof:
 class _Search:
     """Unit propagation, decisions, and learning from conflicts; newest candidates first."""
 
-    def __init__(self, offers: Offers, state: _State, max_rounds: int, *, by_need: bool) -> None:
+    def __init__(self, offers: Offers, max_rounds: int, *, by_need: bool) -> None:
         self._offers = offers
-        self._state = state
+        self._state = _State()
         self._max_rounds = max_rounds
         self._by_need = by_need  # whether to take in what a chosen candidate requires
         self._stated: set[Fact] = set()

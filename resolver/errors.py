@@ -20,7 +20,7 @@
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 _SHOWN = 100
 
@@ -147,6 +147,11 @@ class Explains(Protocol):
     @property
     def sentences(self) -> Sequence[str]:
         """Who requires what, what exists, and why nothing fits."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same for machines."""
+        ...
 
 
 class ResolutionImpossible(ResolverError):

@@ -89,8 +89,9 @@ def explain(proof: Proof, offers: Offers) -> Explanation:
     targets = list(dict.fromkeys(fact.requirement.package for fact in facts))
     notes: list[str] = []
     for package in targets:
-        wanted = [fact.requirement for fact in facts if fact.requirement.package == package]
-        notes.extend(_notes(list(dict.fromkeys(wanted)), offers))
+        notes.extend(
+            _notes([fact for fact in facts if fact.requirement.package == package], offers)
+        )
     return Explanation(offers.environment, offers.revision, facts, tuple(notes))
 
 
@@ -121,20 +122,16 @@ def _told_from_the_top(facts: Iterable[Fact], offers: Offers) -> tuple[Required,
     )
 
 
-def _notes(wanted: Sequence[Requirement], offers: Offers) -> Iterator[str]:
-    """Say what there is of a package, where that is why a requirement on it can't be had."""
+def _notes(facts: Sequence[Required], offers: Offers) -> Iterator[str]:
+    """Say what there is of a package, where that is why the requirements on it can't be had."""
+    wanted = list(dict.fromkeys(fact.requirement for fact in facts))
     offer = offers[wanted[0].package]
     if not offer.known:
         yield _unknown(offer.name, offers)
         return
     hopeless = [one for one in wanted if not offer.fitting(one)]
-    together = offer.usable
-    for one in wanted:
-        together &= offer.fitting(one)
-    if hopeless or together:
-        yield from _refusals([(one,) for one in hopeless or wanted], offer)
-    else:
-        yield from _refusals([wanted], offer)
+    clashing = [] if hopeless else _clashing(facts, wanted, offer)
+    yield from _refusals([clashing] if clashing else [(one,) for one in hopeless or wanted], offer)
     exists = f"the index has {_versions(offer.candidates)}" if offer.candidates else ""
     for one in hopeless:
         if not exists:
@@ -146,9 +143,34 @@ def _notes(wanted: Sequence[Requirement], offers: Offers) -> Iterator[str]:
             yield f"No release of {offer.name} can be used; {exists}."
         else:
             yield f"No usable release of {offer.name} is in {one.range}; {exists}."
-    if not hopeless and not together:
-        ranges = _and(str(one.range) for one in wanted)
+    if clashing:
+        ranges = _and(str(one.range) for one in clashing)
         yield f"No usable release of {offer.name} is in {ranges} at once; {exists}."
+
+
+def _clashing(
+    facts: Sequence[Required], wanted: Sequence[Requirement], offer: Offer
+) -> list[Requirement]:
+    """Return requirements that hold at once and leave nothing: none of them can be left out.
+
+    Those of two releases of one package do not hold at once, and there are none then.
+    """
+    sources = [fact.by[0].name for fact in facts if fact.by]
+    if len(set(sources)) < len(sources) or _left(wanted, offer):
+        return []
+    clashing = list(wanted)
+    for one in wanted:
+        others = [other for other in clashing if other != one]
+        if not _left(others, offer):
+            clashing = others
+    return clashing
+
+
+def _left(wanted: Iterable[Requirement], offer: Offer) -> int:
+    left = offer.usable
+    for one in wanted:
+        left &= offer.fitting(one)
+    return left
 
 
 def _refusals(groups: Sequence[Sequence[Requirement]], offer: Offer) -> Iterator[str]:

@@ -142,7 +142,7 @@ class Lock:
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise InvalidLock("the text", f"not TOML: {error}") from error
         found = drawn.get("schema_version", SCHEMA_VERSION)
-        if found != SCHEMA_VERSION:
+        if type(found) is not int or found != SCHEMA_VERSION:
             raise UnsupportedSchema("lock", found=found, understood=SCHEMA_VERSION)
         document = documents.read(documents.LockDocument, drawn, InvalidLock)
         lock = cls(

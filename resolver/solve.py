@@ -1,9 +1,10 @@
 """The newest set of releases that fits, the same whatever the order of requirements and index.
 
-`solve` searches with resolvelib, newest candidates first. Then it polishes: while one package can
-be made newer and all others that stay keep their versions, it is. Where resolvelib finds nothing,
-or goes round in circles, `resolver/derive.py` has the last word: an answer that was missed, or a
-proof, which is explained.
+`solve` searches with resolvelib, newest candidates first. Then it polishes: the user's own packages
+are made as new as can be, one after the other by name; and while any one package can be made newer
+and all others that stay keep their versions, it is. Where resolvelib finds nothing, or goes round
+in circles, `resolver/derive.py` has the last word: an answer that was missed, or a proof, which is
+explained.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +16,7 @@ from resolvelib.resolvers import ResolutionImpossible as SearchFailed
 
 from artifacts.reference import PackageName
 from resolver.candidate import Candidate, Environment
-from resolver.derive import Proof, decide
+from resolver.derive import Proof, decide, minimised
 from resolver.errors import ResolutionImpossible, TooManyRounds
 from resolver.explain import explain
 from resolver.offers import Offers, Pins, bits
@@ -62,8 +63,9 @@ def solve(
 ) -> Solution:
     """Return the newest releases that satisfy all requirements, with all that those require.
 
-    No package of the answer can be made newer while the others that stay keep their versions.
-    A yanked release is a candidate only where `pins`, the contents of a lock, hold it.
+    The packages that are required directly are as new as can be, the first by name before the
+    next; and no package can be made newer while the others that stay keep their versions. A
+    yanked release is a candidate only where `pins`, the contents of a lock, hold it.
 
     Raises:
         ResolutionImpossible: nothing fits; says who requires what, and what there is.
@@ -76,7 +78,8 @@ def solve(
     offers = Offers(source, environment, pins or {}, allow_prereleases=allow_prereleases)
     found = _search(roots, offers, max_rounds)
     if isinstance(found, Proof):
-        raise ResolutionImpossible(explain(found, offers))
+        raise ResolutionImpossible(explain(minimised(found, offers, max_rounds), offers))
+    found = _with_newest_roots(roots, offers, found, max_rounds)
     while (better := _better(roots, offers, found, max_rounds)) is not None:
         found = better
     return Solution(roots, environment, offers.revision, dict(sorted(found.items())))
@@ -128,6 +131,30 @@ def _needed(
             candidates[candidate.name] = candidate
             pending.extend(candidate.requires)
     return _Needed(candidates, missing)
+
+
+def _with_newest_roots(
+    roots: Collection[Requirement],
+    offers: Offers,
+    answer: dict[PackageName, Candidate],
+    max_rounds: int,
+) -> dict[PackageName, Candidate]:
+    """Return an answer with the newest of each required package, one after the other by name."""
+    settled: dict[PackageName, int] = {}
+    for package in sorted({requirement.package for requirement in roots}):
+        fitting = offers[package].usable
+        for requirement in roots:
+            if requirement.package == package:
+                fitting &= offers[package].fitting(requirement)
+        position = offers.position(answer[package])
+        while newer := fitting & ((1 << position) - 1):
+            found = _search(roots, offers.narrowed({**settled, package: newer}), max_rounds)
+            if isinstance(found, Proof):
+                break
+            answer = found
+            position = offers.position(answer[package])
+        settled[package] = 1 << position
+    return answer
 
 
 def _better(

@@ -215,6 +215,6 @@ def _read_object(data: bytes) -> dict[str, Any]:
     if not isinstance(drawn, dict):
         raise InvalidIndex("the document", "not a JSON object")
     found = drawn.get("schema_version", SCHEMA_VERSION)
-    if found != SCHEMA_VERSION:
+    if type(found) is not int or found != SCHEMA_VERSION:
         raise UnsupportedSchema("package index", found=found, understood=SCHEMA_VERSION)
     return drawn

@@ -1,18 +1,18 @@
 """Random small indexes, judged by trying every combination."""
 
+import dataclasses
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from artifacts.reference import PackageName
 from resolver.candidate import Candidate
 from resolver.derive import Proof, decide
 from resolver.errors import ResolutionImpossible
-from resolver.explain import Explanation
+from resolver.explain import Explanation, Required
 from resolver.offers import Offers
 from resolver.requirement import Requirement
 from resolver.solve import Solution, solve
@@ -48,9 +48,7 @@ def indexes(draw: st.DrawFn) -> tuple[list[Candidate], list[Requirement]]:
                 )
             )
     roots = draw(
-        st.lists(
-            st.tuples(st.sampled_from(names), st.sampled_from(RANGES)), min_size=1, max_size=3
-        )
+        st.lists(st.tuples(st.sampled_from(names), st.sampled_from(RANGES)), min_size=1, max_size=3)
     )
     return releases, [requirement(f"{package} {within}") for package, within in roots]
 
@@ -68,7 +66,7 @@ def usable(releases: Sequence[Candidate]) -> Index:
     return found
 
 
-def is_answer(roots: Sequence[Requirement], chosen: Mapping[PackageName, Candidate]) -> bool:
+def is_answer(roots: Iterable[Requirement], chosen: Mapping[PackageName, Candidate]) -> bool:
     """Whether every requirement is satisfied, and each package is needed."""
     needed, pending = set(), list(roots)
     while pending:
@@ -82,7 +80,7 @@ def is_answer(roots: Sequence[Requirement], chosen: Mapping[PackageName, Candida
     return needed == set(chosen)
 
 
-def all_answers(roots: Sequence[Requirement], index: Index) -> Iterator[Answer]:
+def all_answers(roots: Iterable[Requirement], index: Index) -> Iterator[Answer]:
     names = sorted(index)
     for chosen in itertools.product(*([None, *index[one]] for one in names)):
         answer = {one.name: one for one in chosen if one is not None}
@@ -100,11 +98,26 @@ def solved(releases: Sequence[Candidate], roots: Sequence[Requirement]) -> Solut
     try:
         return solve(roots, source_of(releases), LINUX)
     except ResolutionImpossible as error:
-        assert isinstance(error.explanation, Explanation)
-        return error.explanation
+        found = error.explanation
+    assert isinstance(found, Explanation)
+    return found
 
 
-@settings(max_examples=400, deadline=None)
+def stripped_to(facts: Sequence[Required], index: Index) -> tuple[list[Requirement], Index]:
+    """Return the user's requirements and an index of which only the facts are left."""
+    left: Index = {
+        package: [
+            dataclasses.replace(
+                one, requires=tuple(fact.requirement for fact in facts if one in fact.by)
+            )
+            for one in releases
+        ]
+        for package, releases in index.items()
+    }
+    return [fact.requirement for fact in facts if not fact.by], left
+
+
+@settings(max_examples=250, deadline=None)
 @given(indexes())
 def test_what_can_be_solved_is_solved_and_can_not_be_bettered(
     drawn: tuple[list[Candidate], list[Requirement]],
@@ -117,3 +130,50 @@ def test_what_can_be_solved_is_solved_and_can_not_be_bettered(
     else:
         assert dict(found.candidates) in answers
         assert not any(is_better_in_one(other, found.candidates) for other in answers)
+        direct = sorted({one.package for one in roots})
+        best = max([one[package].version for package in direct] for one in answers)
+        assert [found.candidates[package].version for package in direct] == best
+
+
+@settings(max_examples=150, deadline=None)
+@given(indexes())
+def test_an_explanation_is_a_proof_of_which_nothing_can_be_left_out(
+    drawn: tuple[list[Candidate], list[Requirement]],
+) -> None:
+    releases, roots = drawn
+    found = solved(releases, roots)
+    assume(isinstance(found, Explanation))
+    assert isinstance(found, Explanation)
+    index = usable(releases)
+    stated = {one: set(one.requires) for one in releases}
+    assert all(fact.requirement in stated[one] for fact in found.facts for one in fact.by)
+    assert {fact.requirement for fact in found.facts if not fact.by} <= set(roots)
+    assert not list(all_answers(*stripped_to(found.facts, index)))
+    for fact in found.facts:
+        others = [other for other in found.facts if other != fact]
+        assert list(all_answers(*stripped_to(others, index)))
+
+
+@settings(max_examples=80, deadline=None)
+@given(indexes(), st.randoms(use_true_random=False))
+def test_the_order_of_requirements_and_index_changes_nothing(
+    drawn: tuple[list[Candidate], list[Requirement]], chance: random.Random
+) -> None:
+    releases, roots = drawn
+    shuffled = chance.sample(releases, len(releases)), chance.sample(roots, len(roots))
+    assert solved(*shuffled) == solved(releases, roots)
+
+
+@settings(max_examples=150, deadline=None)
+@given(indexes())
+def test_the_other_way_to_decide_agrees(
+    drawn: tuple[list[Candidate], list[Requirement]],
+) -> None:
+    releases, roots = drawn
+    answers = list(all_answers(roots, usable(releases)))
+    offers = Offers(source_of(releases), LINUX, {}, allow_prereleases=False)
+    found = decide(roots, offers, 10_000)
+    if isinstance(found, Proof):
+        assert not answers
+    else:
+        assert found in answers

@@ -1,0 +1,160 @@
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from artifacts.reference import PackageName
+from resolver.derive import Fact, Proof, decide, minimised
+from resolver.errors import (
+    IndexMoved,
+    InvalidIndex,
+    PinChanged,
+    ResolutionImpossible,
+    ResolverError,
+    TooManyRounds,
+)
+from resolver.offers import Offers
+from resolver.solve import Solution, solve
+from resolver.source import MemorySource, PackageIndex
+from resolver.version import Version
+from tests.unit.resolver.builders import LINUX, digest_of, name, release, requirements, source
+
+
+class Elsewhere:
+    """A source that answers the same whatever it was asked for, and can't list names."""
+
+    revision = 1
+
+    def __init__(self, answer: PackageIndex | None) -> None:
+        self._answer = answer
+
+    def find_index(self, package: PackageName) -> PackageIndex | None:
+        del package
+        return self._answer
+
+
+def versions(solution: Solution) -> dict[str, str]:
+    return {str(package): str(one.version) for package, one in solution.candidates.items()}
+
+
+def chain(length: int) -> MemorySource:
+    return source(
+        {f"t/p{at}": {"1.0.0": [f"t/p{at + 1} *"]} for at in range(length)}
+        | {f"t/p{length}": {"1.0.0": []}}
+    )
+
+
+def test_a_solution_says_what_it_is_for_and_who_requires_what() -> None:
+    solution = solve(
+        requirements("team/b", "team/a ^1", "team/b"),
+        source({"team/a": {"1.0.0": ["team/b *"]}, "team/b": {"1.0.0": []}}, revision=42),
+        LINUX,
+    )
+    assert [str(wanted) for wanted in solution.requirements] == ["team/a ^1", "team/b *"]
+    assert (solution.environment, solution.revision) == (LINUX, 42)
+    assert list(solution.candidates) == [name("team/a"), name("team/b")]
+    assert solution.required_by(name("team/b")) == (name("team/a"),)
+    assert solution.required_by(name("team/a")) == ()
+
+
+def test_a_long_chain_is_followed_to_its_end() -> None:
+    solution = solve(requirements("t/p0"), chain(300), LINUX)
+    assert len(solution.candidates) == 301
+
+
+def test_the_search_stops_at_its_limit() -> None:
+    with pytest.raises(TooManyRounds, match="no answer after 5 rounds of search") as caught:
+        solve(requirements("t/p0"), chain(10), LINUX, max_rounds=5)
+    assert caught.value.rounds == 5
+
+
+def test_the_other_way_to_decide_stops_at_the_limit_too() -> None:
+    offers = Offers(chain(10), LINUX, {}, allow_prereleases=False)
+    with pytest.raises(TooManyRounds):
+        decide(requirements("t/p0"), offers, 5)
+
+
+def test_a_fact_that_proves_nothing_is_left_out_of_a_proof() -> None:
+    offers = Offers(source({"t/a": {"1.0.0": []}}), LINUX, {}, allow_prereleases=False)
+    needless, needed = (Fact(None, 0, wanted) for wanted in requirements("t/a *", "t/a ^2"))
+    assert minimised(Proof(frozenset({needless, needed})), offers, 100).facts == {needed}
+
+
+def test_a_thousand_releases_of_which_the_oldest_fits() -> None:
+    index: dict[str, dict[str, Any]] = {
+        "t/a": {f"1.{minor}.0": (["t/b ^2"] if minor else ["t/b ^1"]) for minor in range(1_000)},
+        "t/b": {"1.0.0": [], "2.0.0": []},
+    }
+    solution = solve(requirements("t/a", "t/b ^1"), source(index), LINUX)
+    assert versions(solution) == {"t/a": "1.0.0", "t/b": "1.0.0"}
+
+
+def test_an_index_that_moves_while_it_is_read_is_noticed() -> None:
+    moved = MemorySource([PackageIndex(name("t/a"), 9, (release("t/a", "1.0.0"),))], revision=8)
+    with pytest.raises(
+        IndexMoved, match="t/a changed at revision 9, but this solve is of revision 8"
+    ):
+        solve(requirements("t/a"), moved, LINUX)
+
+
+def test_an_answer_for_another_package_is_refused() -> None:
+    other = Elsewhere(PackageIndex(name("t/b"), 1, (release("t/b", "1.0.0"),)))
+    with pytest.raises(InvalidIndex, match="the source answered with the index of t/b"):
+        solve(requirements("t/a"), other, LINUX)
+
+
+def test_a_pinned_release_with_other_bytes_is_refused() -> None:
+    pins = {name("t/a"): (Version.parse("1.0.0"), digest_of("other bytes"))}
+    with pytest.raises(PinChanged, match="the index lists it as sha256:") as caught:
+        solve(requirements("t/a"), source({"t/a": {"1.0.0": []}}), LINUX, pins=pins)
+    assert caught.value.expected == str(digest_of("other bytes"))
+    assert caught.value.found == str(digest_of("t/a 1.0.0"))
+
+
+def test_a_source_that_lists_no_names_offers_none() -> None:
+    with pytest.raises(ResolutionImpossible) as caught:
+        solve(requirements("t/a"), Elsewhere(None), LINUX)
+    assert caught.value.explanation.sentences[-1] == (
+        "t/a is not in the index, or may not be read with this login."
+    )
+
+
+def test_an_explanation_has_the_same_facts_for_machines() -> None:
+    index: dict[str, dict[str, Any]] = {"t/a": {"1.0.0": ["t/b ^2"]}, "t/b": {"1.0.0": []}}
+    with pytest.raises(ResolverError) as caught:
+        solve(requirements("t/a ^1"), source(index), LINUX)
+    assert isinstance(caught.value, ResolutionImpossible)
+    assert caught.value.explanation.to_json() == {
+        "python": "3.11",
+        "platform": "linux/amd64",
+        "revision": 7,
+        "facts": [
+            {
+                "by": None,
+                "package": "t/a",
+                "range": "^1",
+                "extras": [],
+                "sentence": "You require t/a ^1.",
+            },
+            {
+                "by": {"package": "t/a", "versions": ["1.0.0"]},
+                "package": "t/b",
+                "range": "^2",
+                "extras": [],
+                "sentence": "t/a 1.0.0 requires t/b ^2.",
+            },
+        ],
+        "notes": ["No usable release of t/b is in ^2; the index has 1.0.0."],
+    }
+
+
+def test_solving_is_imported_without_what_only_reading_and_writing_need() -> None:
+    heavy = "{'pydantic', 'packaging', 'tomli_w'}"
+    program = (
+        f"import resolver.lock, resolver.source, sys; print(sorted({heavy} & set(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "[]\n"

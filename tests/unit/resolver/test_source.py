@@ -1,0 +1,178 @@
+import json
+import re
+from typing import Any
+
+import pytest
+
+from resolver.candidate import Candidate
+from resolver.errors import InvalidIndex, UnsupportedSchema
+from resolver.source import (
+    MemorySource,
+    NamingSource,
+    PackageIndex,
+    encode_index,
+    index_document,
+    index_schema,
+    parse_index,
+)
+from tests.unit.resolver.builders import SIGNER, digest_of, name, release
+
+
+def etl() -> PackageIndex:
+    return PackageIndex(
+        name("team/etl"),
+        12,
+        (
+            release("team/etl", "1.9.0", ["team/log[json] ^1", "team/clean ^1.2"], python=">=3.11"),
+            release("team/etl", "1.10.0", platforms=["linux/arm64", "linux/amd64"]),
+            release("team/etl", "1.10.0-rc.1", yanked="lost rows"),
+        ),
+    )
+
+
+def drawn(**changes: Any) -> dict[str, Any]:
+    return index_document(etl()) | changes
+
+
+def with_release(**changes: Any) -> bytes:
+    """Return the index with other members in its second release, 1.10.0-rc.1."""
+    document = drawn()
+    document["releases"][1] |= changes
+    return json.dumps(document).encode()
+
+
+def test_an_index_is_the_same_after_a_journey() -> None:
+    data = encode_index(etl())
+    assert parse_index(data) == etl()
+    assert encode_index(parse_index(data)) == data
+
+
+def test_an_index_is_drawn_as_the_format_says() -> None:
+    document = index_document(etl())
+    assert [one["version"] for one in document["releases"]] == ["1.10.0", "1.10.0-rc.1", "1.9.0"]
+    assert document | {"releases": []} == {
+        "schema_version": 1,
+        "name": "team/etl",
+        "revision": 12,
+        "releases": [],
+    }
+    assert document["releases"][2] == {
+        "version": "1.9.0",
+        "digest": str(digest_of("team/etl 1.9.0")),
+        "size": 1234,
+        "requires": [
+            {"package": "team/clean", "range": "^1.2", "extras": []},
+            {"package": "team/log", "range": "^1", "extras": ["json"]},
+        ],
+        "python": ">=3.11",
+        "platforms": {},
+        "yanked": None,
+        "signers": [SIGNER],
+        "published": "2026-01-02T03:04:05Z",
+    }
+    assert document["releases"][1]["yanked"] == {
+        "reason": "lost rows",
+        "at": "2026-01-02T03:04:05Z",
+    }
+    assert document["releases"][0]["platforms"]["linux/amd64"] == {
+        "digest": str(digest_of("team/etl 1.10.0 linux/amd64")),
+        "size": 567,
+    }
+
+
+def test_another_schema_version_is_refused_with_the_one_that_is_understood() -> None:
+    with pytest.raises(UnsupportedSchema, match="2 is not understood, only 1 is") as caught:
+        parse_index(json.dumps(drawn(schema_version=2, new=True)).encode())
+    assert (caught.value.found, caught.value.understood) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "where", "reason"),
+    [
+        (b"\xff", "the document", "not JSON"),
+        (b"[" * 100_000, "the document", "not JSON"),
+        (b"[]", "the document", "not a JSON object"),
+        (b'{"name": "a/b", "name": "a/c"}', "the document", "a member stands twice"),
+        (b"{}", "schema_version", "it is missing"),
+        (json.dumps(drawn(name="etl")).encode(), "name", "not a package name: 'etl'"),
+        (json.dumps(drawn(name=7)).encode(), "name", "not a string"),
+        (json.dumps(drawn(revision=-1)).encode(), "revision", "greater than or equal to 0"),
+        (json.dumps(drawn(revison=1)).encode(), "revison", "did you mean revision?"),
+        (json.dumps(drawn(zzz=1)).encode(), "zzz", "there is no such key"),
+        (with_release(version="1.0"), "releases[1].version", "not a version: '1.0'"),
+        (with_release(version="1.9.0"), "team/etl", "it lists 1.9.0 twice"),
+        (with_release(digest="md5:00"), "releases[1].digest", "not a digest"),
+        (with_release(size="12"), "releases[1].size", "found '12'"),
+        (with_release(size=True), "releases[1].size", "found 'True'"),
+        (with_release(python="three"), "releases[1].python", "PEP 440"),
+        (with_release(signers=["ABC"]), "releases[1].signers[0]", "not a fingerprint"),
+        (with_release(published="today"), "releases[1].published", "today"),
+        (with_release(yanked=True), "releases[1].yanked", "found 'True'"),
+        (with_release(yanked={"reason": "x"}), "releases[1].yanked.at", "it is missing"),
+        (with_release(platforms={"linux": {}}), "releases[1].platforms.linux", "os/architecture"),
+        (
+            with_release(platforms={"linux/amd64": {"size": 1}}),
+            'releases[1].platforms["linux/amd64"].digest',
+            "it is missing",
+        ),
+        (
+            with_release(requires=[{"package": "team/log", "range": "==1", "extras": []}]),
+            "releases[1].requires[0].range",
+            "not a range of versions",
+        ),
+        (
+            with_release(requires=[{"package": "team/etl", "range": "*", "extras": []}]),
+            "releases[1].requires",
+            "requires itself",
+        ),
+        (
+            with_release(requires=[{"package": "team/log", "range": "*", "extras": []}] * 2),
+            "releases[1].requires",
+            "required twice",
+        ),
+        (
+            with_release(requires=[{"package": "team/log", "range": "*", "extras": ["A"]}]),
+            "releases[1].requires",
+            "an extra is",
+        ),
+    ],
+)
+def test_a_damaged_index_is_refused_by_place(data: bytes, where: str, reason: str) -> None:
+    with pytest.raises(InvalidIndex) as caught:
+        parse_index(data)
+    assert caught.value.where == where
+    assert reason in str(caught.value)
+
+
+def test_an_index_holds_releases_of_its_own_package_only() -> None:
+    with pytest.raises(InvalidIndex, match=r"it lists team/other 1\.0\.0, of another package"):
+        PackageIndex(name("team/etl"), 1, (release("team/other", "1.0.0"),))
+
+
+def test_the_schema_names_the_members_that_are_written() -> None:
+    schema = index_schema()
+    document = index_document(etl())
+    release_schema = schema["$defs"]["ReleaseDocument"]
+    assert set(schema["required"]) == set(document)
+    assert set(release_schema["required"]) == set(document["releases"][0])
+    assert not schema["additionalProperties"]
+    for member in ("version", "digest", "published"):
+        pattern = release_schema["properties"][member]["pattern"]
+        assert re.search(pattern, document["releases"][1][member])
+        assert not re.search(pattern, "x")
+
+
+def test_a_source_in_memory_gives_what_it_was_given() -> None:
+    source = MemorySource([etl()])
+    assert isinstance(source, NamingSource)
+    assert source.revision == 12
+    assert source.find_index(name("team/etl")) == etl()
+    assert source.find_index(name("team/other")) is None
+    assert list(source.list_names()) == [name("team/etl")]
+    assert MemorySource([]).revision == 0
+
+
+def test_ten_thousand_releases_are_read() -> None:
+    releases: list[Candidate] = [release("team/etl", f"1.{minor}.0") for minor in range(10_000)]
+    index = PackageIndex(name("team/etl"), 1, tuple(releases))
+    assert parse_index(encode_index(index)) == index
