@@ -133,10 +133,17 @@ class Tampered(Untrusted):
 
     code = "tampered"
 
-    def __init__(self, what: str, *, expected: object, found: object) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: object,
+        found: object,
+        hint: str = "nothing of it was laid out; tell the registry's operator",
+    ) -> None:
         super().__init__(
             f"{what}: expected {expected}, found {found}",
-            hint="nothing of it was laid out; tell the registry's operator",
+            hint=hint,
             what=what,
             expected=str(expected),
             found=str(found),

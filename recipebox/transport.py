@@ -9,6 +9,7 @@ Retries: connections that fail, 429, 502, 503 and 504 are tried again with growi
 jitter, or after what Retry-After asks for; a POST only when the server can't have acted on it.
 """
 
+import io
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -252,6 +253,16 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
             self._sleep(_pause(attempt) if asked is None else asked)
             attempt += 1
 
+    def push_bytes(self, repository: RepositoryName, data: bytes, media_type: str) -> Descriptor:
+        """Upload a small blob, and return its descriptor.
+
+        Raises:
+            ClientError: as `push_blob`.
+        """
+        descriptor = Descriptor.of(data, media_type)
+        self.push_blob(repository, descriptor, lambda: io.BytesIO(data))
+        return descriptor
+
     def _put(
         self,
         repository: RepositoryName,
@@ -404,8 +415,8 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
 
     def conditional(
         self, path: str, etag: str | None, query: Mapping[str, str | int] | None = None
-    ) -> tuple[dict[str, Any], str] | None:
-        """Get a JSON object and its ETag; None where it is still the one of `etag`."""
+    ) -> tuple[bytes, str] | None:
+        """Get a document and its ETag; None where it is still the one of `etag`."""
         address = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"If-None-Match": etag} if etag else {}
         response = self.do_request(address, headers=headers)
@@ -413,7 +424,7 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
             return None
         if response.status_code != requests.codes.ok:
             self._refuse(response, path)
-        return self._object(response, path), response.headers.get("ETag", "")
+        return response.content, response.headers.get("ETag", "")
 
     def text(self, path: str) -> str:
         """Get a text document, such as a namespace's keys."""

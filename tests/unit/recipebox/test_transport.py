@@ -474,7 +474,7 @@ def test_a_conditional_read_says_when_nothing_changed() -> None:
     )
     transport, _ = transport_over(script)
 
-    assert transport.conditional("/i", None, {"as_of": 3}) == ({"a": 1}, '"e"')
+    assert transport.conditional("/i", None, {"as_of": 3}) == (b'{"a":1}', '"e"')
     assert transport.conditional("/i", '"e"') is None
     with pytest.raises(Unreachable):
         transport.conditional("/i", None)

@@ -1,0 +1,500 @@
+"""Reading a release from the registry or the cache, and believing it only for reasons.
+
+::
+
+    lock            digest of the manifest ──> manifest ──> config, layers        (by digest)
+    referrers       release statements, each with a signature ──> keys of the namespace
+                    the receipt                               ──> the registry's own key
+    pins            at least one signer is pinned; the first one ever seen is pinned now
+    statement       names this digest, and the sha256 of every file of every layer
+    package.json    (the config) says the same name, version and requirements as the lock
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from artifacts import media
+from artifacts.descriptor import Descriptor
+from artifacts.digest import Digest
+from artifacts.manifest import ImageManifest, parse_manifest
+from artifacts.reference import PackageName, RepositoryName
+from recipebox.cache import Cache
+from recipebox.errors import Missing, NotCached, Tampered, UnknownSigner, Untrusted
+from recipebox.output import Output
+from recipebox.transport import Transport
+from recipebox.trust import SERVER, TrustStore, decide
+from recipes.package import FOLDERS, PackageMetadata, Wheel
+from recipes.wheels import wheels_here
+from resolver.lock import LockedPackage
+from resolver.requirement import Range
+from signing.errors import SignatureFromFuture, VerificationFailed
+from signing.errors import UnknownSigner as UnknownKey
+from signing.key import VerifiedSignature
+from signing.keyring import Keyring
+from signing.statement import (
+    Kind,
+    Receipt,
+    ReleaseStatement,
+    Statement,
+    read_statement_manifest,
+)
+from signing.verify import LARGEST_SIGNATURE, verify
+
+_LARGEST_CONFIG = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SignedStatement:
+    """A statement's bytes, and a detached signature that somebody made over them."""
+
+    statement: bytes
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRelease:
+    """A release that is believed: what to lay out, and why.
+
+    `layers` are by title; `files` is the sha256 (hex) of each file, as the signers have it;
+    `signatures` is by fingerprint, of pinned signers only; `publisher` is the first who signed.
+    """
+
+    name: PackageName
+    metadata: PackageMetadata
+    descriptor: Descriptor
+    layers: Mapping[str, Descriptor]
+    files: Mapping[str, str]
+    statement: bytes
+    signatures: Mapping[str, str]
+    publisher: str
+    receipt: Receipt | None
+    wheels: Mapping[str, Descriptor]
+
+    @property
+    def title(self) -> str:
+        """The folder that it is laid out in: `team/etl-1.2.3`."""
+        return self.metadata.title
+
+    @property
+    def repository(self) -> RepositoryName:
+        """Where it is."""
+        return self.name.repository
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """What has to be here before it can be laid out."""
+        return (*self.layers.values(), *self.wheels.values())
+
+
+class Releases:
+    """Reads manifests, blobs and referrers, through the cache; `transport` None is offline."""
+
+    def __init__(
+        self,
+        registry: str,
+        transport: Transport | None,
+        cache: Cache,
+        trust: TrustStore,
+        output: Output,
+    ) -> None:
+        self._registry = registry
+        self._transport = transport
+        self._cache = cache
+        self._trust = trust
+        self._output = output
+        self._keys: dict[str, str] = {}
+
+    # Bytes
+
+    def manifest(self, repository: RepositoryName, digest: Digest) -> bytes:
+        """Return a manifest's bytes, which have this digest.
+
+        Raises:
+            NotCached: offline, and it isn't in the cache.
+            Missing, Tampered, Unreachable: as the transport says.
+        """
+        data = self._cache.read(digest)
+        if data is None:
+            data = self._online(f"manifest {digest}").pull_manifest(repository, digest)
+            self._cache.put(data)
+        return data
+
+    def blob(
+        self,
+        repository: RepositoryName,
+        descriptor: Descriptor,
+        count: Callable[[int], None] = lambda _size: None,
+    ) -> Path:
+        """Return the cache's file of a blob, verified; it is downloaded where it isn't there.
+
+        Raises:
+            NotCached: offline, and it isn't in the cache.
+            Missing, Tampered, Unreachable: as the transport says.
+        """
+        path = self._cache.find(descriptor.digest)
+        if path is not None:
+            count(descriptor.size)
+            return path
+        transport = self._online(f"blob {descriptor.digest}")
+        with self._cache.writing(descriptor.digest) as file:
+            transport.pull_blob(repository, descriptor, file, count)
+        path = self._cache.find(descriptor.digest)
+        if path is None:
+            raise NotCached(
+                f"blob {descriptor.digest} vanished from the cache while it was used",
+                hint="is another program cleaning the cache? run it again",
+            )
+        return path
+
+    def download(self, releases: Sequence[VerifiedRelease], jobs: int) -> dict[Digest, Path]:
+        """Bring every blob of these releases here, `jobs` at once; return their files."""
+        wanted = {
+            blob.digest: (release.repository, blob)
+            for release in releases
+            for blob in release.blobs
+        }
+        total = sum(blob.size for _, blob in wanted.values())
+        with (
+            self._output.progress("fetched", total) as advance,
+            ThreadPoolExecutor(max_workers=jobs) as pool,
+        ):
+            running = {
+                digest: pool.submit(self.blob, repository, blob, advance)
+                for digest, (repository, blob) in wanted.items()
+            }
+            try:
+                return {digest: future.result() for digest, future in running.items()}
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def statements(
+        self, repository: RepositoryName, subject: Digest, kinds: Iterable[Kind]
+    ) -> dict[Kind, list[SignedStatement]]:
+        """Return the signed statements of these kinds about `subject`, nothing of them checked.
+
+        Raises:
+            Tampered: a referrer that isn't about this subject, or isn't what it says.
+        """
+        found: dict[Kind, list[SignedStatement]] = {kind: [] for kind in kinds}
+        for digest in self._referrers(repository, subject):
+            manifest = parse_manifest(self.manifest(repository, digest))
+            if manifest.subject is None or manifest.subject.digest != subject:
+                about = "nothing" if manifest.subject is None else manifest.subject.digest
+                raise Tampered(f"referrer {digest} of {repository}", expected=subject, found=about)
+            kind = read_statement_manifest(manifest).kind
+            if kind in found:
+                found[kind].append(self.signed_statement(repository, digest))
+        return found
+
+    def signed_statement(self, repository: RepositoryName, digest: Digest) -> SignedStatement:
+        """Return the statement and signature of a referrer, nothing of them checked.
+
+        Raises:
+            InvalidStatement: the manifest isn't a statement's.
+            Tampered: its signature is too large to be one.
+        """
+        referrer = read_statement_manifest(self.manifest(repository, digest))
+        if referrer.signature.size > LARGEST_SIGNATURE:
+            raise Tampered(
+                f"signature {referrer.signature.digest} of {repository}",
+                expected=f"at most {LARGEST_SIGNATURE} bytes",
+                found=f"{referrer.signature.size} bytes",
+            )
+        statement = self.blob(repository, referrer.statement).read_bytes()
+        signature = self.blob(repository, referrer.signature).read_bytes()
+        return SignedStatement(statement, signature.decode("ascii", "replace"))
+
+    # Belief
+
+    def get(self, locked: LockedPackage, platform: str) -> VerifiedRelease:
+        """Read the release that a lock pins, and verify all that can be before its layers are read.
+
+        Raises:
+            Untrusted: and its subclasses: no good signature by somebody who is pinned, no receipt
+                by the registry's pinned key, or things that contradict each other.
+            Missing, Unreachable: what the transport says.
+        """
+        what = f"{locked.name} {locked.version}"
+        repository = locked.name.repository
+        data = self.manifest(repository, locked.digest)
+        manifest = parse_manifest(data)
+        if not isinstance(manifest, ImageManifest) or manifest.artifact_type != media.PACKAGE:
+            raise Tampered(what, expected=media.PACKAGE, found=manifest.artifact_type)
+        metadata = self._metadata(locked, manifest)
+        signed = self.statements(repository, locked.digest, (Kind.RELEASE, Kind.RECEIPT))
+        receipt = self._receipt(locked, signed[Kind.RECEIPT])
+        statement, good = self.signers(
+            locked.name.namespace,
+            what,
+            _received(what, signed[Kind.RELEASE], receipt),
+            among=locked.signers,
+            at=receipt.admitted,
+        )
+        release = self.read_release(what, statement, locked.digest, metadata)
+        config = release.files.get("metadata/package.json")
+        if config != manifest.config.digest.hex:
+            raise Tampered(f"{what}: package.json", expected=config, found=manifest.config.digest)
+        ordered = sorted(good, key=lambda fingerprint: (good[fingerprint][0], fingerprint))
+        return VerifiedRelease(
+            locked.name,
+            metadata,
+            Descriptor(media.MANIFEST, locked.digest, len(data)),
+            _layers(what, metadata.title, manifest),
+            release.files,
+            statement,
+            {fingerprint: good[fingerprint][1] for fingerprint in ordered},
+            ordered[0],
+            receipt,
+            self._wheels(locked, metadata, platform),
+        )
+
+    def signers(
+        self,
+        namespace: str,
+        what: str,
+        signed: Sequence[SignedStatement],
+        *,
+        among: Sequence[str] = (),
+        at: datetime | None = None,
+    ) -> tuple[bytes, dict[str, tuple[datetime, str]]]:
+        """Return the statement, and when and with what each pinned signer signed it.
+
+        Where nobody is pinned for `namespace` yet, those who signed are, and that is told. Where
+        `among` names signers (a lock does), one of them must have signed. `at` is a moment at
+        which the keys must have been valid; None is now.
+
+        Raises:
+            Unsigned, UnknownSigner, Untrusted: nobody who counts signed it well.
+            Tampered: people who count signed different things.
+        """
+        good: dict[str, tuple[datetime, str, bytes]] = {}
+        failures: list[VerificationFailed] = []
+        for each in signed:
+            try:
+                verified = self._verify(namespace, each, at)
+            except VerificationFailed as error:
+                failures.append(error)
+            else:
+                good[verified.fingerprint] = (verified.signed_at, each.signature, each.statement)
+        pinned = self._trust.fingerprints(namespace)
+        if not good and failures:
+            raise _refusal(namespace, what, pinned, failures[0])
+        if among:
+            decide(namespace, f"{what}, as locked", among, sorted(good))
+        decision = decide(namespace, what, pinned, sorted(good))
+        for failure in failures:
+            self._output.warn(f"{what}: ignored a signature: {failure}")
+        statements = {good[signer][2] for signer in decision.signers}
+        if len(statements) != 1:
+            digests = sorted(str(Digest.of(each)) for each in statements)
+            raise Tampered(f"{what}: its statement", expected=digests[0], found=digests[1])
+        self._keep(namespace, decision.signers, is_first_use=decision.is_first_use)
+        return statements.pop(), {
+            signer: (good[signer][0], good[signer][1]) for signer in decision.signers
+        }
+
+    @staticmethod
+    def read_release(
+        what: str,
+        statement: bytes,
+        digest: Digest,
+        metadata: PackageMetadata,
+        files: Mapping[str, str] | None = None,
+    ) -> ReleaseStatement:
+        """Read a release statement that must be about this manifest of this package.
+
+        Raises:
+            Tampered: it is about another, or these `files` (path to sha256) aren't as it says.
+        """
+        release = ReleaseStatement.read(Statement.parse(statement))
+        if files is not None:
+            compare_files(what, expected=release.files, found=files)
+        if release.manifest != digest:
+            raise Tampered(f"{what}: what was signed", expected=release.manifest, found=digest)
+        named = f"{release.package} {release.version}"
+        if named != f"{metadata.name} {metadata.version}":
+            found = f"{metadata.name} {metadata.version}"
+            raise Tampered(f"{what}: its name", expected=named, found=found)
+        return release
+
+    def _metadata(self, locked: LockedPackage, manifest: ImageManifest) -> PackageMetadata:
+        what = f"{locked.name} {locked.version}"
+        if manifest.config.size > _LARGEST_CONFIG:
+            limit = f"at most {_LARGEST_CONFIG} bytes"
+            raise Tampered(
+                f"{what}: package.json", expected=limit, found=f"{manifest.config.size} bytes"
+            )
+        metadata = PackageMetadata.from_bytes(
+            self.blob(locked.name.repository, manifest.config).read_bytes()
+        )
+        found = f"{metadata.name} {metadata.version}"
+        if found != what:
+            raise Tampered(f"{what}: its package.json", expected=what, found=found)
+        requires = {name: str(Range.parse(text)) for name, text in metadata.requires.items()}
+        said = {str(each.package): str(each.range) for each in locked.requires}
+        if requires != said:
+            raise Tampered(
+                f"{what}: its requirements in package.json and in the lock",
+                expected=requires,
+                found=said,
+            )
+        return metadata
+
+    def _receipt(self, locked: LockedPackage, signed: Sequence[SignedStatement]) -> Receipt:
+        what = f"{locked.name} {locked.version}: the registry's receipt"
+        statement, _ = self.signers(SERVER, what, signed)
+        receipt = Receipt.read(Statement.parse(statement))
+        found = f"{receipt.package} {receipt.version} {receipt.manifest}"
+        expected = f"{locked.name} {locked.version} {locked.digest}"
+        if found != expected:
+            raise Tampered(what, expected=expected, found=found)
+        return receipt
+
+    def _wheels(
+        self, locked: LockedPackage, metadata: PackageMetadata, platform: str
+    ) -> dict[str, Descriptor]:
+        """Return the blobs of the wheels that this interpreter takes, by file name."""
+        if not metadata.wheels:
+            return {}
+        what = f"{locked.name} {locked.version}: its wheels for {platform}"
+        digest = locked.wheel_sets.get(platform)
+        if digest is None:
+            raise Missing(
+                f"{what}: the lock has none",
+                hint=f"lock for this platform: recipebox lock {locked.name} --platform {platform}",
+            )
+        manifest = parse_manifest(self.manifest(locked.name.repository, digest))
+        about = manifest.subject.digest if manifest.subject else None
+        if manifest.artifact_type != media.WHEEL_SET or about != locked.digest:
+            raise Tampered(what, expected=f"a wheel set of {locked.digest}", found=f"of {about}")
+        held = {str(blob.digest): blob for blob in manifest.blobs}
+        wanted = wheels_here(metadata.wheels)
+        return {wheel.filename: _held(wheel, held, what) for wheel in wanted}
+
+    def _verify(
+        self, namespace: str, signed: SignedStatement, at: datetime | None
+    ) -> VerifiedSignature:
+        keys = self._known_keys(namespace)
+        try:
+            return verify(signed.statement, signed.signature, keys, at=at)
+        except SignatureFromFuture:
+            if at is None:
+                raise
+            return verify(signed.statement, signed.signature, keys)
+
+    def _known_keys(self, namespace: str) -> list[str]:
+        """Return armoured keys: those that are pinned, as kept here and as the registry has them.
+
+        The registry's may be newer: longer valid, or revoked. Others of its keys do no harm, since
+        who counts is decided by the pins.
+        """
+        if self._transport is not None and namespace not in self._keys:
+            self._keys[namespace] = self._transport.text(f"/keys/{namespace}.asc")
+        kept = [self._trust.find_key(each) for each in self._trust.fingerprints(namespace)]
+        known = [key for key in (*kept, self._keys.get(namespace)) if key and key.strip()]
+        if not known:
+            raise Untrusted(
+                f"no key of {namespace} is known here",
+                hint=f"its owner adds one: recipebox namespace key add {namespace} KEY.asc",
+            )
+        return known
+
+    def _keep(self, namespace: str, signers: Sequence[str], *, is_first_use: bool) -> None:
+        """Keep the keys of those who are trusted, and pin them where this is the first use."""
+        of_whom = "this registry itself" if namespace == SERVER else f"namespace {namespace}"
+        for signer in signers:
+            if is_first_use:
+                self._trust.add(namespace, signer, "first use")
+                self._output.warn(
+                    f"first signature of {of_whom} seen here: {signer} is trusted from now on "
+                    "(compare it with its owner's; `recipebox trust list` shows all)"
+                )
+            if self._trust.find_key(signer) is None and self._keys.get(namespace):
+                with Keyring.temporary() as keyring:
+                    keyring.import_keys(self._keys[namespace])
+                    self._trust.keep_key(signer, keyring.export_public(signer))
+
+    def _referrers(self, repository: RepositoryName, subject: Digest) -> list[Digest]:
+        name = f"referrers of {repository}@{subject}"
+        if self._transport is None:
+            kept = self._cache.index_entry(self._registry, name)
+            if kept is None:
+                raise NotCached(f"{name}: not in the cache", hint="fetch it once without --offline")
+            return [Digest.parse(text) for text in kept["body"]]
+        listed = self._transport.referrers(repository, subject, media.STATEMENT)
+        digests = sorted({entry.digest for entry in listed})
+        self._cache.keep_index_entry(
+            self._registry, name, etag="", as_of=0, body=[str(digest) for digest in digests]
+        )
+        return digests
+
+    def _online(self, what: str) -> Transport:
+        if self._transport is None:
+            raise NotCached(f"{what}: not in the cache", hint="run it once without --offline")
+        return self._transport
+
+
+def _held(wheel: Wheel, held: Mapping[str, Descriptor], what: str) -> Descriptor:
+    descriptor = held.get(f"sha256:{wheel.sha256}")
+    if descriptor is None or descriptor.size != wheel.size:
+        found = "not in the wheel set" if descriptor is None else f"{descriptor.size} bytes"
+        expected = f"{wheel.filename} sha256:{wheel.sha256}, {wheel.size} bytes"
+        raise Tampered(what, expected=expected, found=found)
+    return descriptor
+
+
+def _layers(what: str, title: str, manifest: ImageManifest) -> dict[str, Descriptor]:
+    """Return the layers by title; each must be one of a package's folders, once."""
+    allowed = {f"{title}/{folder}" for folder in FOLDERS}
+    layers: dict[str, Descriptor] = {}
+    for layer in manifest.layers:
+        found = layer.annotations.get(media.TITLE, "")
+        if found not in allowed or found in layers or layer.media_type != media.LAYER_TAR_GZIP:
+            raise Tampered(
+                f"{what}: a layer's title", expected=f"one of {sorted(allowed)}, once", found=found
+            )
+        layers[found] = layer
+    return layers
+
+
+def compare_files(what: str, *, expected: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Compare the sha256 of files that were signed with those that are there.
+
+    Raises:
+        Tampered: names the first path that differs.
+    """
+    for path in sorted(found.keys() | expected.keys()):
+        if found.get(path) != expected.get(path):
+            raise Tampered(
+                f"{what}: {path}",
+                expected=f"sha256 {expected[path]}" if path in expected else "no such file",
+                found=f"sha256 {found[path]}" if path in found else "no such file",
+            )
+
+
+def _received(
+    what: str, signed: Sequence[SignedStatement], receipt: Receipt
+) -> list[SignedStatement]:
+    """Return those signed statements that are the one which the receipt names."""
+    digests = {str(Digest.of(each.statement)) for each in signed}
+    if digests and str(receipt.statement) not in digests:
+        raise Tampered(
+            f"{what}: the statement that its receipt names",
+            expected=receipt.statement,
+            found=", ".join(sorted(digests)),
+        )
+    return [each for each in signed if Digest.of(each.statement) == receipt.statement]
+
+
+def _refusal(
+    namespace: str, what: str, pinned: Sequence[str], failure: VerificationFailed
+) -> Untrusted:
+    """Return the error for a thing whose every signature failed, by the first of them."""
+    if isinstance(failure, UnknownKey):
+        expected = list(pinned) or list(failure.known)
+        return UnknownSigner(namespace, what, expected, [failure.found])
+    return Untrusted(f"{what}: {failure}", what=what, reason=type(failure).__name__)
