@@ -20,12 +20,26 @@ Each but an administrator's within the token's namespace, or in all when it has 
 may be pulled by anyone. `attach` is a push of a statement (a referrer) to an application.
 """
 
+import hashlib
+import hmac
+import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from registry.clock import Clock
+from peewee import SQL
+
+from registry.clock import Clock, moment, seconds
 from registry.database import Database
+from registry.errors import (
+    Denied,
+    ExpiredToken,
+    InvalidToken,
+    NamespaceUnknown,
+    NotAuthenticated,
+    RegistryError,
+)
+from registry.schema import NamespaceRow, TokenRow
 
 
 class Role(StrEnum):
@@ -70,6 +84,33 @@ class Principal:
 ANONYMOUS = Principal("anonymous", None, None, "none")
 
 
+_PULL = frozenset({Verb.PULL})
+_ALLOWED: dict[Role | None, frozenset[Verb]] = {
+    None: frozenset(),
+    Role.READER: _PULL,
+    Role.PROMOTER: _PULL | {Verb.ATTACH, Verb.OWN, Verb.BUNDLE, Verb.PROMOTE},
+    Role.PUBLISHER: _PULL
+    | {Verb.SEE_STAGED, Verb.PUSH, Verb.ATTACH, Verb.DELETE, Verb.ADMIT, Verb.YANK, Verb.OWN},
+    Role.ADMIN: frozenset(Verb),
+}
+_TOKEN = re.compile(r"rbx_([0-9a-f]{12})_([0-9a-f]{64})")
+
+
+def covers(principal: Principal, namespace: str) -> bool:
+    """Return whether the principal's token is good for `namespace`."""
+    return principal.role is not None and principal.namespace in {None, namespace}
+
+
+def draw_token(public_id: str, secret: str) -> str:
+    """Return a token's text: `rbx_`, 12 hex digits, `_`, 64 hex digits."""
+    return f"rbx_{public_id}_{secret}"
+
+
+def hash_secret(secret: str) -> str:
+    """Return what is kept of a secret. It is random, so that no slow hash is needed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
 class Access:
     """Decides who asks, and whether they may."""
 
@@ -84,7 +125,11 @@ class Access:
             InvalidToken: not a token, unknown, revoked, or with another secret.
             ExpiredToken: it is over.
         """
-        raise NotImplementedError
+        matched = _TOKEN.fullmatch(token)
+        if matched is None:
+            raise InvalidToken("it isn't one (expected rbx_ID_SECRET)")
+        public_id, secret = matched.groups()
+        return self._principal(public_id, secret, "token")
 
     def resume(self, token_id: str) -> Principal:
         """Return the principal of a session that was begun with the token `token_id`.
@@ -95,11 +140,11 @@ class Access:
             InvalidToken: unknown or revoked by now.
             ExpiredToken: over by now.
         """
-        raise NotImplementedError
+        return self._principal(token_id, None, "session")
 
     def allows(self, principal: Principal, verb: Verb, namespace: str) -> bool:
         """Return whether `principal` may `verb` in `namespace`, which must exist but for admins."""
-        raise NotImplementedError
+        return self._refusal(principal, verb, namespace, namespace) is None
 
     def require(
         self, principal: Principal, verb: Verb, namespace: str, what: str | None = None
@@ -111,4 +156,64 @@ class Access:
             NamespaceUnknown: missing, or private to others.
             Denied: it may be read, but the role doesn't allow the verb.
         """
-        raise NotImplementedError
+        refusal = self._refusal(principal, verb, namespace, what or namespace)
+        if refusal is not None:
+            raise refusal
+
+    def _refusal(
+        self, principal: Principal, verb: Verb, namespace: str, what: str
+    ) -> RegistryError | None:
+        is_covered = covers(principal, namespace)
+        if is_covered and principal.role is Role.ADMIN:
+            return None
+        with self._database.session():
+            row = NamespaceRow.get_or_none(NamespaceRow.name == namespace)
+        is_public = row is not None and row.is_public
+        if verb is Verb.PULL and is_public:
+            return None
+        if principal.role is None:
+            return NotAuthenticated(what)
+        if row is None or not (is_public or is_covered):
+            return NamespaceUnknown(namespace)
+        reason = _reason(principal, verb, row)
+        return None if reason is None else Denied(principal.name, verb, what, reason)
+
+    def _principal(self, public_id: str, secret: str | None, proof: Proof) -> Principal:
+        with self._database.session():
+            row = TokenRow.get_or_none(TokenRow.public_id == public_id)
+        if row is None or row.revoked is not None:
+            raise InvalidToken
+        if secret is not None and not hmac.compare_digest(hash_secret(secret), row.secret_sha256):
+            raise InvalidToken
+        if row.expires is not None and row.expires <= seconds(self._clock()):
+            raise ExpiredToken(row.name, moment(row.expires))
+        return Principal(row.name, Role(row.role), row.namespace, proof, row.public_id)
+
+
+def _reason(principal: Principal, verb: Verb, namespace: NamespaceRow) -> str | None:
+    """Return why somebody who may read a namespace may not `verb` there, or None if they may."""
+    if not covers(principal, namespace.name):
+        return f"the token is for {principal.namespace} only"
+    if verb not in _ALLOWED[principal.role]:
+        return f"its role is {principal.role}"
+    if verb is Verb.OWN and namespace.owner != principal.name:
+        return f"the owner is {namespace.owner}"
+    return None
+
+
+def is_readable(principal: Principal) -> Any:
+    """Return the condition on `NamespaceRow` that holds where `principal` may pull (SQL)."""
+    if principal.role is not None and principal.namespace is None:
+        return SQL("1 = 1")
+    if principal.role is None:
+        return NamespaceRow.is_public
+    return NamespaceRow.is_public | (NamespaceRow.name == principal.namespace)
+
+
+def sees_staged(principal: Principal) -> Any:
+    """Return the condition on `NamespaceRow` that holds where staged things are seen (SQL)."""
+    if Verb.SEE_STAGED not in _ALLOWED[principal.role]:
+        return SQL("1 = 0")
+    if principal.namespace is None:
+        return SQL("1 = 1")
+    return NamespaceRow.name == principal.namespace

@@ -1,18 +1,23 @@
 """Builds every part of the registry once, each with the collaborators that it needs."""
 
+import secrets
 from dataclasses import dataclass
 
 from registry.access import Access
+from registry.audit import Audit
 from registry.bundles import Bundles
 from registry.catalog import Catalog
 from registry.channels import Channels
 from registry.clock import Clock, system_clock
 from registry.config import RegistryConfig
+from registry.countersign import Countersigning
 from registry.database import Database
+from registry.events import Outbox
 from registry.health import Health
 from registry.index import Index
 from registry.namespaces import Namespaces
 from registry.oci.blobs import Blobs
+from registry.oci.contents import Contents
 from registry.oci.manifests import Manifests
 from registry.oci.referrers import Referrers
 from registry.oci.repositories import Repositories
@@ -23,6 +28,8 @@ from registry.publish import Publishing
 from registry.server_key import ServerKey
 from registry.tokens import NewToken, Tokens
 from storage.blobs import BlobStore
+from storage.errors import StoreUnavailable
+from storage.filesystem import FilesystemStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +67,96 @@ class Registry:
             SchemaTooNew: a later version of Recipebox made the database.
             StoreUnavailable: (storage) the data folder can't be made or written.
         """
-        raise NotImplementedError
+        try:
+            self.config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe = self.config.data / f".probe-{secrets.token_hex(8)}"
+            probe.touch(exist_ok=False)
+            probe.unlink()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StoreUnavailable(str(self.config.data), reason) from error
+        self.database.migrate()
+        self.server_key.prepare()
+        self.uploads.expire(self.config.upload_lifetime)
+        return self.tokens.create_first()
 
 
 def open_registry(
     config: RegistryConfig, store: BlobStore | None = None, clock: Clock = system_clock
 ) -> Registry:
     """Build the registry over `store` (None: a folder in the data folder). Opens nothing yet."""
-    raise NotImplementedError
+    database = Database(config)
+    blob_store = FilesystemStore(config.data) if store is None else store
+    audit = Audit(clock)
+    outbox = Outbox(clock)
+    access = Access(database, clock)
+    server_key = ServerKey(config.keys, config.server_key)
+    namespaces = Namespaces(database, access, audit, clock)
+    contents = Contents(blob_store, clock)
+    repositories = Repositories(database, access, namespaces, audit, clock)
+    blobs = Blobs(database, blob_store, access, repositories, audit)
+    countersigning = Countersigning(contents, server_key)
+    return Registry(
+        config=config,
+        database=database,
+        store=blob_store,
+        access=access,
+        tokens=Tokens(database, audit, clock),
+        namespaces=namespaces,
+        server_key=server_key,
+        uploads=Uploads(
+            database=database,
+            store=blob_store,
+            contents=contents,
+            repositories=repositories,
+            blobs=blobs,
+            clock=clock,
+        ),
+        blobs=blobs,
+        manifests=Manifests(
+            config=config,
+            database=database,
+            access=access,
+            contents=contents,
+            repositories=repositories,
+            audit=audit,
+        ),
+        tags=Tags(database, access),
+        referrers=Referrers(database, access, repositories),
+        repositories=repositories,
+        publishing=Publishing(
+            database=database,
+            store=blob_store,
+            access=access,
+            contents=contents,
+            repositories=repositories,
+            countersigning=countersigning,
+            outbox=outbox,
+            audit=audit,
+            clock=clock,
+        ),
+        index=Index(database, access),
+        catalog=Catalog(database, access),
+        bundles=Bundles(
+            config=config,
+            database=database,
+            access=access,
+            contents=contents,
+            repositories=repositories,
+            outbox=outbox,
+            audit=audit,
+            clock=clock,
+        ),
+        channels=Channels(database, access, repositories),
+        promotions=Promotions(
+            database=database,
+            access=access,
+            contents=contents,
+            repositories=repositories,
+            countersigning=countersigning,
+            outbox=outbox,
+            audit=audit,
+            clock=clock,
+        ),
+        health=Health(config, database, blob_store),
+    )

@@ -1,6 +1,7 @@
 """What the registry is told at start: where its data is, and its limits."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 
@@ -31,6 +32,9 @@ class RegistryConfig:
 
     channels: tuple[str, ...] = ("dev", "staging", "production")
     """The channels of a new application, in the order in which a bundle passes them."""
+
+    upload_lifetime: timedelta = timedelta(days=7)
+    """How long an upload may stay unfinished before the next start of the server ends it."""
 
     @property
     def database(self) -> Path:

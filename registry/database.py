@@ -1,34 +1,62 @@
 """The database: one connection a thread, one transaction a write (peewee; SQLite now)."""
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import peewee
+from playhouse.migrations import Runner
 
 from registry.config import RegistryConfig
+from registry.errors import SchemaTooNew
+from registry.schema import CURRENT
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+"""The folder of the schema's steps."""
 
 
 class Database:
     """Hands out sessions. Nothing is opened before the first, so a server may fork before it."""
 
-    def __init__(self, config: RegistryConfig) -> None:
+    def __init__(self, config: RegistryConfig, migrations: Path = MIGRATIONS) -> None:
         self._config = config
+        self._migrations = migrations
+        # IMMEDIATE: a write waits for others at its beginning; a deferred one that finds out in
+        # its middle that it should have waited can only fail.
+        self._connection = peewee.SqliteDatabase(
+            str(config.database),
+            pragmas={"journal_mode": "wal", "foreign_keys": 1, "synchronous": "full"},
+            lock_type="IMMEDIATE",
+            timeout=config.busy_timeout,
+            autoconnect=False,
+        )
 
     @contextmanager
     def session(self) -> Iterator[None]:
         """Keep this thread's connection open: a request is one. May be nested."""
-        raise NotImplementedError
-        yield
+        with self._connection.connection_context():
+            CURRENT.push(self._connection)
+            try:
+                yield
+            finally:
+                CURRENT.pop()
 
     @contextmanager
     def read(self) -> Iterator[None]:
         """A session whose reads all see one state of the database. May be nested."""
-        raise NotImplementedError
-        yield
+        with self.session():
+            if self._connection.in_transaction():
+                yield
+            else:
+                with self._connection.transaction("DEFERRED"):
+                    yield
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """One transaction that writes: all of it, or nothing. May be nested."""
-        raise NotImplementedError
-        yield
+        """One transaction that writes: all of it, or nothing. May be nested in another."""
+        with self.session(), self._connection.atomic():
+            yield
 
     def migrate(self) -> list[str]:
         """Move the schema forward, alone (under a lock); return the migrations that ran.
@@ -36,8 +64,29 @@ class Database:
         Raises:
             SchemaTooNew: a later version made it.
         """
-        raise NotImplementedError
+        with self._config.migration_lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with self.session():
+                self._refuse_newer(self._runner())
+                ran: list[str] = self._runner().up()
+                return ran
 
-    def close(self) -> None:
-        """Close this thread's connection, if it is open."""
-        raise NotImplementedError
+    def missing_migrations(self) -> list[str]:
+        """Return the migrations that are still to run.
+
+        Raises:
+            SchemaTooNew: a later version made the database.
+        """
+        with self.session():
+            runner = self._runner()
+            self._refuse_newer(runner)
+            return [step.name for step in runner.status() if not step.applied]
+
+    def _runner(self) -> Runner:
+        return Runner(self._connection, str(self._migrations))
+
+    def _refuse_newer(self, runner: Runner) -> None:
+        known = [step.name for step in runner.migrations()]
+        unknown = sorted(set(runner.applied()) - set(known))
+        if unknown:
+            raise SchemaTooNew(str(self._config.database), found=unknown[-1], known=known[-1])

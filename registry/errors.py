@@ -226,7 +226,7 @@ class BodyTooShort(Invalid):
         self.found = found
         self.size = size
         super().__init__(
-            f"the body ended after {found} of {expected} bytes; the upload holds {size}, go on there"
+            f"the body ended after {found} of {expected} bytes; the upload holds {size}: go on"
         )
 
 

@@ -1,10 +1,16 @@
 """Health: whether the database, the schema and the store can do their work."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import peewee
 
 from registry.config import RegistryConfig
 from registry.database import Database
+from registry.errors import RegistryError, SchemaNotReady
+from registry.releases import index_revision
 from storage.blobs import BlobStore
+from storage.errors import StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +31,27 @@ class Health:
 
     def checks(self) -> tuple[Check, ...]:
         """Return `database`, `schema` and `store`, in this order, each tried now."""
-        raise NotImplementedError
+        return (
+            Check("database", self._problem(self._read)),
+            Check("schema", self._problem(self._check_schema)),
+            Check("store", self._problem(self._write)),
+        )
+
+    def _problem(self, attempt: Callable[[], None]) -> str | None:
+        try:
+            attempt()
+        except (peewee.PeeweeException, RegistryError, StorageError, OSError) as error:
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    def _read(self) -> None:
+        with self._database.read():
+            index_revision()
+
+    def _check_schema(self) -> None:
+        missing = self._database.missing_migrations()
+        if missing:
+            raise SchemaNotReady(str(self._config.database), missing)
+
+    def _write(self) -> None:
+        self._store.abort(self._store.start_upload())

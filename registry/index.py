@@ -1,15 +1,41 @@
-"""The sparse index: all that a solver needs of a package, at a revision."""
+"""The sparse index: all that a solver needs of a package, at a revision.
 
+The format is drawn in resolver/source.py. Nothing is ever changed in place: a release and each
+change of its yank have the revision at which they came, so that any earlier index can be told.
+"""
+
+import hashlib
 from dataclasses import dataclass
 
+from artifacts.digest import Digest
 from artifacts.reference import PackageName
-from registry.access import Principal
+from registry.access import ANONYMOUS, Access, Principal, Verb
+from registry.clock import moment
+from registry.database import Database
+from registry.errors import InvalidValue, PackageUnknown
+from registry.releases import (
+    index_revision,
+    last_yank_row,
+    metadata_of,
+    platforms_of,
+    read_yank,
+    releases_of,
+    requirements_of,
+    signers_of,
+)
+from registry.schema import ReleaseRow, YankRow
+from resolver.candidate import Candidate
+from resolver.candidate import Yank as IndexYank
+from resolver.source import PackageIndex, encode_index
+from resolver.version import Version
 
 
 @dataclass(frozen=True, slots=True)
 class IndexDocument:
-    """`GET /index/ns/name.json`: RFC 8785 bytes, their strong ETag with its quotes, and whether
-    any cache may keep it (the namespace is public).
+    """The answer to `GET /index/ns/name.json`.
+
+    `body` is RFC 8785 bytes, `etag` their strong ETag with its quotes, and `public` says whether
+    any cache may keep them (the namespace is public).
     """
 
     body: bytes
@@ -21,9 +47,14 @@ class IndexDocument:
 class Index:
     """Answers from rows; each change of the whole index has the next revision."""
 
+    def __init__(self, database: Database, access: Access) -> None:
+        self._database = database
+        self._access = access
+
     def revision(self) -> int:
         """Return the revision of the last change; 0 before the first."""
-        raise NotImplementedError
+        with self._database.session():
+            return index_revision()
 
     def package_index(
         self, principal: Principal, package: PackageName, as_of: int | None = None
@@ -35,4 +66,39 @@ class Index:
             InvalidValue: `as_of` is ahead of the index.
             NotAuthenticated, NamespaceUnknown: the principal may not read there.
         """
-        raise NotImplementedError
+        with self._database.read():
+            self._access.require(principal, Verb.PULL, package.namespace, str(package))
+            current = index_revision()
+            limit = current if as_of is None else as_of
+            if not 0 <= limit <= current:
+                raise InvalidValue("as_of", str(as_of), f"a revision between 0 and {current}")
+            rows = [
+                (row, last_yank_row(row, limit))
+                for row in releases_of(package)
+                if row.revision <= limit
+            ]
+            if not rows:
+                raise PackageUnknown(str(package))
+            changes = [row.revision for row, _ in rows]
+            changes += [yank.revision for _, yank in rows if yank is not None]
+            releases = tuple(_candidate(package, row, yank) for row, yank in rows)
+            is_public = self._access.allows(ANONYMOUS, Verb.PULL, package.namespace)
+        body = encode_index(PackageIndex(package, max(changes), releases))
+        etag = f'"{hashlib.sha256(body).hexdigest()}"'
+        return IndexDocument(body, etag, max(changes), is_public)
+
+
+def _candidate(package: PackageName, row: ReleaseRow, yank_row: YankRow | None) -> Candidate:
+    yank = read_yank(yank_row)
+    return Candidate(
+        name=package,
+        version=Version.parse(row.version),
+        digest=Digest.parse(row.manifest.digest),
+        size=row.manifest.size,
+        published=moment(row.published),
+        requires=requirements_of(row),
+        python=metadata_of(row)["python"],
+        platforms=platforms_of(row),
+        yanked=None if yank is None else IndexYank(yank.reason, yank.at),
+        signers=signers_of(row),
+    )

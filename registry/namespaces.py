@@ -1,12 +1,27 @@
 """Namespaces: who owns one, whether it is public, and the public keys that sign in it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from registry.access import Access, Principal
-from registry.clock import Clock
+import signing.errors
+from artifacts.reference import check_namespace
+from registry.access import Access, Principal, Role, Verb, covers, is_readable
+from registry.audit import Audit
+from registry.clock import Clock, moment, seconds
 from registry.database import Database
+from registry.errors import (
+    Denied,
+    InvalidKey,
+    InvalidValue,
+    NamespaceExists,
+    NamespaceUnknown,
+    NotAuthenticated,
+)
+from registry.schema import NamespaceKeyRow, NamespaceRow
+from signing.key import ACCEPTED_KEYS, KeyInfo
+from signing.keyring import read_keys
 
 KEY_ROLES = ("release", "promote")
 """What a key may sign: releases, and bundles for promotion."""
@@ -39,24 +54,47 @@ class NamespaceKey:
 class Namespaces:
     """Creates namespaces and keeps their keys."""
 
-    def __init__(self, database: Database, access: Access, clock: Clock) -> None:
+    def __init__(self, database: Database, access: Access, audit: Audit, clock: Clock) -> None:
         self._database = database
         self._access = access
+        self._audit = audit
         self._clock = clock
 
     def create(self, principal: Principal, name: str, *, public: bool = False) -> Namespace:
         """Create `name`, owned by `principal`: an admin, or a publisher whose token covers it.
 
         Raises:
-            InvalidName: not a namespace's name.
+            InvalidName: (artifacts) not a namespace's name.
             NamespaceExists: it is taken.
             NotAuthenticated, Denied: the principal may not.
         """
-        raise NotImplementedError
+        check_namespace(name)
+        if principal.role is None:
+            raise NotAuthenticated(f"the namespace {name}")
+        if principal.role not in {Role.ADMIN, Role.PUBLISHER}:
+            reason = f"its role is {principal.role}"
+            raise Denied(principal.name, "create", f"the namespace {name}", reason)
+        if not covers(principal, name):
+            reason = f"the token is for {principal.namespace} only"
+            raise Denied(principal.name, "create", f"the namespace {name}", reason)
+        with self._database.write():
+            if NamespaceRow.select().where(NamespaceRow.name == name).exists():
+                raise NamespaceExists(name)
+            return _namespace(self.add(principal, name, public=public))
+
+    def add(self, principal: Principal, name: str, *, public: bool = False) -> NamespaceRow:
+        """Add the row of a namespace, in a transaction of the caller's, who has checked it."""
+        row = NamespaceRow.create(
+            name=name, is_public=public, owner=principal.name, created=seconds(self._clock())
+        )
+        self._audit.record(principal, "namespace.create", name, {"public": public})
+        return row
 
     def visible(self, principal: Principal) -> list[Namespace]:
         """Return the namespaces that `principal` may read, by name."""
-        raise NotImplementedError
+        with self._database.session():
+            rows = NamespaceRow.select().where(is_readable(principal)).order_by(NamespaceRow.name)
+            return [_namespace(row) for row in rows]
 
     def get(self, principal: Principal, name: str) -> Namespace:
         """Return one that `principal` may read.
@@ -64,7 +102,8 @@ class Namespaces:
         Raises:
             NotAuthenticated, NamespaceUnknown: it may not, or there is none.
         """
-        raise NotImplementedError
+        with self._database.session():
+            return _namespace(self._row(principal, Verb.PULL, name))
 
     def set_public(self, principal: Principal, name: str, *, public: bool) -> Namespace:
         """Make it public or private; asked by its owner or an admin.
@@ -72,19 +111,57 @@ class Namespaces:
         Raises:
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not.
         """
-        raise NotImplementedError
+        with self._database.write():
+            row = self._row(principal, Verb.OWN, name)
+            row.is_public = public
+            row.save()
+            self._audit.record(principal, "namespace.set_public", name, {"public": public})
+            return _namespace(row)
 
     def add_key(
         self, principal: Principal, name: str, armored: str, roles: Sequence[str] = KEY_ROLES
     ) -> NamespaceKey:
-        """Add one public key (armoured); the same again updates its roles.
+        """Add one public key (armoured); the same again updates its roles and material.
 
         Raises:
-            InvalidKey: not exactly one public key, a secret or weak or expired one.
+            InvalidKey: not exactly one public key, or a weak one; expired or revoked and new.
             InvalidValue: a role outside of `KEY_ROLES`, or none.
             NotAuthenticated, NamespaceUnknown, Denied: not by its owner or an admin.
         """
-        raise NotImplementedError
+        self._access.require(principal, Verb.OWN, name)
+        if not roles or not set(roles) <= set(KEY_ROLES):
+            raise InvalidValue("roles", ",".join(roles), f"some of {', '.join(KEY_ROLES)}")
+        key = _read_key(name, armored)
+        with self._database.write():
+            namespace = self._row(principal, Verb.OWN, name)
+            row = NamespaceKeyRow.get_or_none(
+                (NamespaceKeyRow.namespace == namespace)
+                & (NamespaceKeyRow.fingerprint == key.fingerprint)
+            )
+            if row is None:
+                if key.revoked or key.has_expired(self._clock()):
+                    state = "revoked" if key.revoked else "expired"
+                    raise InvalidKey(name, f"{key.fingerprint} is {state}")
+                row = NamespaceKeyRow(
+                    namespace=namespace,
+                    fingerprint=key.fingerprint,
+                    added=seconds(self._clock()),
+                    added_by=principal.name,
+                )
+            elif row.is_revoked and not key.revoked:
+                raise InvalidKey(name, f"{key.fingerprint} was revoked, and stays so")
+            row.armored = armored.strip() + "\n"
+            row.user_ids = json.dumps(key.user_ids)
+            row.roles = json.dumps(sorted(set(roles)))
+            row.algorithm = key.algorithm
+            row.created = seconds(key.created)
+            row.expires = None if key.expires is None else seconds(key.expires)
+            row.is_revoked = key.revoked
+            row.save()
+            self._audit.record(
+                principal, "namespace.add_key", name, {"fingerprint": key.fingerprint}
+            )
+            return _key(row)
 
     def keys(self, principal: Principal, name: str) -> list[NamespaceKey]:
         """Return its keys, oldest first.
@@ -92,7 +169,8 @@ class Namespaces:
         Raises:
             NotAuthenticated, NamespaceUnknown: the principal may not read it.
         """
-        raise NotImplementedError
+        with self._database.session():
+            return [_key(row) for row in key_rows(self._row(principal, Verb.PULL, name))]
 
     def keyring(self, principal: Principal, name: str) -> str:
         """Return its public keys, armoured, one block after another ("" when it has none).
@@ -100,4 +178,48 @@ class Namespaces:
         Raises:
             NotAuthenticated, NamespaceUnknown: the principal may not read it.
         """
-        raise NotImplementedError
+        with self._database.session():
+            rows = key_rows(self._row(principal, Verb.PULL, name))
+            return "".join(row.armored for row in rows)
+
+    def _row(self, principal: Principal, verb: Verb, name: str) -> NamespaceRow:
+        self._access.require(principal, verb, name)
+        row = NamespaceRow.get_or_none(NamespaceRow.name == name)
+        if row is None:
+            raise NamespaceUnknown(name)
+        return row
+
+
+def key_rows(namespace: NamespaceRow) -> list[NamespaceKeyRow]:
+    """Return the keys of a namespace, oldest first."""
+    query = NamespaceKeyRow.select().where(NamespaceKeyRow.namespace == namespace)
+    return list(query.order_by(NamespaceKeyRow.id))
+
+
+def _read_key(namespace: str, armored: str) -> KeyInfo:
+    try:
+        keys = read_keys(armored)
+    except signing.errors.InvalidKey as error:
+        raise InvalidKey(namespace, error.reason) from error
+    if len(keys) != 1:
+        raise InvalidKey(namespace, f"expected one key, found {len(keys)}; add them one by one")
+    if keys[0].weakness is not None:
+        raise InvalidKey(namespace, f"{keys[0].weakness} is too weak; expected {ACCEPTED_KEYS}")
+    return keys[0]
+
+
+def _namespace(row: NamespaceRow) -> Namespace:
+    return Namespace(row.name, row.is_public, row.owner, moment(row.created))
+
+
+def _key(row: NamespaceKeyRow) -> NamespaceKey:
+    return NamespaceKey(
+        fingerprint=row.fingerprint,
+        user_ids=tuple(json.loads(row.user_ids)),
+        roles=tuple(json.loads(row.roles)),
+        algorithm=row.algorithm,
+        created=moment(row.created),
+        expires=None if row.expires is None else moment(row.expires),
+        added=moment(row.added),
+        added_by=row.added_by,
+    )

@@ -1,7 +1,8 @@
 """Blobs of a repository: stat, read, delete.
 
 A blob may be read by who may pull where the repository is a plain one, or where a manifest of the
-repository that they may see needs it. Those who may push there may read every blob of it.
+repository that they may see needs it. Those who may push there may read every blob of it. So what
+belongs to a staged release is hidden, by digest too, as is what was uploaded and never named.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,20 @@ from typing import BinaryIO
 
 from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
-from registry.access import Principal
+from registry.access import Access, Principal, Verb
+from registry.audit import Audit
+from registry.database import Database
+from registry.errors import AccessError, BlobUnknown, InUse
+from registry.oci.contents import find_blob
+from registry.oci.repositories import Kind, Repositories
+from registry.schema import (
+    BlobRow,
+    ManifestPartRow,
+    ManifestRow,
+    RepositoryBlobRow,
+    RepositoryRow,
+)
+from storage.blobs import BlobStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +36,27 @@ class BlobInfo:
     location: str
 
 
+def blob_info(row: BlobRow) -> BlobInfo:
+    """Return what a row says."""
+    return BlobInfo(Digest.parse(row.digest), row.size, row.location)
+
+
 class Blobs:
     """Reads and deletes blobs."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: BlobStore,
+        access: Access,
+        repositories: Repositories,
+        audit: Audit,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._access = access
+        self._repositories = repositories
+        self._audit = audit
 
     def stat(self, principal: Principal, repository: RepositoryName, digest: Digest) -> BlobInfo:
         """Return a blob's size, from the database alone.
@@ -32,11 +65,17 @@ class Blobs:
             NotAuthenticated, NamespaceUnknown: the principal may not read there.
             BlobUnknown: not there, or needed by nothing that the principal may see.
         """
-        raise NotImplementedError
+        with self._database.session():
+            self._access.require(principal, Verb.PULL, repository.namespace, repository.text)
+            row = self._repositories.find(repository)
+            blob = None if row is None else find_blob(row, str(digest))
+            if row is None or blob is None or not self._shows(principal, repository, row, blob):
+                raise BlobUnknown(f"{repository}@{digest}")
+            return blob_info(blob)
 
     def path(self, info: BlobInfo) -> Path | None:
         """Return the file of a blob, for sendfile, or None where the store has no files."""
-        raise NotImplementedError
+        return self._store.path(info.location)
 
     def open(self, info: BlobInfo, start: int = 0) -> BinaryIO:
         """Open a blob for reading from the byte `start`; the caller closes it.
@@ -44,7 +83,7 @@ class Blobs:
         Raises:
             BlobMissing: (storage) the row is there, the bytes are not.
         """
-        raise NotImplementedError
+        return self._store.open(info.location, start)
 
     def delete(self, principal: Principal, repository: RepositoryName, digest: Digest) -> None:
         """Unlink a blob from the repository (its bytes wait for a sweep).
@@ -54,4 +93,43 @@ class Blobs:
             InUse: a manifest of the repository needs it.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not delete.
         """
-        raise NotImplementedError
+        with self._database.write():
+            self._access.require(principal, Verb.DELETE, repository.namespace, repository.text)
+            name = f"{repository}@{digest}"
+            row = self._repositories.find(repository)
+            blob = None if row is None else find_blob(row, str(digest))
+            if row is None or blob is None:
+                raise BlobUnknown(name)
+            users = [manifest.digest for manifest in _users(row, str(digest))]
+            if users:
+                raise InUse(name, users)
+            RepositoryBlobRow.delete().where(
+                (RepositoryBlobRow.repository == row) & (RepositoryBlobRow.blob == blob)
+            ).execute()
+            self._audit.record(principal, "blob.delete", name)
+
+    def _shows(
+        self, principal: Principal, name: RepositoryName, row: RepositoryRow, blob: BlobRow
+    ) -> bool:
+        if row.kind == Kind.PLAIN:
+            return True
+        if any(not manifest.is_staged for manifest in _users(row, blob.digest)):
+            return True
+        try:
+            self._repositories.check_push(principal, name)
+        except AccessError:
+            return False
+        return True
+
+
+def _users(repository: RepositoryRow, digest: str) -> list[ManifestRow]:
+    query = (
+        ManifestRow.select()
+        .join(ManifestPartRow)
+        .where(
+            (ManifestRow.repository == repository)
+            & (ManifestPartRow.digest == digest)
+            & ~ManifestPartRow.is_manifest
+        )
+    )
+    return list(query.order_by(ManifestRow.id))

@@ -1,11 +1,51 @@
-"""Manifests: put, get, delete; which are staged, and which are the server's."""
+"""Manifests: put, get, delete; which are staged, and which are the server's.
 
-from collections.abc import Sequence
+Staged is a release until its admission, and what refers to it; in a repository that isn't anything
+yet, what could belong to a release. Tags that are versions of a package, or channels of an
+application, are the server's.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from artifacts.digest import Digest
+from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import RepositoryName, Tag
-from registry.access import Principal
+from registry.access import Access, Principal, Verb
+from registry.audit import Audit
+from registry.config import RegistryConfig
+from registry.database import Database
+from registry.errors import (
+    InUse,
+    ManifestBlobUnknown,
+    ManifestTooLarge,
+    ManifestUnknown,
+    ServerOwned,
+)
+from registry.oci.contents import (
+    Contents,
+    KeptManifest,
+    find_blob,
+    find_manifest,
+)
+from registry.oci.repositories import STAGING_TYPES, Kind, Repositories, decide_kind
+from registry.releases import yank_of
+from registry.schema import (
+    BundleRow,
+    ChannelRow,
+    ManifestPartRow,
+    ManifestRow,
+    PromotionRow,
+    ReleaseRow,
+    RepositoryRow,
+    TagRow,
+)
+from resolver.errors import InvalidVersion
+from resolver.version import Version
+from storage.failpoints import Failpoint, failpoint
+
+# Layers that image-spec lets a registry not have (layer.md, "Non-Distributable Layers").
+_ELSEWHERE = (".nondistributable.", ".foreign.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +85,24 @@ class PutManifest:
 class Manifests:
     """Keeps manifests: bytes in the store, what they need and are in rows."""
 
+    def __init__(
+        self,
+        *,
+        config: RegistryConfig,
+        database: Database,
+        access: Access,
+        contents: Contents,
+        repositories: Repositories,
+        audit: Audit,
+    ) -> None:
+        self._limit = config.manifest_limit
+        self._channels = config.channels
+        self._database = database
+        self._access = access
+        self._contents = contents
+        self._repositories = repositories
+        self._audit = audit
+
     def put(
         self,
         principal: Principal,
@@ -66,7 +124,42 @@ class Manifests:
             ServerOwned: the tag is the server's.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push there.
         """
-        raise NotImplementedError
+        if len(data) > self._limit:
+            raise ManifestTooLarge(len(data), self._limit)
+        with self._database.session():
+            self._repositories.check_push(principal, repository)
+        manifest = parse_manifest(data, media_type)
+        wanted = list(tags)
+        algorithm = "sha256"
+        if isinstance(reference, Digest):
+            reference.check(f"manifest of {repository}", data)
+            algorithm = reference.algorithm
+        else:
+            wanted.insert(0, reference)
+        kept = KeptManifest(self._contents.keep(data, algorithm), manifest)
+        with self._database.write():
+            row = self._repositories.open_for_push(principal, repository)
+            kind = decide_kind(Kind(row.kind), repository, manifest)
+            _check_parts(row, manifest)
+            for tag in wanted:
+                self._check_tag(row, kind, tag)
+            if kind != row.kind:
+                self._repositories.become(row, kind)
+            added, created = self._contents.add_manifest(
+                principal, row, kept, is_staged=_is_staged(row, kind, manifest)
+            )
+            for tag in wanted:
+                self._contents.set_tag(row, tag, added)
+            self._audit.record(
+                principal,
+                "manifest.put",
+                f"{repository}@{added.digest}",
+                {"tags": [tag.text for tag in wanted]},
+            )
+            info = _info(repository, added)
+            failpoint(Failpoint.MANIFEST_BEFORE_COMMIT)
+        failpoint(Failpoint.MANIFEST_AFTER_COMMIT)
+        return PutManifest(info, created, tuple(wanted))
 
     def find(
         self, principal: Principal, repository: RepositoryName, reference: Tag | Digest
@@ -76,7 +169,9 @@ class Manifests:
         Raises:
             NotAuthenticated, NamespaceUnknown: it may not read there.
         """
-        raise NotImplementedError
+        with self._database.session():
+            row = self._find(principal, repository, reference)
+            return None if row is None else _info(repository, row)
 
     def stat(
         self, principal: Principal, repository: RepositoryName, reference: Tag | Digest
@@ -87,7 +182,8 @@ class Manifests:
             ManifestUnknown: not there, or staged and the principal may not publish there.
             NotAuthenticated, NamespaceUnknown: it may not read there.
         """
-        raise NotImplementedError
+        with self._database.session():
+            return _info(repository, self._get(principal, repository, reference))
 
     def get(
         self, principal: Principal, repository: RepositoryName, reference: Tag | Digest
@@ -97,7 +193,10 @@ class Manifests:
         Raises:
             ManifestUnknown, NotAuthenticated, NamespaceUnknown: as `stat`.
         """
-        raise NotImplementedError
+        with self._database.session():
+            row = self._get(principal, repository, reference)
+            info, location = _info(repository, row), row.blob.location
+        return StoredManifest(info, self._contents.read(location))
 
     def delete(
         self, principal: Principal, repository: RepositoryName, reference: Tag | Digest
@@ -107,7 +206,142 @@ class Manifests:
         Raises:
             ManifestUnknown: not there.
             ServerOwned: a tag of the server's.
-            InUse: a listed release or what belongs to it, a bundle, or a child of an index.
+            InUse: a listed release or what belongs to it, a part of a bundle, a bundle that is
+                or was in a channel, or a statement about one.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not delete.
         """
-        raise NotImplementedError
+        with self._database.write():
+            self._access.require(principal, Verb.DELETE, repository.namespace, repository.text)
+            row = self._get(principal, repository, reference)
+            holder = row.repository
+            if isinstance(reference, Tag):
+                self._check_tag(holder, Kind(holder.kind), reference)
+                TagRow.delete().where(
+                    (TagRow.repository == holder) & (TagRow.name == reference.text)
+                ).execute()
+                self._audit.record(principal, "tag.delete", f"{repository}:{reference}")
+                return
+            name = f"{repository}@{reference}"
+            needed_by = list(dict.fromkeys(_needed_by(holder, row)))
+            if needed_by:
+                raise InUse(name, needed_by)
+            BundleRow.delete().where(BundleRow.manifest == row).execute()
+            TagRow.delete().where(TagRow.manifest == row).execute()
+            row.delete_instance()
+            self._audit.record(principal, "manifest.delete", name)
+
+    def _get(
+        self, principal: Principal, repository: RepositoryName, reference: Tag | Digest
+    ) -> ManifestRow:
+        row = self._find(principal, repository, reference)
+        if row is None:
+            separator = ":" if isinstance(reference, Tag) else "@"
+            raise ManifestUnknown(f"{repository}{separator}{reference}")
+        return row
+
+    def _find(
+        self, principal: Principal, repository: RepositoryName, reference: Tag | Digest
+    ) -> ManifestRow | None:
+        self._access.require(principal, Verb.PULL, repository.namespace, repository.text)
+        holder = self._repositories.find(repository)
+        row = None if holder is None else find_manifest(holder, reference)
+        if row is None or not row.is_staged:
+            return row
+        return row if self._repositories.sees_staged(principal, repository) else None
+
+    def _check_tag(self, repository: RepositoryRow, kind: Kind, tag: Tag) -> None:
+        """Refuse a tag that is, or will be, the server's."""
+        reason = None
+        if kind is Kind.PACKAGE and _is_version(tag.text):
+            reason = "the tags that are versions of a package are made by its admission"
+        elif kind is Kind.APPLICATION and (
+            tag.text in self._channels
+            or ChannelRow.select()
+            .where((ChannelRow.repository == repository) & (ChannelRow.name == tag.text))
+            .exists()
+        ):
+            reason = "it is a channel, which only a promotion moves"
+        if reason is not None:
+            raise ServerOwned(repository.name, tag.text, reason)
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version.parse(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _check_parts(repository: RepositoryRow, manifest: ImageManifest | ImageIndex) -> None:
+    missing = [
+        str(part.digest)
+        for part in manifest.blobs
+        if not any(word in part.media_type for word in _ELSEWHERE)
+        and find_blob(repository, str(part.digest)) is None
+    ]
+    missing += [
+        str(child.digest)
+        for child in manifest.children
+        if find_manifest(repository, child.digest) is None
+    ]
+    if missing:
+        raise ManifestBlobUnknown(repository.name, tuple(dict.fromkeys(missing)))
+
+
+def _is_staged(repository: RepositoryRow, kind: Kind, manifest: ImageManifest | ImageIndex) -> bool:
+    if kind is Kind.NEW:
+        return manifest.artifact_type in STAGING_TYPES
+    if kind is not Kind.PACKAGE:
+        return False
+    if manifest.subject is None:
+        return True
+    subject = find_manifest(repository, manifest.subject.digest)
+    return subject is None or subject.is_staged
+
+
+def _needed_by(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
+    """Yield what a manifest can't be deleted for: releases, and what channels hold or held."""
+    for release in ReleaseRow.select().where(ReleaseRow.repository == repository):
+        if row.digest == release.manifest.digest or (
+            row.artifact_type in STAGING_TYPES and row.subject == release.manifest.digest
+        ):
+            yield f"the release {repository.name} {release.version}"
+    bundles = (
+        BundleRow.select(BundleRow, ManifestRow)
+        .join(ManifestRow)
+        .where(BundleRow.repository == repository)
+    )
+    for bundle in bundles:
+        digest = bundle.manifest.digest
+        promoted = PromotionRow.select().where(PromotionRow.bundle == bundle)
+        if digest in {row.digest, row.subject} and promoted.exists():
+            yield f"the bundle {digest}, which is or was in a channel"
+        if row.digest in _parts_of(bundle.manifest):
+            yield f"the bundle {digest}"
+
+
+def _parts_of(manifest: ManifestRow) -> set[str]:
+    query = ManifestPartRow.select().where(ManifestPartRow.manifest == manifest)
+    return {part.digest for part in query}
+
+
+def _info(repository: RepositoryName, row: ManifestRow) -> ManifestInfo:
+    return ManifestInfo(
+        repository=repository,
+        digest=Digest.parse(row.digest),
+        media_type=row.media_type,
+        size=row.size,
+        artifact_type=row.artifact_type,
+        subject=None if row.subject is None else Digest.parse(row.subject),
+        staged=row.is_staged,
+        warning=_warning(repository, row),
+    )
+
+
+def _warning(repository: RepositoryName, row: ManifestRow) -> str | None:
+    release = ReleaseRow.get_or_none(ReleaseRow.manifest == row)
+    yank = None if release is None else yank_of(release)
+    if release is None or yank is None:
+        return None
+    return f"{repository} {release.version} was yanked: {yank.reason}"

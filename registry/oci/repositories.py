@@ -1,9 +1,30 @@
-"""Repositories: a name is one thing, a package, an application, or a plain repository."""
+"""Repositories: a name is one thing, a package, an application, or a plain repository.
+
+::
+
+    new ──┬── a manifest of a release, under a name of two segments ──> package
+          ├── any other manifest without a subject ──────────────────> plain
+          └── its first bundle, made by the server ──────────────────> application
+
+A package takes releases and what refers to something in it; an application takes only the latter.
+"""
 
 from enum import StrEnum
 
-from registry.access import Principal
-from registry.oci.tags import Page
+from peewee import fn
+
+from artifacts import media
+from artifacts.errors import InvalidManifest, InvalidName
+from artifacts.manifest import ImageIndex, ImageManifest
+from artifacts.reference import PackageName, RepositoryName
+from registry.access import Access, Principal, Verb, is_readable, sees_staged
+from registry.audit import Audit
+from registry.clock import Clock, seconds
+from registry.database import Database
+from registry.errors import RepositoryUnknown, WrongKind
+from registry.namespaces import Namespaces
+from registry.oci.tags import Page, page_of
+from registry.schema import ManifestRow, NamespaceRow, RepositoryRow
 
 
 class Kind(StrEnum):
@@ -15,9 +36,150 @@ class Kind(StrEnum):
     APPLICATION = "application"
 
 
+STAGING_TYPES = frozenset({media.PACKAGE, media.WHEEL_SET, media.STATEMENT})
+"""Artifact types that are staged in a repository whose kind isn't known yet."""
+
+
+def decide_kind(current: Kind, name: RepositoryName, manifest: ImageManifest | ImageIndex) -> Kind:
+    """Return what a repository is once it has taken `manifest` from a client.
+
+    Raises:
+        InvalidManifest: (artifacts) a release that refers to something.
+        WrongKind: the name is something else.
+    """
+    if manifest.artifact_type == media.PACKAGE:
+        if manifest.subject is not None:
+            raise InvalidManifest("a release has no subject")
+        try:
+            PackageName.parse(name.text)
+        except InvalidName:
+            found = "name without exactly two segments"
+            raise WrongKind(name.text, found=found, wanted="release") from None
+        if current not in {Kind.NEW, Kind.PACKAGE}:
+            raise WrongKind(name.text, found=current, wanted="release")
+        return Kind.PACKAGE
+    if manifest.subject is not None:
+        return current
+    if current not in {Kind.NEW, Kind.PLAIN}:
+        raise WrongKind(name.text, found=current, wanted="manifest that refers to nothing in it")
+    return Kind.PLAIN
+
+
 class Repositories:
-    """Lists repositories."""
+    """Finds, creates and lists repositories."""
+
+    def __init__(
+        self,
+        database: Database,
+        access: Access,
+        namespaces: Namespaces,
+        audit: Audit,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._access = access
+        self._namespaces = namespaces
+        self._audit = audit
+        self._clock = clock
 
     def page(self, principal: Principal, limit: int | None = None, last: str | None = None) -> Page:
         """Return the names of repositories with something that the principal may see."""
-        raise NotImplementedError
+        shown = fn.EXISTS(
+            ManifestRow.select().where(
+                (ManifestRow.repository == RepositoryRow.id)
+                & (~ManifestRow.is_staged | sees_staged(principal))
+            )
+        )
+        query = (
+            RepositoryRow.select(RepositoryRow.name)
+            .join(NamespaceRow)
+            .where(is_readable(principal) & shown)
+        )
+        with self._database.session():
+            return page_of(query, RepositoryRow.name, limit, last)
+
+    def find(self, name: RepositoryName) -> RepositoryRow | None:
+        """Return a repository's row, in a session of the caller's, who asks who may see it."""
+        return RepositoryRow.get_or_none(RepositoryRow.name == name.text)
+
+    def get_readable(self, principal: Principal, name: RepositoryName) -> RepositoryRow:
+        """Return the row of a repository that the principal may pull from.
+
+        Raises:
+            NotAuthenticated, NamespaceUnknown: it may not read there.
+            RepositoryUnknown: there is none.
+        """
+        self._access.require(principal, Verb.PULL, name.namespace, name.text)
+        row = self.find(name)
+        if row is None:
+            raise RepositoryUnknown(name.text)
+        return row
+
+    def sees_staged(self, principal: Principal, name: RepositoryName) -> bool:
+        """Return whether the principal sees what is staged in a repository."""
+        return self._access.allows(principal, Verb.SEE_STAGED, name.namespace)
+
+    def check_push(self, principal: Principal, name: RepositoryName) -> None:
+        """Refuse unless the principal may push to a repository, in a session of the caller's.
+
+        An application takes statements of those who may `attach` them, too.
+
+        Raises:
+            NotAuthenticated, NamespaceUnknown, Denied: it may not.
+        """
+        row = self.find(name)
+        is_application = row is not None and row.kind == Kind.APPLICATION
+        verb = Verb.ATTACH if is_application else Verb.PUSH
+        self._access.require(principal, verb, name.namespace, name.text)
+
+    def open_for_push(self, principal: Principal, name: RepositoryName) -> RepositoryRow:
+        """Return a repository's row, made where there is none, in a transaction of the caller's.
+
+        Raises:
+            NotAuthenticated, NamespaceUnknown, Denied: the principal may not push there.
+        """
+        self.check_push(principal, name)
+        return self.find(name) or self._create(principal, name, Kind.NEW)
+
+    def open_application(
+        self, principal: Principal, name: PackageName
+    ) -> tuple[RepositoryRow, bool]:
+        """Return an application's row, in a transaction of the caller's; True where it is new.
+
+        The caller has checked that the principal may make bundles there.
+
+        Raises:
+            WrongKind: the name is a package or a plain repository.
+        """
+        row = self.find(name.repository)
+        if row is None:
+            return self._create(principal, name.repository, Kind.APPLICATION), True
+        if row.kind == Kind.APPLICATION:
+            return row, False
+        if row.kind != Kind.NEW:
+            raise WrongKind(str(name), found=row.kind, wanted="bundle")
+        self.become(row, Kind.APPLICATION)
+        return row, True
+
+    def become(self, row: RepositoryRow, kind: Kind) -> None:
+        """Settle what a new repository is; what it holds already is staged, or not, with it."""
+        row.kind = kind.value
+        row.save()
+        ManifestRow.update(is_staged=kind is Kind.PACKAGE).where(
+            ManifestRow.repository == row
+        ).execute()
+
+    def _create(self, principal: Principal, name: RepositoryName, kind: Kind) -> RepositoryRow:
+        namespace = NamespaceRow.get_or_none(NamespaceRow.name == name.namespace)
+        if namespace is None:
+            # Only an administrator gets here: for others the namespace was unknown before.
+            namespace = self._namespaces.add(principal, name.namespace)
+        row = RepositoryRow.create(
+            namespace=namespace,
+            name=name.text,
+            kind=kind.value,
+            created=seconds(self._clock()),
+            created_by=principal.name,
+        )
+        self._audit.record(principal, "repository.create", name.text)
+        return row

@@ -1,9 +1,16 @@
 """Tags of a repository, in pages."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from artifacts.reference import RepositoryName
-from registry.access import Principal
+from registry.access import Access, Principal, Verb
+from registry.database import Database
+from registry.errors import RepositoryUnknown
+from registry.schema import ManifestRow, RepositoryRow, TagRow
+
+LARGEST_PAGE = 1000
+"""Names in a page at most, whatever a client asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +21,22 @@ class Page:
     last: str | None
 
 
+def page_of(query: Any, column: Any, limit: int | None, last: str | None) -> Page:
+    """Run `query` for the names of `column` after `last`, `limit` at most, in order."""
+    size = LARGEST_PAGE if limit is None else min(limit, LARGEST_PAGE)
+    if last is not None:
+        query = query.where(column > last)
+    names = [name for (name,) in query.order_by(column).limit(size + 1).tuples()]
+    shown = tuple(names[:size])
+    return Page(shown, shown[-1] if shown and len(names) > size else None)
+
+
 class Tags:
     """Lists tags."""
+
+    def __init__(self, database: Database, access: Access) -> None:
+        self._database = database
+        self._access = access
 
     def page(
         self,
@@ -24,10 +45,22 @@ class Tags:
         limit: int | None = None,
         last: str | None = None,
     ) -> Page:
-        """Return tags that the principal may see, after `last`, `limit` at most.
+        """Return tags that the principal may see, after `last`; `limit` or 1,000 at most.
 
         Raises:
-            RepositoryUnknown: there is none.
+            RepositoryUnknown: there is none, or nothing in it that the principal may see.
             NotAuthenticated, NamespaceUnknown: the principal may not read there.
         """
-        raise NotImplementedError
+        with self._database.session():
+            self._access.require(principal, Verb.PULL, repository.namespace, repository.text)
+            row = RepositoryRow.get_or_none(RepositoryRow.name == repository.text)
+            if row is None:
+                raise RepositoryUnknown(repository.text)
+            shown = ManifestRow.select().where(ManifestRow.repository == row)
+            query = TagRow.select(TagRow.name).join(ManifestRow).where(TagRow.repository == row)
+            if not self._access.allows(principal, Verb.SEE_STAGED, repository.namespace):
+                shown = shown.where(~ManifestRow.is_staged)
+                query = query.where(~ManifestRow.is_staged)
+                if not shown.exists():
+                    raise RepositoryUnknown(repository.text)
+            return page_of(query, TagRow.name, limit, last)

@@ -1,12 +1,35 @@
-"""Blob uploads: chunked and resumable, in one request, and mounts from another repository."""
+"""Blob uploads: chunked and resumable, in one request, and mounts from another repository.
 
+Bytes go into the store without a transaction; the row of an upload says to which repository it
+belongs, and is swapped for the blob's rows in one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import BinaryIO
 
+import storage.errors
 from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
 from registry.access import Principal
-from registry.oci.blobs import BlobInfo
+from registry.clock import Clock, seconds
+from registry.database import Database
+from registry.errors import (
+    AccessError,
+    BodyTooShort,
+    NotFound,
+    OffsetConflict,
+    UploadInUse,
+    UploadUnknown,
+)
+from registry.oci.blobs import BlobInfo, Blobs
+from registry.oci.contents import Contents, Kept
+from registry.oci.repositories import Repositories
+from registry.schema import RepositoryRow, UploadRow
+from storage.blobs import BlobStore
+from storage.failpoints import Failpoint, failpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +44,41 @@ class Upload:
 class Uploads:
     """Takes in blobs. `Verb.PUSH` is needed, or `Verb.ATTACH` where the name is an application."""
 
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        contents: Contents,
+        repositories: Repositories,
+        blobs: Blobs,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._contents = contents
+        self._repositories = repositories
+        self._blobs = blobs
+        self._clock = clock
+
     def start(self, principal: Principal, repository: RepositoryName) -> Upload:
         """Begin an upload; an admin's creates the namespace.
 
         Raises:
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push there.
         """
-        raise NotImplementedError
+        with self._database.session():
+            self._repositories.check_push(principal, repository)
+        upload_id = self._store.start_upload()
+        with self._database.write():
+            UploadRow.create(
+                upload_id=upload_id,
+                repository=self._repositories.open_for_push(principal, repository),
+                started=seconds(self._clock()),
+                started_by=principal.name,
+            )
+        failpoint(Failpoint.UPLOAD_AFTER_START)
+        return Upload(upload_id, repository, 0)
 
     def append(
         self,
@@ -47,7 +98,9 @@ class Uploads:
             UploadInUse: another request writes to it.
             BodyTooShort: the stream ended before `length`; what came is kept.
         """
-        raise NotImplementedError
+        self._check(principal, repository, upload_id)
+        size = self._append(upload_id, stream, offset, length)
+        return Upload(upload_id, repository, size)
 
     def status(self, principal: Principal, repository: RepositoryName, upload_id: str) -> Upload:
         """Return how far an upload is.
@@ -55,7 +108,9 @@ class Uploads:
         Raises:
             UploadUnknown: not an open upload of this repository.
         """
-        raise NotImplementedError
+        self._check(principal, repository, upload_id)
+        with _translated(upload_id):
+            return Upload(upload_id, repository, self._store.upload_size(upload_id))
 
     def finish(
         self,
@@ -74,7 +129,22 @@ class Uploads:
             DigestMismatch: (artifacts) the bytes have another digest; the upload stays open.
             UploadUnknown, OffsetConflict, UploadInUse, BodyTooShort: as `append`.
         """
-        raise NotImplementedError
+        self._check(principal, repository, upload_id)
+        if stream is not None:
+            self._append(upload_id, stream, offset, length)
+        with _translated(upload_id):
+            size = self._store.upload_size(upload_id)
+            kept = Kept(digest, size, self._store.commit(upload_id, digest))
+        with self._database.write():
+            row = self._repositories.open_for_push(principal, repository)
+            ended = UploadRow.delete().where(UploadRow.upload_id == upload_id).execute()
+            if not ended:
+                raise UploadUnknown(upload_id)
+            self._contents.link_blob(row, kept)
+            failpoint(Failpoint.UPLOAD_BEFORE_COMMIT)
+        failpoint(Failpoint.UPLOAD_AFTER_COMMIT)
+        self._store.abort(upload_id)
+        return BlobInfo(kept.digest, kept.size, kept.location)
 
     def cancel(self, principal: Principal, repository: RepositoryName, upload_id: str) -> None:
         """End an upload without a blob.
@@ -82,7 +152,10 @@ class Uploads:
         Raises:
             UploadUnknown: not an open upload of this repository.
         """
-        raise NotImplementedError
+        self._check(principal, repository, upload_id)
+        with self._database.write():
+            UploadRow.delete().where(UploadRow.upload_id == upload_id).execute()
+        self._store.abort(upload_id)
 
     def push(
         self,
@@ -98,7 +171,18 @@ class Uploads:
             DigestMismatch: (artifacts) the bytes have another digest; nothing is kept.
             BodyTooShort: the stream ended before `length`; nothing is kept.
         """
-        raise NotImplementedError
+        with self._database.session():
+            self._repositories.check_push(principal, repository)
+        upload_id = self._store.start_upload()
+        try:
+            size = self._append(upload_id, stream, 0, length)
+            kept = Kept(digest, size, self._store.commit(upload_id, digest))
+            with self._database.write():
+                row = self._repositories.open_for_push(principal, repository)
+                self._contents.link_blob(row, kept)
+        finally:
+            self._store.abort(upload_id)
+        return BlobInfo(kept.digest, kept.size, kept.location)
 
     def mount(
         self,
@@ -112,4 +196,63 @@ class Uploads:
         Raises:
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push.
         """
-        raise NotImplementedError
+        found = None if source is None else self._find(principal, source, digest)
+        if found is None:
+            return self.start(principal, repository)
+        with self._database.write():
+            row = self._repositories.open_for_push(principal, repository)
+            self._contents.link_blob(row, Kept(found.digest, found.size, found.location))
+        return found
+
+    def expire(self, lifetime: timedelta) -> int:
+        """End the uploads that were begun longer ago than `lifetime`; return how many."""
+        limit = seconds(self._clock() - lifetime)
+        with self._database.write():
+            ids = [row.upload_id for row in UploadRow.select().where(UploadRow.started < limit)]
+            UploadRow.delete().where(UploadRow.started < limit).execute()
+        for upload_id in ids:
+            self._store.abort(upload_id)
+        return len(ids)
+
+    def _check(self, principal: Principal, repository: RepositoryName, upload_id: str) -> None:
+        with self._database.session():
+            self._repositories.check_push(principal, repository)
+            open_here = (
+                UploadRow.select()
+                .join(RepositoryRow)
+                .where((UploadRow.upload_id == upload_id) & (RepositoryRow.name == repository.text))
+            )
+            if not open_here.exists():
+                raise UploadUnknown(upload_id)
+
+    def _append(
+        self, upload_id: str, stream: BinaryIO, offset: int | None, length: int | None
+    ) -> int:
+        with _translated(upload_id):
+            start = self._store.upload_size(upload_id) if offset is None else offset
+            return self._store.append(upload_id, start, stream, length)
+
+    def _find(
+        self, principal: Principal, source: RepositoryName, digest: Digest
+    ) -> BlobInfo | None:
+        try:
+            return self._blobs.stat(principal, source, digest)
+        except (AccessError, NotFound):
+            return None  # whether it is there, or private, is not told
+
+
+@contextmanager
+def _translated(upload_id: str) -> Iterator[None]:
+    """Raise the registry's own errors for what the store says of an upload."""
+    try:
+        yield
+    except (storage.errors.UploadUnknown, storage.errors.UploadClosed):
+        raise UploadUnknown(upload_id) from None
+    except storage.errors.UploadBusy:
+        raise UploadInUse(upload_id) from None
+    except storage.errors.OffsetMismatch as error:
+        raise OffsetConflict(upload_id, size=error.expected, found=error.found) from None
+    except storage.errors.BodyCutShort as error:
+        raise BodyTooShort(
+            upload_id, expected=error.expected, found=error.found, size=error.size
+        ) from None

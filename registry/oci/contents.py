@@ -1,0 +1,251 @@
+"""What repositories hold: bytes into the store, rows into the database, without asking who.
+
+The parts that decide (uploads, manifests, publishing, bundles, promotions) share these steps. Bytes
+are kept before the rows that tell of them, so that a row always has its bytes; bytes that never got
+their row are only waste.
+"""
+
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from artifacts import media
+from artifacts.descriptor import Descriptor
+from artifacts.digest import Digest
+from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
+from artifacts.reference import Tag
+from registry.access import Principal
+from registry.clock import Clock, seconds
+from registry.schema import (
+    BlobRow,
+    ManifestPartRow,
+    ManifestRow,
+    RepositoryBlobRow,
+    RepositoryRow,
+    TagRow,
+)
+from signing.statement import Kind, statement_manifest
+from storage.blobs import BlobStore
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Bytes that the store holds durably."""
+
+    digest: Digest
+    size: int
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptManifest:
+    """A manifest that the store holds, with its parts' bytes if they are the server's own."""
+
+    kept: Kept
+    manifest: ImageManifest | ImageIndex
+    blobs: tuple[Kept, ...] = ()
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What an index says of it."""
+        return Descriptor(
+            self.manifest.media_type,
+            self.kept.digest,
+            self.kept.size,
+            artifact_type=self.manifest.kind,
+        )
+
+
+class Contents:
+    """Puts bytes and rows in; the rows within a transaction of the caller's."""
+
+    def __init__(self, store: BlobStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def keep(self, data: bytes, algorithm: str = "sha256") -> Kept:
+        """Put bytes into the store."""
+        digest = Digest.of(data, algorithm)
+        upload_id = self._store.start_upload()
+        try:
+            self._store.append(upload_id, 0, io.BytesIO(data), len(data))
+            return Kept(digest, len(data), self._store.commit(upload_id, digest))
+        finally:
+            self._store.abort(upload_id)
+
+    def keep_manifest(self, data: bytes, blobs: Iterable[bytes] = ()) -> KeptManifest:
+        """Put a manifest of the server's own into the store, with the blobs that it needs."""
+        parts = tuple(self.keep(blob) for blob in blobs)
+        return KeptManifest(self.keep(data), parse_manifest(data), parts)
+
+    def keep_statement(
+        self, subject: Descriptor, kind: Kind, statement: bytes, signature: str
+    ) -> KeptManifest:
+        """Put a signed statement of the server's own about `subject` into the store."""
+        signed = signature.encode("ascii")
+        data = statement_manifest(subject, kind, statement, signed)
+        return self.keep_manifest(data, (media.EMPTY_JSON, statement, signed))
+
+    def read(self, location: str) -> bytes:
+        """Read a small blob whole: its size was checked when it came."""
+        with self._store.open(location) as stream:
+            return stream.read()
+
+    def parts(self, repository: RepositoryRow, manifest: ManifestRow) -> list[BlobRow]:
+        """Return the blobs of the repository that a manifest needs."""
+        query = (
+            BlobRow.select()
+            .join(RepositoryBlobRow)
+            .switch(BlobRow)
+            .join(ManifestPartRow, on=(ManifestPartRow.digest == BlobRow.digest))
+            .where(
+                (RepositoryBlobRow.repository == repository)
+                & (ManifestPartRow.manifest == manifest)
+            )
+        )
+        return list(query)
+
+    def link_blob(self, repository: RepositoryRow, kept: Kept) -> BlobRow:
+        """Note that the store holds a blob, and that the repository does."""
+        BlobRow.insert(
+            digest=str(kept.digest),
+            size=kept.size,
+            location=kept.location,
+            created=seconds(self._clock()),
+        ).on_conflict_ignore().execute()
+        blob = BlobRow.get(BlobRow.digest == str(kept.digest))
+        RepositoryBlobRow.insert(repository=repository, blob=blob).on_conflict_ignore().execute()
+        return blob
+
+    def add_manifest(
+        self,
+        principal: Principal,
+        repository: RepositoryRow,
+        kept: KeptManifest,
+        *,
+        is_staged: bool,
+    ) -> tuple[ManifestRow, bool]:
+        """Add the rows of a manifest that the store holds; also return whether they are new.
+
+        Its own bytes are no blob of the repository, but its parts' are, where it brings them.
+        """
+        found = find_manifest(repository, kept.kept.digest)
+        if found is not None:
+            return found, False
+        for blob in kept.blobs:
+            self.link_blob(repository, blob)
+        BlobRow.insert(
+            digest=str(kept.kept.digest),
+            size=kept.kept.size,
+            location=kept.kept.location,
+            created=seconds(self._clock()),
+        ).on_conflict_ignore().execute()
+        manifest = kept.manifest
+        row = ManifestRow.create(
+            repository=repository,
+            blob=BlobRow.get(BlobRow.digest == str(kept.kept.digest)),
+            digest=str(kept.kept.digest),
+            media_type=manifest.media_type,
+            artifact_type=manifest.artifact_type,
+            kind=manifest.kind,
+            subject=None if manifest.subject is None else str(manifest.subject.digest),
+            size=kept.kept.size,
+            annotations=json.dumps(dict(manifest.annotations), sort_keys=True),
+            is_staged=is_staged,
+            created=seconds(self._clock()),
+            created_by=principal.name,
+        )
+        for parts, is_manifest in ((manifest.blobs, False), (manifest.children, True)):
+            for digest in dict.fromkeys(str(part.digest) for part in parts):
+                ManifestPartRow.create(manifest=row, digest=digest, is_manifest=is_manifest)
+        return row, True
+
+    def link_manifest(
+        self, principal: Principal, row: ManifestRow, repository: RepositoryRow
+    ) -> ManifestRow:
+        """Let another repository hold a manifest too, with the blobs that it needs."""
+        found = find_manifest(repository, Digest.parse(row.digest))
+        if found is not None:
+            return found
+        parts = list(ManifestPartRow.select().where(ManifestPartRow.manifest == row))
+        for part in parts:
+            blob = BlobRow.get(BlobRow.digest == part.digest)
+            RepositoryBlobRow.insert(
+                repository=repository, blob=blob
+            ).on_conflict_ignore().execute()
+        linked = ManifestRow.create(
+            repository=repository,
+            blob=row.blob,
+            digest=row.digest,
+            media_type=row.media_type,
+            artifact_type=row.artifact_type,
+            kind=row.kind,
+            subject=row.subject,
+            size=row.size,
+            annotations=row.annotations,
+            is_staged=False,
+            created=seconds(self._clock()),
+            created_by=principal.name,
+        )
+        for part in parts:
+            ManifestPartRow.create(
+                manifest=linked, digest=part.digest, is_manifest=part.is_manifest
+            )
+        return linked
+
+    def set_tag(
+        self,
+        repository: RepositoryRow,
+        tag: Tag,
+        manifest: ManifestRow,
+        *,
+        is_server_owned: bool = False,
+    ) -> None:
+        """Make a tag point to a manifest."""
+        now = seconds(self._clock())
+        row = TagRow.get_or_none((TagRow.repository == repository) & (TagRow.name == tag.text))
+        if row is None:
+            row = TagRow(repository=repository, name=tag.text)
+        row.manifest = manifest
+        row.is_server_owned = is_server_owned
+        row.changed = now
+        row.save()
+
+
+def find_manifest(repository: RepositoryRow, reference: Tag | Digest) -> ManifestRow | None:
+    """Return a manifest of a repository by tag or digest, or None."""
+    if isinstance(reference, Digest):
+        return ManifestRow.get_or_none(
+            (ManifestRow.repository == repository) & (ManifestRow.digest == str(reference))
+        )
+    tag = TagRow.get_or_none((TagRow.repository == repository) & (TagRow.name == reference.text))
+    return None if tag is None else tag.manifest
+
+
+def find_blob(repository: RepositoryRow, digest: str) -> BlobRow | None:
+    """Return a blob that a repository holds, or None."""
+    found: BlobRow | None = (
+        BlobRow.select()
+        .join(RepositoryBlobRow)
+        .where((RepositoryBlobRow.repository == repository) & (BlobRow.digest == digest))
+        .first()
+    )
+    return found
+
+
+def referrers_of(repository: RepositoryRow, digest: str) -> list[ManifestRow]:
+    """Return the manifests whose subject is `digest`, oldest first."""
+    query = ManifestRow.select().where(
+        (ManifestRow.repository == repository) & (ManifestRow.subject == digest)
+    )
+    return list(query.order_by(ManifestRow.id))
+
+
+def unstage(row: ManifestRow) -> None:
+    """Show a manifest, and all that refers to it, to everybody who may read there."""
+    pending = [row]
+    while pending:
+        shown = pending.pop()
+        ManifestRow.update(is_staged=False).where(ManifestRow.id == shown.id).execute()
+        pending += [each for each in referrers_of(row.repository, shown.digest) if each.is_staged]

@@ -1,0 +1,107 @@
+"""Listed releases as rows say it: their yanks, and all that pages and the index show of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from artifacts.digest import Digest
+from artifacts.reference import PackageName
+from registry.clock import moment
+from registry.oci.repositories import Kind
+from registry.schema import IndexState, ReleaseRow, RepositoryRow, YankRow
+from resolver.candidate import WheelSet
+from resolver.requirement import Range, Requirement
+from resolver.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Yank:
+    """Why and when a release was yanked, and by whom."""
+
+    reason: str
+    at: datetime
+    by: str
+
+
+def index_revision() -> int:
+    """Return the revision of the whole index; 0 before its first change."""
+    row = IndexState.get_or_none()
+    return 0 if row is None else row.revision
+
+
+def next_revision() -> int:
+    """Take the next revision of the index, in a transaction of the caller's."""
+    if not IndexState.update(revision=IndexState.revision + 1).execute():
+        IndexState.create(revision=1)
+    return index_revision()
+
+
+def last_yank_row(release: ReleaseRow, as_of: int | None = None) -> YankRow | None:
+    """Return the last change of a release's yank (at the revision `as_of`), or None."""
+    query = YankRow.select().where(YankRow.release == release)
+    if as_of is not None:
+        query = query.where(YankRow.revision <= as_of)
+    found: YankRow | None = query.order_by(YankRow.revision.desc()).first()
+    return found
+
+
+def yank_of(release: ReleaseRow) -> Yank | None:
+    """Return why a release is yanked now, or None."""
+    return read_yank(last_yank_row(release))
+
+
+def read_yank(row: YankRow | None) -> Yank | None:
+    """Return the yank that a row says, or None where it says that there is none."""
+    return Yank(row.reason, moment(row.at), row.by) if row is not None and row.is_yanked else None
+
+
+def find_release(package: PackageName, version: str) -> ReleaseRow | None:
+    """Return a listed release, or None."""
+    found: ReleaseRow | None = (
+        ReleaseRow.select()
+        .join(RepositoryRow)
+        .where((RepositoryRow.name == str(package)) & (ReleaseRow.version == version))
+        .first()
+    )
+    return found
+
+
+def releases_of(package: PackageName) -> list[ReleaseRow]:
+    """Return every listed release of a package, newest version first."""
+    query = (
+        ReleaseRow.select()
+        .join(RepositoryRow)
+        .where((RepositoryRow.name == str(package)) & (RepositoryRow.kind == Kind.PACKAGE))
+    )
+    return sorted(query, key=lambda row: Version.parse(row.version), reverse=True)
+
+
+def metadata_of(row: ReleaseRow) -> Mapping[str, Any]:
+    """Return a release's package.json."""
+    drawn: dict[str, Any] = json.loads(row.metadata)
+    return drawn
+
+
+def requirements_of(row: ReleaseRow) -> tuple[Requirement, ...]:
+    """Return what a release requires, sorted."""
+    requires: Mapping[str, str] = metadata_of(row)["requires"]
+    read = (
+        Requirement(PackageName.parse(name), Range.parse(text)) for name, text in requires.items()
+    )
+    return tuple(sorted(read, key=str))
+
+
+def platforms_of(row: ReleaseRow) -> dict[str, WheelSet]:
+    """Return a release's wheel sets by platform."""
+    drawn: dict[str, dict[str, Any]] = json.loads(row.platforms)
+    return {
+        platform: WheelSet(Digest.parse(one["digest"]), one["size"])
+        for platform, one in sorted(drawn.items())
+    }
+
+
+def signers_of(row: ReleaseRow) -> tuple[str, ...]:
+    """Return the primary fingerprints of those who signed a release, sorted."""
+    return tuple(json.loads(row.signers))

@@ -1,0 +1,392 @@
+"""The tables. Times are whole seconds since 1970 (UTC), lists and objects are JSON as text.
+
+::
+
+    namespace ─┬─ namespace_key
+               └─ repository ─┬─ repository_blob ── blob
+                              ├─ upload
+                              ├─ manifest ─┬─ manifest_part     what it needs, by digest
+                              │            └─ tag
+                              ├─ release ─── yank               one row for each change
+                              ├─ bundle ──── bundle_release
+                              └─ channel ─── promotion          one row for each move
+    token   index_state   event   audit_entry
+
+Models belong to whatever database the current thread's session is of (`registry.database`), so
+that a process may work with several. A change here is a migration too: a unit test compares both.
+"""
+
+import threading
+from typing import Any
+
+import peewee
+
+
+class CurrentDatabase(peewee.DatabaseProxy):
+    """Stands for the database of this thread's innermost session."""
+
+    _stack = threading.local()
+
+    @property
+    def obj(self) -> Any:
+        """The database, or None outside of a session."""
+        databases: list[peewee.Database] = getattr(self._stack, "databases", [])
+        return databases[-1] if databases else None
+
+    @obj.setter
+    def obj(self, database: None) -> None:
+        """Take peewee's own initialisation, with None."""
+
+    def push(self, database: peewee.Database) -> None:
+        """Begin to stand for `database` in this thread."""
+        if not hasattr(self._stack, "databases"):
+            self._stack.databases = []
+        self._stack.databases.append(database)
+
+    def pop(self) -> None:
+        """Go back to what it stood for before."""
+        self._stack.databases.pop()
+
+
+CURRENT = CurrentDatabase()
+
+
+class Row(peewee.Model):
+    """Base of all rows."""
+
+    id = peewee.AutoField()
+
+    class Meta:
+        """What all tables share."""
+
+        database = CURRENT
+        legacy_table_names = False
+
+
+class IndexState(Row):
+    """One row: the revision of the whole index."""
+
+    revision = peewee.BigIntegerField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "index_state"
+
+
+class NamespaceRow(Row):
+    """A namespace."""
+
+    name = peewee.TextField(unique=True)
+    is_public = peewee.BooleanField()
+    owner = peewee.TextField()
+    created = peewee.BigIntegerField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "namespace"
+
+
+class NamespaceKeyRow(Row):
+    """A public key of a namespace."""
+
+    namespace = peewee.ForeignKeyField(NamespaceRow)
+    fingerprint = peewee.TextField()
+    armored = peewee.TextField()
+    user_ids = peewee.TextField()
+    roles = peewee.TextField()
+    algorithm = peewee.TextField()
+    created = peewee.BigIntegerField()
+    expires = peewee.BigIntegerField(null=True)
+    is_revoked = peewee.BooleanField()
+    added = peewee.BigIntegerField()
+    added_by = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "namespace_key"
+        indexes = ((("namespace", "fingerprint"), True),)
+
+
+class TokenRow(Row):
+    """A token, without its secret."""
+
+    public_id = peewee.TextField(unique=True)
+    secret_sha256 = peewee.TextField()
+    name = peewee.TextField()
+    role = peewee.TextField()
+    namespace = peewee.TextField(null=True)
+    created = peewee.BigIntegerField()
+    expires = peewee.BigIntegerField(null=True)
+    revoked = peewee.BigIntegerField(null=True)
+
+    class Meta:
+        """Its table."""
+
+        table_name = "token"
+
+
+class RepositoryRow(Row):
+    """A repository; `kind` is a value of `registry.oci.repositories.Kind`."""
+
+    namespace = peewee.ForeignKeyField(NamespaceRow)
+    name = peewee.TextField(unique=True)
+    kind = peewee.TextField()
+    created = peewee.BigIntegerField()
+    created_by = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "repository"
+
+
+class BlobRow(Row):
+    """A blob that the store holds, manifests among them."""
+
+    digest = peewee.TextField(unique=True)
+    size = peewee.BigIntegerField()
+    location = peewee.TextField()
+    created = peewee.BigIntegerField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "blob"
+
+
+class RepositoryBlobRow(Row):
+    """A blob that a repository holds."""
+
+    repository = peewee.ForeignKeyField(RepositoryRow)
+    blob = peewee.ForeignKeyField(BlobRow)
+
+    class Meta:
+        """Its table."""
+
+        table_name = "repository_blob"
+        indexes = ((("repository", "blob"), True),)
+
+
+class UploadRow(Row):
+    """An upload under way; how much it holds is the store's to say."""
+
+    upload_id = peewee.TextField(unique=True)
+    repository = peewee.ForeignKeyField(RepositoryRow)
+    started = peewee.BigIntegerField()
+    started_by = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "upload"
+
+
+class ManifestRow(Row):
+    """A manifest in a repository; `kind` is what the referrers list calls it."""
+
+    repository = peewee.ForeignKeyField(RepositoryRow)
+    blob = peewee.ForeignKeyField(BlobRow)
+    digest = peewee.TextField()
+    media_type = peewee.TextField()
+    artifact_type = peewee.TextField(null=True)
+    kind = peewee.TextField(null=True)
+    subject = peewee.TextField(null=True)
+    size = peewee.BigIntegerField()
+    annotations = peewee.TextField()
+    is_staged = peewee.BooleanField()
+    created = peewee.BigIntegerField()
+    created_by = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "manifest"
+        indexes = ((("repository", "digest"), True), (("repository", "subject"), False))
+
+
+class ManifestPartRow(Row):
+    """A blob, or a manifest, that a manifest needs."""
+
+    manifest = peewee.ForeignKeyField(ManifestRow, on_delete="CASCADE")
+    digest = peewee.TextField(index=True)
+    is_manifest = peewee.BooleanField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "manifest_part"
+
+
+class TagRow(Row):
+    """A tag; a server-owned one can't be moved or deleted through `/v2/`."""
+
+    repository = peewee.ForeignKeyField(RepositoryRow)
+    name = peewee.TextField()
+    manifest = peewee.ForeignKeyField(ManifestRow)
+    is_server_owned = peewee.BooleanField()
+    changed = peewee.BigIntegerField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "tag"
+        indexes = ((("repository", "name"), True),)
+
+
+class ReleaseRow(Row):
+    """A listed release: `metadata` is its package.json, `revision` the index's when listed."""
+
+    repository = peewee.ForeignKeyField(RepositoryRow)
+    version = peewee.TextField()
+    manifest = peewee.ForeignKeyField(ManifestRow, unique=True)
+    revision = peewee.BigIntegerField(unique=True)
+    summary = peewee.TextField()
+    metadata = peewee.TextField()
+    platforms = peewee.TextField()
+    signers = peewee.TextField()
+    receipt = peewee.TextField()
+    published = peewee.BigIntegerField()
+    published_by = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "release"
+        indexes = ((("repository", "version"), True),)
+
+
+class YankRow(Row):
+    """A yank or its end; the last of a release counts."""
+
+    release = peewee.ForeignKeyField(ReleaseRow)
+    revision = peewee.BigIntegerField(unique=True)
+    is_yanked = peewee.BooleanField()
+    reason = peewee.TextField()
+    at = peewee.BigIntegerField()
+    by = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "yank"
+
+
+class BundleRow(Row):
+    """A bundle of an application; `packages` gives versions by name."""
+
+    repository = peewee.ForeignKeyField(RepositoryRow)
+    manifest = peewee.ForeignKeyField(ManifestRow, unique=True)
+    packages = peewee.TextField()
+    created = peewee.BigIntegerField()
+    created_by = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "bundle"
+
+
+class BundleReleaseRow(Row):
+    """A release that a bundle holds."""
+
+    bundle = peewee.ForeignKeyField(BundleRow, on_delete="CASCADE")
+    release = peewee.ForeignKeyField(ReleaseRow)
+
+    class Meta:
+        """Its table."""
+
+        table_name = "bundle_release"
+        indexes = ((("bundle", "release"), True),)
+
+
+class ChannelRow(Row):
+    """A channel of an application, and the bundle that it points to."""
+
+    repository = peewee.ForeignKeyField(RepositoryRow)
+    name = peewee.TextField()
+    position = peewee.IntegerField()
+    bundle = peewee.ForeignKeyField(BundleRow, null=True)
+
+    class Meta:
+        """Its table."""
+
+        table_name = "channel"
+        indexes = ((("repository", "name"), True),)
+
+
+class PromotionRow(Row):
+    """A move of a channel's pointer; `record` is the digest of the record's manifest."""
+
+    channel = peewee.ForeignKeyField(ChannelRow)
+    bundle = peewee.ForeignKeyField(BundleRow)
+    record = peewee.TextField()
+    came_from = peewee.TextField(null=True)
+    previous = peewee.TextField(null=True)
+    previous_bundle = peewee.TextField(null=True)
+    evidence = peewee.TextField()
+    asked_by = peewee.TextField()
+    role = peewee.TextField()
+    proof = peewee.TextField()
+    at = peewee.BigIntegerField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "promotion"
+
+
+class EventRow(Row):
+    """The outbox: what happened, for hooks to come; written with what it tells of."""
+
+    kind = peewee.TextField()
+    payload = peewee.TextField()
+    at = peewee.BigIntegerField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "event"
+
+
+class AuditRow(Row):
+    """Who did what, written with what was done."""
+
+    at = peewee.BigIntegerField()
+    actor = peewee.TextField()
+    role = peewee.TextField()
+    proof = peewee.TextField()
+    action = peewee.TextField()
+    target = peewee.TextField()
+    detail = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "audit_entry"
+
+
+MODELS: tuple[type[Row], ...] = (
+    IndexState,
+    NamespaceRow,
+    NamespaceKeyRow,
+    TokenRow,
+    RepositoryRow,
+    BlobRow,
+    RepositoryBlobRow,
+    UploadRow,
+    ManifestRow,
+    ManifestPartRow,
+    TagRow,
+    ReleaseRow,
+    YankRow,
+    BundleRow,
+    BundleReleaseRow,
+    ChannelRow,
+    PromotionRow,
+    EventRow,
+    AuditRow,
+)
+"""Every table, those first that others point to."""
