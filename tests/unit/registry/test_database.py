@@ -1,0 +1,180 @@
+"""The database: transactions that are whole or not at all, and a schema that only moves forward."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import peewee
+import pytest
+
+from registry.config import RegistryConfig
+from registry.database import MIGRATIONS, Database
+from registry.errors import SchemaTooNew
+from registry.schema import CURRENT, MODELS, EventRow, NamespaceRow, RepositoryRow, TokenRow
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(RegistryConfig(tmp_path))
+    database.migrate()
+    return database
+
+
+def an_event(kind: str) -> EventRow:
+    return EventRow.create(kind=kind, payload="{}", at=0)
+
+
+def kinds(database: Database) -> list[str]:
+    with database.session():
+        return [row.kind for row in EventRow.select().order_by(EventRow.id)]
+
+
+class TestTransactions:
+    def test_what_fails_leaves_nothing(self, database: Database) -> None:
+        def act() -> None:
+            with database.write():
+                an_event("before")
+                RepositoryRow.create(namespace=99, name="x", kind="new", created=0, created_by="x")
+
+        with pytest.raises(peewee.IntegrityError):
+            act()
+        assert kinds(database) == []
+
+    def test_one_within_another_fails_alone_or_with_it(self, database: Database) -> None:
+        def inner() -> None:
+            with database.write():
+                an_event("inner")
+                raise RuntimeError
+
+        with database.write():
+            an_event("outer")
+            with pytest.raises(RuntimeError):
+                inner()
+        assert kinds(database) == ["outer"]
+
+    def test_a_read_sees_one_state_whatever_others_write(self, database: Database) -> None:
+        with ThreadPoolExecutor(1) as elsewhere, database.read():
+            assert EventRow.select().count() == 0
+
+            def write() -> None:
+                with database.write():
+                    an_event("meanwhile")
+
+            elsewhere.submit(write).result()
+            with database.read():
+                assert EventRow.select().count() == 0
+        assert kinds(database) == ["meanwhile"]
+
+    def test_writers_wait_for_each_other(self, database: Database) -> None:
+        start = Barrier(4)
+
+        def write(number: int) -> None:
+            start.wait()
+            for _ in range(10):
+                with database.write():
+                    last = EventRow.select().order_by(EventRow.id.desc()).first()
+                    an_event(str(int(last.kind) + 1 if last else 1))
+            assert number >= 0
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, range(4)))
+        assert kinds(database) == [str(number) for number in range(1, 41)]
+
+    def test_foreign_keys_hold(self, database: Database) -> None:
+        with database.write():
+            NamespaceRow.create(name="team", is_public=False, owner="x", created=0)
+            namespace = NamespaceRow.get()
+            RepositoryRow.create(
+                namespace=namespace, name="team/etl", kind="new", created=0, created_by="x"
+            )
+        with pytest.raises(peewee.IntegrityError), database.write():
+            namespace.delete_instance()
+
+    def test_a_process_may_work_with_several(self, database: Database, tmp_path: Path) -> None:
+        (tmp_path / "second").mkdir()
+        second = Database(RegistryConfig(tmp_path / "second"))
+        second.migrate()
+        with database.write():
+            with second.write():
+                an_event("in the second")
+            an_event("in the first")
+        assert kinds(database) == ["in the first"]
+        assert kinds(second) == ["in the second"]
+
+    def test_outside_of_a_session_there_is_none(self, database: Database) -> None:
+        assert kinds(database) == []
+        assert CURRENT.obj is None
+
+
+class TestMigrations:
+    def test_they_draw_the_tables_that_the_models_say(self, database: Database) -> None:
+        drawn = peewee.SqliteDatabase(":memory:")
+        with drawn.bind_ctx(MODELS, bind_refs=False, bind_backrefs=False):
+            drawn.create_tables(MODELS)
+        migrated = peewee.SqliteDatabase(str(database._config.database))
+        assert _schema_of(migrated) == _schema_of(drawn)
+
+    def test_they_run_once(self, database: Database) -> None:
+        assert database.migrate() == []
+        assert database.missing_migrations() == []
+
+    def test_what_is_missing_is_named(self, tmp_path: Path) -> None:
+        database = Database(RegistryConfig(tmp_path))
+        missing = database.missing_migrations()
+        assert missing
+        assert database.migrate() == missing
+
+    def test_several_that_start_at_once_run_them_once(self, tmp_path: Path) -> None:
+        start = Barrier(4)
+
+        def migrate(_: int) -> list[str]:
+            database = Database(RegistryConfig(tmp_path))
+            start.wait()
+            return database.migrate()
+
+        with ThreadPoolExecutor(4) as pool:
+            ran = sorted(pool.map(migrate, range(4)))
+        assert ran[:3] == [[], [], []]
+        assert ran[3]
+
+    def test_a_schema_of_a_later_version_is_refused(self, tmp_path: Path) -> None:
+        later = tmp_path / "later"
+        shutil.copytree(MIGRATIONS, later, ignore=shutil.ignore_patterns("__pycache__"))
+        known = max(path.stem for path in later.glob("[0-9]*.py"))
+        (later / "9999_later.py").write_text(
+            '"""A step that is to come."""\n\n\ndef up(migrator, db):\n    pass\n'
+        )
+        Database(RegistryConfig(tmp_path), later).migrate()
+        database = Database(RegistryConfig(tmp_path))
+
+        for act in (database.migrate, database.missing_migrations):
+            with pytest.raises(SchemaTooNew) as refused:
+                act()
+            assert refused.value.found == "9999_later"
+            assert refused.value.known == known
+            assert str(tmp_path) in str(refused.value)
+
+    def test_rows_stay_when_they_run_again(self, database: Database) -> None:
+        with database.write():
+            TokenRow.create(public_id="a", secret_sha256="b", name="ci", role="admin", created=0)
+        database.migrate()
+        with database.session():
+            assert TokenRow.get().name == "ci"
+
+
+def _schema_of(database: peewee.Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return the columns, indexes and foreign keys of each table of the models."""
+    database.connect(reuse_if_open=True)
+    drawn = {}
+    for model in MODELS:
+        table = model._meta.table_name
+        columns = database.get_columns(table)
+        keys = database.get_foreign_keys(table)
+        drawn[table] = [
+            *sorted((one.name, one.data_type.upper(), one.null) for one in columns),
+            *sorted((tuple(one.columns), one.unique) for one in database.get_indexes(table)),
+            *sorted((one.column, one.dest_table, one.dest_column) for one in keys),
+        ]
+    database.close()
+    return drawn
