@@ -19,8 +19,9 @@ from typing import Any
 from flask import Flask, Response, g, render_template, request
 from jinja2 import StrictUndefined
 
+from artifacts.errors import InvalidName
 from registry.access import ANONYMOUS, Principal
-from registry.errors import NotAuthenticated, NotFound, RegistryError
+from registry.errors import NotAuthenticated, RegistryError
 from web.access_log import NOTES, start_notes
 from web.answers import oci_error_answer, problem_answer
 from web.api.blueprint import api_blueprint
@@ -59,7 +60,9 @@ def create_app(services: Services, config: ServerConfig) -> Flask:
         SESSION_REFRESH_EACH_REQUEST=False,
         MAX_FORM_MEMORY_SIZE=_FORM_LIMIT,
     )
-    app.url_map.merge_slashes = False  # `//` in a name is wrong, and no reason for a redirect
+    # `//` in a name is wrong, and one at the end means nothing: neither is a reason to redirect.
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
     app.url_map.converters["repository"] = RepositoryConverter
     pages = PageViews(services, config)
     for blueprint in (
@@ -173,7 +176,7 @@ class _ErrorAnswers:
             current_principal(self._pages.access)
         status = problem.status
         nearest = []
-        missing = isinstance(error, NotAuthenticated | NotFound) or status == _NOT_FOUND
+        missing = status == _NOT_FOUND or isinstance(error, NotAuthenticated | InvalidName)
         if missing:
             status = _NOT_FOUND
             nearest = self._pages.nearest(request.path)

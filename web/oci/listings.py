@@ -14,7 +14,6 @@ class ListingViews(OciViews):
     def add_to(self, routes: Blueprint) -> None:
         """Add the routes."""
         routes.add_url_rule("/", "ping", self.ping)
-        routes.add_url_rule("", "ping_plain", self.ping)
         routes.add_url_rule("/_catalog", "catalog", self.catalog)
         routes.add_url_rule("/<repository:name>/tags/list", "tags", self.tags)
         routes.add_url_rule("/<repository:name>/referrers/<digest>", "referrers", self.referrers)

@@ -32,7 +32,7 @@ class ManifestViews(OciViews):
         except InvalidName as error:
             raise ManifestUnknown(f"{name}:{reference}") from error
         if request.method == "HEAD":
-            info, data = manifests.stat(self.principal(), repository, parsed), b""
+            info, data = manifests.stat(self.principal(), repository, parsed), None
         else:
             stored = manifests.get(self.principal(), repository, parsed)
             info, data = stored.info, stored.data

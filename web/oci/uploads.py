@@ -31,9 +31,8 @@ class UploadViews(OciViews):
 
     def add_to(self, routes: Blueprint) -> None:
         """Add the routes."""
-        for path in ("/<repository:name>/blobs/uploads/", "/<repository:name>/blobs/uploads"):
-            endpoint = f"start_upload{'' if path.endswith('/') else '_plain'}"
-            routes.add_url_rule(path, endpoint, self.start, methods=["POST"])
+        path = "/<repository:name>/blobs/uploads/"
+        routes.add_url_rule(path, "start_upload", self.start, methods=["POST"])
         path = "/<repository:name>/blobs/uploads/<upload>"
         routes.add_url_rule(path, "get_upload", self.status, methods=["GET"])
         routes.add_url_rule(path, "append_upload", self.append, methods=["PATCH"])
