@@ -26,8 +26,8 @@ from artifacts.digest import Digest
 from artifacts.reference import PackageName, check_namespace
 from recipebox.cache import Cache
 from recipebox.config import Credentials, Places, check_url
-from recipebox.errors import Misuse, NotCached, Unsigned
-from recipebox.install import LaidOut, lay_out, this_platform
+from recipebox.errors import Missing, Misuse, NotCached, Tampered, Unsigned
+from recipebox.install import LOCK_NAME, LaidOut, lay_out
 from recipebox.output import Output
 from recipebox.promotion import Promoted, Promoter
 from recipebox.publishing import Signed, Signer, make_signer, plan_push, push, sign_tree
@@ -35,12 +35,14 @@ from recipebox.releases import Releases, SignedStatement
 from recipebox.source import CachedSource, RegistrySource
 from recipebox.transport import Transport
 from recipebox.trust import TrustStore
+from recipes.environment import platform_here
 from recipes.layers import build_release
 from recipes.package import PackageTree, read_tree
 from resolver.candidate import Environment
-from resolver.lock import Difference, Lock
+from resolver.lock import Lock
+from resolver.offers import Pins
 from resolver.requirement import Requirement
-from resolver.solve import solve
+from resolver.solve import Solution, solve
 from settings.load import Settings
 
 
@@ -291,33 +293,35 @@ class Client:
 
     # Solving
 
-    def lock(
+    def solve(
         self,
         requirements: Sequence[str],
         *,
         python: str | None = None,
         platform: str | None = None,
+        pins: Pins | None = None,
         allow_prereleases: bool = False,
-    ) -> Lock:
+    ) -> Solution:
         """Solve requirements such as `team/etl ^1.2` at one revision of the index.
+
+        `python` and `platform` are this interpreter's and this machine's by default; `pins` are
+        those of a lock, whose yanked releases stay candidates.
 
         Raises:
             ResolutionImpossible: nothing fits; the error says why, in sentences.
         """
         wanted = [Requirement.parse(text) for text in requirements]
-        environment = Environment(python or this_python(), platform or this_platform())
+        environment = Environment(python or this_python(), platform or platform_here())
         source = self._source([each.package for each in wanted])
-        return Lock.from_solution(
-            solve(wanted, source, environment, allow_prereleases=allow_prereleases)
-        )
+        return solve(wanted, source, environment, pins=pins, allow_prereleases=allow_prereleases)
 
-    def check_lock(self, lock: Lock, *, allow_prereleases: bool = False) -> list[Difference]:
-        """Return where the same requirements give another answer now; the index may have moved."""
-        source = self._source(lock.roots)
-        solution = solve(
-            lock.requirements, source, lock.environment, allow_prereleases=allow_prereleases
-        )
-        return list(lock.differences(solution))
+    def lock(self, requirements: Sequence[str], *, allow_prereleases: bool = False) -> Lock:
+        """Solve requirements for this machine, and freeze the answer.
+
+        Raises:
+            ResolutionImpossible: nothing fits; the error says why, in sentences.
+        """
+        return Lock.from_solution(self.solve(requirements, allow_prereleases=allow_prereleases))
 
     def _source(self, roots: Sequence[PackageName]) -> RegistrySource | CachedSource:
         if self.is_offline:
@@ -334,24 +338,51 @@ class Client:
             Conflicting: something else is there, and not `replace`.
             Interrupted: the transfer broke off; nothing is laid out.
         """
-        environment = lock.environment
+        here = Environment(this_python(), platform_here())
+        if lock.environment != here and any(package.wheel_sets for package in lock.packages):
+            raise Misuse(
+                f"the lock is for {lock.environment}, with wheels; this is {here}",
+                hint="lock again here, or run recipebox with that Python",
+            )
         reader = self.releases
-        verified = [
-            reader.get(locked, environment.platform, environment.python) for locked in lock.packages
-        ]
+        verified = [reader.get(locked, lock.environment.platform) for locked in lock.packages]
         blobs = reader.download(verified, self.jobs)
         return lay_out(out, verified, blobs, lock.dumps(), replace=replace)
 
-    def verify(self, folder: Path) -> VerifiedTree:
-        """Verify a package on disk: every file as signed, and by whom.
+    def verify(self, folder: Path) -> list[VerifiedTree]:
+        """Verify the packages on disk in `folder`: every file as signed, and by whom.
 
         Files are compared with release.json, and release.json's signatures with the pins. With a
-        connection the keys are refreshed, so that a revoked one is noticed.
+        connection the keys are refreshed, so that a revoked one is noticed. Where `folder` has a
+        lock, all that it pins must be there, with the digests that it pins.
 
         Raises:
             Unsigned, UnknownSigner, Untrusted: nobody who counts signed it well.
             Tampered: a file is missing, added or changed.
+            Missing: a package of the lock isn't there.
         """
+        path = folder / LOCK_NAME
+        if not path.is_file():
+            return [self._verify_tree(folder)]
+        verified = []
+        for package in Lock.loads(path.read_text(encoding="utf-8")).packages:
+            place = folder / f"{package.name}-{package.version}"
+            if not place.is_dir():
+                raise Missing(
+                    f"{place}: the lock pins it, and it isn't there",
+                    hint=f"fetch it: recipebox fetch --frozen {path} --out {folder}",
+                )
+            tree = self._verify_tree(place)
+            if tree.digest != package.digest:
+                raise Tampered(
+                    f"{package.name} {package.version} in {place}",
+                    expected=f"{package.digest}, as {path} pins it",
+                    found=tree.digest,
+                )
+            verified.append(tree)
+        return verified
+
+    def _verify_tree(self, folder: Path) -> VerifiedTree:
         tree = read_tree(folder)
         what = f"{tree.metadata.name} {tree.metadata.version}"
         signed = _signed_statements(tree)

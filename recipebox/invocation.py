@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recipebox.output import Output
 
 if TYPE_CHECKING:
+    from recipebox.cache import Cache
     from recipebox.client import Client
     from recipebox.config import Places
     from settings.load import Settings
@@ -36,6 +37,7 @@ class Invocation:
             self.debug = bool(value)
         else:
             self._flags[name] = value
+            self._settings = None
 
     @property
     def settings(self) -> "Settings":
@@ -54,6 +56,13 @@ class Invocation:
         from recipebox.config import Places
 
         return Places.of_platform(self.settings.path("cache"))
+
+    @property
+    def cache(self) -> "Cache":
+        """The cache, for which no registry needs to be named."""
+        from recipebox.cache import Cache
+
+        return Cache(self.places.cache)
 
     @property
     def client(self) -> "Client":

@@ -1,0 +1,74 @@
+"""Fetch packages: solved, verified, and laid out at once."""
+
+from pathlib import Path
+
+import click
+
+from recipebox.errors import Misuse
+from recipebox.invocation import Invocation
+from recipebox.prompts import pass_invocation
+
+
+@click.command("fetch")
+@click.argument("requirements", metavar="[NS/NAME[@RANGE]]...", nargs=-1)
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Where to lay it out.",
+)
+@click.option("--frozen", metavar="LOCKFILE", help="Install only what this lock pins; `-`: stdin.")
+@click.option("--replace", is_flag=True, help="Replace what is there and differs.")
+@click.option("--pre", is_flag=True, help="Take prereleases, too.")
+@pass_invocation
+def command(
+    invocation: Invocation,
+    requirements: tuple[str, ...],
+    out: Path,
+    frozen: str | None,
+    *,
+    replace: bool,
+    pre: bool,
+) -> None:
+    """Fetch packages with all that they require, verified before anything is visible.
+
+    Every signature, receipt and file is checked; the first signer of a namespace that is ever
+    seen is pinned and shown, and another one is refused afterwards (exit code 4). Nothing of what
+    was fetched is run.
+
+    \b
+    Examples:
+      recipebox fetch team/etl@^1.2 --out here
+      recipebox fetch --frozen recipebox.lock --out here --offline
+
+    \b
+    JSON: {out, revision, packages: [{name, version, digest, path, is_new, signers}]}
+    """  # noqa: D301 - \b is click's
+    from resolver.lock import Lock
+
+    if bool(requirements) == bool(frozen):
+        raise Misuse("fetch packages, or a lock", hint="give NS/NAME, or --frozen LOCKFILE")
+    client = invocation.client
+    if frozen:
+        lock = Lock.loads(invocation.read_text(frozen))
+    else:
+        lock = client.lock(requirements, allow_prereleases=pre)
+    laid_out = {each.title: each for each in client.fetch(lock, out, replace=replace)}
+    packages = []
+    for package in lock.packages:
+        placed = laid_out[f"{package.name}-{package.version}"]
+        packages.append(
+            {
+                "name": str(package.name),
+                "version": str(package.version),
+                "digest": str(package.digest),
+                "path": str(placed.path),
+                "is_new": placed.is_new,
+                "signers": list(package.signers),
+            }
+        )
+        said = "fetched" if placed.is_new else "kept"
+        invocation.output.say(f"{said} {package.name} {package.version}", "good")
+        invocation.output.say(f"  {placed.path}")
+    invocation.output.result({"out": str(out), "revision": lock.revision, "packages": packages})
