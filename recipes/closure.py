@@ -597,7 +597,9 @@ class _Reader(ast.NodeVisitor):
         package = next((each.value for each in node.keywords if each.arg == "package"), None)
         if package is None and importer == "import_module" and len(node.args) > 1:
             package = node.args[1]
-        for value in sorted(self._scope.values(named), key=lambda each: each.text):
+        values = sorted(self._scope.values(named), key=lambda each: each.text)
+        is_optional = self._optional > 0 or len(values) > 1  # one of several: who knows which
+        for value in values:
             text = value.text
             if text.startswith("."):
                 text = self._absolute(text, package)
@@ -605,7 +607,7 @@ class _Reader(ast.NodeVisitor):
                 if not is_step_module(named):
                     self._walk.warn(f"{place} imports a module whose name can't be computed")
             elif value.complete:
-                self._walk.request(text, place, is_optional=self._optional > 0)
+                self._walk.request(text, place, is_optional=is_optional)
                 self._take_from_list(node, text, place)
             else:
                 self._walk.request_prefix(text, place)

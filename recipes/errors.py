@@ -81,8 +81,9 @@ class MissingModules(RecipeError):
         self.root = root
         lines = "\n".join(f"  {each.module}, asked for by {each.asked_by}" for each in self.missing)
         count = len({each.module for each in self.missing})
+        what = "modules or functions are" if count > 1 else "module or function is"
         super().__init__(
-            f"{count} module{'s are' if count > 1 else ' is'} missing in {root}:\n{lines}\n"
+            f"{count} {what} missing in {root}:\n{lines}\n"
             "Add what is missing or mend who asks for it; nothing was packed."
         )
 

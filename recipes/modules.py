@@ -173,7 +173,7 @@ class Checkout:
         key = str(folder)
         if key not in self._holds_code:
             self._holds_code[key] = folder.is_dir() and any(
-                each.suffix == ".py"
+                each.suffix in {".py", ".so"}
                 or (
                     each.is_dir()
                     and each.name.isidentifier()

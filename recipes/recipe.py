@@ -255,9 +255,8 @@ def _placeholders(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _compose(path: Path, text: str) -> yaml.Node | None:
-    loader = yaml.SafeLoader(text)
     try:
-        node: yaml.Node | None = loader.get_single_node()
+        node: yaml.Node | None = yaml.SafeLoader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = error.problem or error.context or "not YAML"
@@ -281,8 +280,6 @@ def _compose(path: Path, text: str) -> yaml.Node | None:
         ) from error
     except RecursionError as error:
         raise InvalidRecipe(path, "it is nested too deeply") from error
-    finally:
-        loader.dispose()
     return node
 
 

@@ -154,7 +154,7 @@ class Scope:
         return made
 
     def _subscript(self, inner: ast.expr, index: ast.expr, depth: int) -> Iterable[Value]:
-        at = index.value if isinstance(index, ast.Constant) else None
+        at = _constant(index)
         match inner:
             case ast.Attribute(value=place, attr="parents") if isinstance(at, int):
                 found = self.values(place, depth)
@@ -177,7 +177,7 @@ class Scope:
             if found is None or len(found[1]) != 1 or found[1][0] is None:
                 return None
             return found[0].entries(found[1][0], index, depth + 1) if depth < _DEEPEST else None
-        at = index.value if isinstance(index, ast.Constant) else None
+        at = _constant(index)
         if isinstance(inner, ast.Dict):
             options = [
                 value
@@ -232,6 +232,14 @@ class Scope:
         if self.module.path and all(value.text == self.module.package for value in inside):
             return [_above(Value(self.module.path, is_place=True))]
         return UNKNOWN
+
+
+def _constant(node: ast.expr | None) -> object:
+    """Return what a literal index says (`-1` is an operator and a constant), or None."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _constant(node.operand)
+        return -inner if isinstance(inner, int) else None
+    return node.value if isinstance(node, ast.Constant) else None
 
 
 def _elements(node: ast.expr) -> list[ast.expr]:

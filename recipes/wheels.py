@@ -325,7 +325,7 @@ def solve(
         WheelError: pip can't be run, or can't reach its index.
     """
     say = progress or (lambda _: None)
-    notes: list[str] = []
+    unused: dict[str, str] = {}
     roots = sorted(set(plan.imports.values()), key=canonicalize_name)
     pins = {name: said for name, said in plan.pins.items() if said}
     chosen: dict[str, str] = {}
@@ -334,7 +334,7 @@ def solve(
         for python in plan.pythons:
             say(f"solving wheels for Python {python} on {platform}")
             target = _Target(platform, python)
-            found = _solve_for(target, roots, chosen, plan, pins=pins, notes=notes)
+            found = _solve_for(target, roots, chosen, plan, pins=pins, unused=unused)
             chosen.update({each.name: each.version for each in found})
             for each in _download(target, found, cache):
                 wheels[each.filename] = each
@@ -344,6 +344,11 @@ def solve(
         plan.platforms,
         tuple(wheels[name] for name in sorted(wheels)),
     )
+    notes = [
+        f"the pin {name}{said} can't be had: {name} {chosen[name]} is taken"
+        for name, said in sorted(unused.items())
+        if name in chosen
+    ]
     return lock, notes
 
 
@@ -397,9 +402,9 @@ def _solve_for(
     plan: WheelPlan,
     *,
     pins: dict[str, str],
-    notes: list[str],
+    unused: dict[str, str],
 ) -> list[_Found]:
-    """Solve for one target; pins that can't be had are dropped from `pins`, and noted."""
+    """Solve for one target; pins that can't be had go from `pins` to `unused`."""
     while True:
         constraints = {**pins, **{name: f"=={version}" for name, version in chosen.items()}}
         try:
@@ -409,9 +414,7 @@ def _solve_for(
             loose = [name for name in pins if name not in chosen]
             dropped = [name for name in names if name in loose] or loose
             if dropped:
-                for name in dropped:
-                    said = pins.pop(name)
-                    notes.append(f"the pin {name}{said} can't be had: it is not used")
+                unused.update({name: pins.pop(name) for name in dropped})
                 continue
             raise _explained(target, refused.said, names, chosen, plan) from refused
 
@@ -440,12 +443,14 @@ def _explained(
 
 
 _NO_MATCH = re.compile(
-    r"(?:No matching distribution found for|satisfies the requirement)\s+([A-Za-z0-9._-]+)"
+    r"(?:No matching distribution found for|satisfies the requirement|requested \(constraint\))"
+    r"\s+([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
 )
+_UNREACHABLE = re.compile(r"WARNING: Retrying|NewConnectionError|Failed to establish|timed out")
 
 
 def _named(said: str) -> list[str]:
-    """Return the distributions (canonical) that pip says it has nothing for."""
+    """Return the distributions (canonical) that pip has nothing for, or whose pins conflict."""
     return list(dict.fromkeys(canonicalize_name(each) for each in _NO_MATCH.findall(said)))
 
 
@@ -499,12 +504,16 @@ def _bare(requirement: Requirement) -> str:
 def _pip(words: Sequence[str], folder: Path) -> None:
     """Run pip with the user's settings, and none of this process's path."""
     made = subprocess.run(
-        [sys.executable, "-I", "-m", "pip", *words, "--quiet", "--disable-pip-version-check",
-         "--no-input"],
+        [sys.executable, "-I", "-m", "pip", *words, "--disable-pip-version-check",
+         "--progress-bar", "off", "--no-input", "--no-color"],
         cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     if made.returncode != 0:
-        raise _PipRefused(made.stderr.strip() or made.stdout.strip())
+        said = f"{made.stdout.strip()}\n{made.stderr.strip()}".strip()
+        if _UNREACHABLE.search(said):
+            shown = "\n".join(f"  {line}" for line in made.stderr.splitlines()[-3:])
+            raise WheelError(f"pip can't reach its index:\n{shown}")
+        raise _PipRefused(said)
 
 
 def _ask(target: _Target, asked: Sequence[str], constraints: Mapping[str, str]) -> list[_Found]:

@@ -69,7 +69,7 @@ class ProcessSandbox:
             watch.until_end()
         finally:
             _end_all(child, token)
-        said = json.loads(answer.read() or b"{}")
+        said = answer.read()
         if "failed" in said:
             raise CannotStart(program, said["failed"])
         if command.strict and said.get("not_enforced"):
@@ -101,9 +101,11 @@ def _find(command: Command) -> str:
 class _Answer:
     handle: int
 
-    def read(self) -> bytes:
+    def read(self) -> dict[str, Any]:
+        """Return the last of its lines: a second one says that the program could not be run."""
         with os.fdopen(self.handle, "rb") as file:
-            return file.readline()
+            lines = file.read().splitlines()
+        return dict(json.loads(lines[-1])) if lines else {}
 
 
 def _start(command: Command, asked: dict[str, Any]) -> "tuple[subprocess.Popen[bytes], _Answer]":

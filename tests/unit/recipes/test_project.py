@@ -1,0 +1,89 @@
+"""recipebox.toml: strict, and helpful about it."""
+
+from pathlib import Path
+
+import pytest
+
+from recipes.errors import InvalidProject
+from recipes.project import Project, RecipeSettings, find_project, read_project
+from tests.checkouts import write
+
+WHOLE = """
+schema_version = 1
+[package]
+namespace = "team"
+version = "1.0.0"
+python = ">=3.11,<3.13"
+license = "MIT"
+authors = ["Ops"]
+platforms = ["linux/amd64", "linux/arm64"]
+[recipes.etl]
+name = "etl-daily"
+version = "2.0.0"
+summary = "Loads"
+requires = { "team/clean" = "^1.2" }
+data = ["rules/*.json"]
+readme = "README.md"
+[wheels]
+yaml = "PyYAML"
+"""
+
+
+def test_all_of_it_is_read(tmp_path: Path) -> None:
+    write(tmp_path, {"recipebox.toml": WHOLE, "jobs/deep/etl.yaml": ""})
+
+    project = find_project(tmp_path / "jobs" / "deep" / "etl.yaml")
+
+    assert project.path == tmp_path / "recipebox.toml"
+    assert (project.namespace, project.version, project.license) == ("team", "1.0.0", "MIT")
+    assert project.platforms == ("linux/amd64", "linux/arm64")
+    assert project.wheels == {"yaml": "PyYAML"}
+    assert project.of("etl") == RecipeSettings(
+        "etl-daily", "2.0.0", "Loads", {"team/clean": "^1.2"}, ("rules/*.json",), "README.md"
+    )
+    assert project.of("other") == RecipeSettings()
+
+
+def test_without_a_file_all_is_default(tmp_path: Path) -> None:
+    project = find_project(tmp_path / "etl.yaml")
+
+    assert project == Project()
+    assert (project.python, project.platforms) == (">=3.11", ("linux/amd64",))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("schema_version = 2", "schema_version: 2 is not understood"),
+        ("schema_version = true", "schema_version: True is not understood"),
+        ("a = ", "not TOML"),
+        ("schema_version = 1\n[packages]", "did you mean 'package'?"),
+        ("schema_version = 1\nzzz = 1", "zzz: unknown key (known are schema_version"),
+        ("schema_version = 1\npackage = 1", "package: expected a table"),
+        ("schema_version = 1\n[package]\nlicence = 'MIT'", "did you mean 'license'?"),
+        ("schema_version = 1\n[package]\nversion = 1", "package.version: expected a text"),
+        ("schema_version = 1\n[package]\nversion = '1'", "package.version: not a version"),
+        ("schema_version = 1\n[package]\nnamespace = 'A'", "package.namespace: not a namespace"),
+        ("schema_version = 1\n[package]\npython = 'x'", "package.python: 'x' is not a range"),
+        ("schema_version = 1\n[package]\nauthors = 'x'", "package.authors: expected a list"),
+        ("schema_version = 1\n[package]\nplatforms = ['mac']", "'mac' is not a platform"),
+        ("schema_version = 1\n[recipes.a]\nname = 'A'", "recipes.a.name: not a package name"),
+        ("schema_version = 1\n[recipes.a]\nrequires = {x = '1'}", "recipes.a.requires.x: not a"),
+        ("schema_version = 1\n[recipes.a]\nrequires = {'t/x' = 'y'}", "recipes.a.requires.t/x:"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+    write(tmp_path, {"recipebox.toml": text})
+
+    with pytest.raises(InvalidProject) as refused:
+        read_project(tmp_path / "recipebox.toml")
+    assert said in str(refused.value)
+
+
+def test_a_file_that_can_not_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InvalidProject, match="can't be read"):
+        read_project(tmp_path / "recipebox.toml")
+    (tmp_path / "recipebox.toml").write_bytes(b"\xff")
+
+    with pytest.raises(InvalidProject, match="not TOML"):
+        read_project(tmp_path / "recipebox.toml")
