@@ -1,0 +1,84 @@
+"""Killed at any failpoint, nothing is half listed, and doing all of it again succeeds."""
+
+import io
+import os
+import signal
+
+import pytest
+
+from artifacts.digest import Digest
+from artifacts.reference import PackageName
+from registry.errors import NotFound, RegistryError
+from resolver.source import parse_index
+from storage.failpoints import VARIABLE, Failpoint
+from tests.builders import PROMOTER, PUBLISHER, READER, Given, Package
+
+APP = PackageName("team", "app")
+
+
+def tell_all(given: Given, package: Package) -> None:
+    """Publish by a chunked upload, bundle, sign and promote; every step may have been done."""
+    registry = given.registry
+    upload = registry.uploads.start(PUBLISHER, package.repository)
+    with_layer = registry.uploads.append(
+        PUBLISHER, package.repository, upload.id, io.BytesIO(package.layers[0])
+    )
+    registry.uploads.finish(
+        PUBLISHER, package.repository, with_layer.id, Digest.of(package.layers[0])
+    )
+    given.publish(package)
+    bundle = given.bundle(APP, package)
+    held = registry.channels.application(PROMOTER, APP).channels[0].bundle
+    given.promote(bundle, "dev", held)
+
+
+def killed_at(point: Failpoint, given: Given, package: Package) -> int:
+    """Do it in a child that dies at `point`; return the signal that ended it."""
+    child = os.fork()
+    if child == 0:
+        os.environ[VARIABLE] = point.value
+        try:
+            tell_all(given, package)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+def check_whole(given: Given, package: Package) -> None:
+    """What is listed, tagged or pointed at is there with every byte, and is all of it visible."""
+    registry = given.registry
+    try:
+        index = parse_index(registry.index.package_index(READER, package.name).body)
+    except NotFound:
+        with pytest.raises(RegistryError):
+            registry.manifests.stat(READER, package.repository, package.digest)
+        return
+    (release,) = index.releases
+    assert release.digest == package.digest
+    stored = registry.manifests.get(READER, package.repository, package.tag)
+    assert stored.data == package.manifest
+    page = registry.catalog.package(READER, package.name)
+    receipt = registry.manifests.get(READER, package.repository, page.latest.receipt)
+    assert receipt.info.subject == package.digest
+    for data in (package.config, *package.layers):
+        info = registry.blobs.stat(READER, package.repository, Digest.of(data))
+        with registry.blobs.open(info) as stream:
+            Digest.of(data).check("blob", stream.read())
+
+
+@pytest.mark.parametrize("point", Failpoint)
+def test_killed_at_any_point_nothing_is_half_and_again_succeeds(
+    point: Failpoint, given: Given, package: Package
+) -> None:
+    assert killed_at(point, given, package) == signal.SIGKILL
+    given = Given(given.data, clock=given.clock)
+    check_whole(given, package)
+    tell_all(given, package)
+    check_whole(given, package)
+    channel = given.registry.channels.application(READER, APP).channels[0]
+    assert channel.bundle is not None
+    history = given.registry.promotions.history(READER, APP, "dev")
+    assert [each.bundle for each in history] == [channel.bundle]
+    assert given.registry.index.revision() == 1
+    assert given.registry.tokens.create_first() is None
