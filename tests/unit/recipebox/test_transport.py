@@ -440,10 +440,11 @@ def test_a_problem_becomes_the_error_that_it_means(
         transport.api("GET", "/x")
 
     assert type(caught.value) is kind
-    assert str(caught.value) == "GET /x: what happened\n  do this"
+    assert str(caught.value) == "what happened\n  do this"
     assert caught.value.values["request_id"] == "r-1"
     assert caught.value.values["server_code"] == code
     assert caught.value.values["listed"] == "a"
+    assert caught.value.values["asked"] == "GET /x"
 
 
 def test_without_a_token_the_hint_is_to_log_in() -> None:

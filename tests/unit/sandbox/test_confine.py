@@ -121,17 +121,14 @@ def test_linux_refuses_what_the_kernel_refuses(tmp_path: Path) -> None:
 
 
 def test_linux_never_asks_for_more_than_the_hard_limit() -> None:
-    text = (
-        "import resource\n"
-        "from sandbox import confine
-from sandbox.confine import Linux\n"
-        "Linux().set_limit('RLIMIT_FSIZE', 4096)\n"
-        "Linux().set_limit('RLIMIT_FSIZE', 1 << 40)\n"
-        "print(*resource.getrlimit(resource.RLIMIT_FSIZE))\n"
-    )  # in a child: a limit can't be raised again
+    text = """
+import resource
+from sandbox.confine import Linux
+Linux().set_limit("RLIMIT_FSIZE", 4096)
+Linux().set_limit("RLIMIT_FSIZE", 1 << 40)
+print(*resource.getrlimit(resource.RLIMIT_FSIZE))
+"""  # in a child: a limit can't be raised again
     root = Path(confine.__file__).parent.parent
-    made = subprocess.run(
-        [sys.executable, "-c", text], cwd=root, capture_output=True, check=True
-    )
+    made = subprocess.run([sys.executable, "-c", text], cwd=root, capture_output=True, check=True)
 
     assert made.stdout.split() == [b"4096", b"4096"]
