@@ -47,6 +47,7 @@ from registry.schema import (
     ManifestRow,
     ReleaseRow,
     RepositoryRow,
+    TagRow,
 )
 from resolver.errors import ResolverError
 from resolver.lock import Lock, LockedPackage
@@ -209,6 +210,10 @@ class Bundles:
         return self._contents.keep_manifest(data, (media.EMPTY_JSON, text))
 
     def _add_channels(self, repository: RepositoryRow) -> None:
+        # Tags that were there before are no channels: only a promotion makes those.
+        TagRow.delete().where(
+            (TagRow.repository == repository) & TagRow.name.in_(self._channels)
+        ).execute()
         for position, name in enumerate(self._channels):
             ChannelRow.create(repository=repository, name=name, position=position, bundle=None)
 

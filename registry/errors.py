@@ -48,6 +48,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 
+def _article(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
 class RegistryError(Exception):
     """Base of everything that `registry` raises; `hint` says what to do, where that isn't clear."""
 
@@ -214,7 +218,9 @@ class WrongKind(Invalid):
         self.name = name
         self.found = found
         self.wanted = wanted
-        super().__init__(f"{name} is a {found} and can't take a {wanted}: a name is one thing")
+        super().__init__(
+            f"{name} is {_article(found)} and can't take {_article(wanted)}: a name is one thing"
+        )
 
 
 class BodyTooShort(Invalid):

@@ -139,12 +139,16 @@ class Manifests:
         kept = KeptManifest(self._contents.keep(data, algorithm), manifest)
         with self._database.write():
             row = self._repositories.open_for_push(principal, repository)
+            for tag in wanted:
+                self._check_tag(row, Kind(row.kind), tag)
             kind = decide_kind(Kind(row.kind), repository, manifest)
             _check_parts(row, manifest)
             for tag in wanted:
                 self._check_tag(row, kind, tag)
             if kind != row.kind:
                 self._repositories.become(row, kind)
+                if kind is Kind.PACKAGE:
+                    _drop_version_tags(row)
             added, created = self._contents.add_manifest(
                 principal, row, kept, is_staged=_is_staged(row, kind, manifest)
             )
@@ -263,6 +267,13 @@ class Manifests:
             reason = "it is a channel, which only a promotion moves"
         if reason is not None:
             raise ServerOwned(repository.name, tag.text, reason)
+
+
+def _drop_version_tags(repository: RepositoryRow) -> None:
+    """Take away the tags that are the server's from now on: what they named wasn't admitted."""
+    for row in TagRow.select().where(TagRow.repository == repository):
+        if _is_version(row.name):
+            row.delete_instance()
 
 
 def _is_version(text: str) -> bool:
