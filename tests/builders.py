@@ -309,7 +309,12 @@ class Given:
     """A registry that was started over `data`, and the acts that tests begin with."""
 
     def __init__(
-        self, data: Path, store: BlobStore | None = None, clock: SetClock | None = None
+        self,
+        data: Path,
+        store: BlobStore | None = None,
+        clock: SetClock | None = None,
+        *,
+        is_first_start: bool = True,
     ) -> None:
         self.data = data
         self.clock = clock or SetClock()
@@ -318,14 +323,14 @@ class Given:
         key.write_text(server_key().secret)
         self.config = RegistryConfig(data, server_key=key)
         self.registry: Registry = open_registry(self.config, store, self.clock)
-        self.first_token = self.registry.prepare()
+        self.first_token = self.registry.prepare() if is_first_start else None
 
     def copied_to(self, data: Path) -> "Given":
         """Return a registry over a copy of the data; nobody may be working on it."""
         shutil.copytree(self.data, data)
         clock = SetClock()
         clock.now = self.clock.now
-        return Given(data, clock=clock)
+        return Given(data, clock=clock, is_first_start=False)
 
     def namespace(
         self, name: str = "team", *, public: bool = False, keys: Iterable[TestKey] = (SIGNER,)
