@@ -20,8 +20,9 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         NOTE,
-        "A flag beats the environment, which beats the file, which beats the default. A variable that begins with",
-        "`RECIPEBOX_` and is not in these tables stops the start, and so does an unknown key of a file.",
+        "A flag beats the environment, which beats the file, which beats the default.",
+        "A variable that begins with `RECIPEBOX_` and is not in these tables stops the start, and",
+        "so does an unknown key of a file.",
         "",
     ]
     for title, side in (

@@ -93,3 +93,38 @@ def remove(invocation: Invocation, namespace: str, fingerprint: str, *, yes: boo
         {"registry": store.registry, "namespace": namespace, "fingerprint": read}
     )
     invocation.output.say(f"{read} is not trusted any more for {namespace}", "good")
+
+
+@command.command("export")
+@click.argument("namespace", metavar="NS")
+@click.option("-o", "--output", "path", default="-", metavar="FILE", help="`-` is stdout.")
+@pass_invocation
+def export(invocation: Invocation, namespace: str, path: str) -> None:
+    """Export the public keys that are trusted for NS, armoured, for plain gpg.
+
+    \b
+    Examples:
+      recipebox trust export team | gpg --import
+
+    \b
+    JSON: {namespace, armored, fingerprints}
+    """  # noqa: D301 - \b is click's
+    from recipebox.errors import Missing
+
+    store = invocation.client.trust
+    known = {
+        fingerprint: store.find_key(fingerprint) for fingerprint in store.fingerprints(namespace)
+    }
+    armored = "".join(key for key in known.values() if key)
+    if not armored:
+        raise Missing(
+            f"no key of {namespace} was seen on this machine yet",
+            hint=f"fetch or verify something of it first: recipebox search {namespace}",
+        )
+    invocation.output.result(
+        {"namespace": namespace, "armored": armored, "fingerprints": [f for f in known if known[f]]}
+    )
+    if path != "-":
+        invocation.write_text(path, armored)
+    elif not invocation.output.json:
+        click.echo(armored, nl=False)
