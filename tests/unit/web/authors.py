@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,6 @@ class Author:
     token: str
     folder: Path
     key: TestKey = SIGNER
-    key_known_to: set[str] = field(default_factory=set)
 
     def ask(self, method: str, path: str, value: object = None, **headers: str) -> Reply:
         """Send JSON, bytes or nothing, with the token."""
@@ -135,7 +135,7 @@ class Author:
 
     def attach(self, repository: str, subject: Descriptor, kind: Kind, statement: bytes) -> None:
         """Sign a statement, and hang it on what it is about."""
-        signature = sign_with_key(statement, self.key.secret).encode("ascii")
+        signature = _sign(statement, self.key.secret)
         for blob in (statement, signature, media.EMPTY_JSON):
             self.push_blob(repository, blob)
         self.push_manifest(repository, statement_manifest(subject, kind, statement, signature))
@@ -185,3 +185,9 @@ class Author:
             f"/api/v1/applications/{application}/channels/{channel}/promotions",
             {"bundle": bundle, "expected_previous": previous},
         )
+
+
+@cache
+def _sign(statement: bytes, secret: str) -> bytes:
+    """Sign; the same statement once a process, since gpg takes its time."""
+    return sign_with_key(statement, secret).encode("ascii")

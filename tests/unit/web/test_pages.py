@@ -234,6 +234,8 @@ class TestMissing:
 
         assert answer.status_code == 401
         assert "The token was refused" in text_of(answer)
+        lost = site.browser().get("/nonsense", headers={"Authorization": "Bearer nonsense"})
+        assert lost.status_code == 404
 
     def test_a_defect_shows_nothing_but_its_id(self, site, monkeypatch, caplog):
         def break_down(*_args, **_kwargs):
