@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from requests.adapters import BaseAdapter
+
 from artifacts.digest import Digest
 from artifacts.reference import PackageName, check_namespace
 from recipebox.cache import Cache
@@ -72,7 +74,7 @@ class Client:
         token: str | None = None,
         *,
         places: Places | None = None,
-        transport: Transport | None = None,
+        adapter: BaseAdapter | None = None,
         offline: bool = False,
         insecure: bool = False,
         jobs: int = 4,
@@ -87,7 +89,7 @@ class Client:
             url: the registry; None is the one of the last login.
             token: None is the one that is kept for the registry, if any.
             places: where configuration and cache are; None is the platform's folders.
-            transport: the seam to the network, where it isn't the ordinary one.
+            adapter: how requests travel, where not over the network.
             offline: use the cache only.
             insecure: allow plain http to other machines.
             jobs: transfers at once.
@@ -108,10 +110,17 @@ class Client:
         self._insecure = insecure
         self._timeout = timeout
         self._retries = retries
-        self._transport = transport
+        self._adapter = adapter
+        self._transport: Transport | None = None
 
     @classmethod
-    def from_settings(cls, settings: Settings, places: Places, output: Output) -> Self:
+    def from_settings(
+        cls,
+        settings: Settings,
+        places: Places,
+        output: Output,
+        adapter: BaseAdapter | None = None,
+    ) -> Self:
         """Open a client as the settings say."""
         return cls(
             settings.text("url"),
@@ -123,6 +132,7 @@ class Client:
             timeout=settings.whole("timeout"),
             retries=settings.whole("retries"),
             output=output,
+            adapter=adapter,
             signer=make_signer(
                 settings.text("signing_key"),
                 settings.text("signing_fingerprint"),
@@ -155,8 +165,6 @@ class Client:
         Raises:
             Misuse: neither, or it isn't one.
         """
-        if self._transport is not None:
-            return self._transport.url
         found = self._given_url or self.credentials.default_url()
         if not found:
             raise Misuse(
@@ -184,6 +192,8 @@ class Client:
                 retries=self._retries,
                 verify=os.environ.get("SSL_CERT_FILE") or True,
             )
+            if self._adapter is not None:
+                self._transport.mount(self._adapter)
         return self._transport
 
     @property
@@ -313,6 +323,13 @@ class Client:
         wanted = [Requirement.parse(text) for text in requirements]
         environment = Environment(python or this_python(), platform or platform_here())
         source = self._source([each.package for each in wanted])
+        for each in wanted:
+            if source.find_index(each.package) is None:
+                raise Missing(
+                    f"there is no package {each.package} at {self.url} that you may read",
+                    hint=f"look for it: recipebox search {each.package.name}",
+                    package=str(each.package),
+                )
         return solve(wanted, source, environment, pins=pins, allow_prereleases=allow_prereleases)
 
     def lock(self, requirements: Sequence[str], *, allow_prereleases: bool = False) -> Lock:

@@ -128,6 +128,9 @@ class Unsigned(Untrusted):
     code = "unsigned"
 
 
+NOT_LAID_OUT = "nothing of it was laid out; tell the registry's operator"
+
+
 class Tampered(Untrusted):
     """Bytes or statements that contradict each other: `expected` and `found`."""
 
@@ -139,7 +142,7 @@ class Tampered(Untrusted):
         *,
         expected: object,
         found: object,
-        hint: str = "nothing of it was laid out; tell the registry's operator",
+        hint: str = NOT_LAID_OUT,
     ) -> None:
         super().__init__(
             f"{what}: expected {expected}, found {found}",

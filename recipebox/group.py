@@ -23,7 +23,6 @@ from recipebox import __version__
 from recipebox.errors import ClientError, ExitCode, describe, exit_code_of, is_expected
 from recipebox.invocation import Invocation
 from recipebox.options import GLOBAL_OPTIONS
-from recipebox.output import Output
 
 ENTRY_POINT_GROUP = "recipebox.commands"
 COMPLETE_VARIABLE = "_RECIPEBOX_COMPLETE"
@@ -139,12 +138,13 @@ def group() -> None:
     """
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str] | None = None, invocation: Invocation | None = None) -> int:
     """Run the command line `arguments` (sys.argv's by default) and return the exit code.
 
-    What goes wrong is told on stderr, without a traceback unless `--debug` is given.
+    `invocation` is what the commands work with, where it isn't a new one. What goes wrong is told
+    on stderr, without a traceback unless `--debug` is given.
     """
-    invocation = Invocation()
+    invocation = invocation or Invocation()
     try:
         code: Any = group.main(
             args=None if arguments is None else list(arguments),
@@ -156,7 +156,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as exit_request:
         return exit_request.exit_code
     except click.UsageError as error:
-        return _tell_usage(error, invocation.output)
+        return _tell_usage(error, invocation)
     except (click.Abort, KeyboardInterrupt):
         invocation.output.error({"message": "interrupted", "code": "interrupted"})
         return ExitCode.INTERRUPTED
@@ -170,7 +170,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else ExitCode.OK
 
 
-def _tell_usage(error: click.UsageError, output: Output) -> int:
+def _tell_usage(error: click.UsageError, invocation: Invocation) -> int:
+    output = invocation.output
+    code = invocation.failure_code or ExitCode.USAGE
     if error.ctx is not None and not output.json:
         output.note(error.ctx.get_usage())
     where = error.ctx.command_path if error.ctx is not None else "recipebox"
@@ -178,18 +180,19 @@ def _tell_usage(error: click.UsageError, output: Output) -> int:
         "code": "usage",
         "message": error.format_message(),
         "hint": f"`{where} --help` explains it",
-        "exit_code": int(ExitCode.USAGE),
+        "exit_code": int(code),
     }
     output.error(drawn)
-    return ExitCode.USAGE
+    return code
 
 
 def _tell(error: Exception, invocation: Invocation) -> int:
-    drawn = describe(error)
+    code = invocation.failure_code or exit_code_of(error)
+    drawn = describe(error) | {"exit_code": int(code)}
     if not is_expected(error):
         drawn["message"] = f"{type(error).__name__}: {drawn['message']}"
         drawn["hint"] = "this is a defect of Recipebox: please report it with what --debug prints"
     if invocation.debug:
         traceback.print_exception(error, file=invocation.output.stderr)
     invocation.output.error(drawn)
-    return invocation.failure_code or exit_code_of(error)
+    return code

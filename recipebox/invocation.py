@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from recipebox.output import Output
 
 if TYPE_CHECKING:
+    from requests.adapters import BaseAdapter
+
     from recipebox.cache import Cache
     from recipebox.client import Client
     from recipebox.config import Places
@@ -21,7 +23,9 @@ class Invocation:
     `failure_code` is what a failure of ours ends with, where that differs (`run`: 125).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, adapter: "BaseAdapter | None" = None) -> None:
+        """Begin a run; `adapter` is how requests travel, where not over the network."""
+        self._adapter = adapter
         self.output = Output()
         self.debug = False
         self.failure_code: int | None = None
@@ -70,7 +74,9 @@ class Invocation:
         if self._client is None:
             from recipebox.client import Client
 
-            self._client = Client.from_settings(self.settings, self.places, self.output)
+            self._client = Client.from_settings(
+                self.settings, self.places, self.output, self._adapter
+            )
         return self._client
 
     def close(self) -> None:

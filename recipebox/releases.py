@@ -22,7 +22,7 @@ from artifacts.digest import Digest
 from artifacts.manifest import ImageManifest, parse_manifest
 from artifacts.reference import PackageName, RepositoryName
 from recipebox.cache import Cache
-from recipebox.errors import Missing, NotCached, Tampered, UnknownSigner, Untrusted
+from recipebox.errors import NOT_LAID_OUT, Missing, NotCached, Tampered, UnknownSigner, Untrusted
 from recipebox.output import Output
 from recipebox.transport import Transport
 from recipebox.trust import SERVER, TrustStore, decide
@@ -136,7 +136,6 @@ class Releases:
         """
         path = self._cache.find(descriptor.digest)
         if path is not None:
-            count(descriptor.size)
             return path
         transport = self._online(f"blob {descriptor.digest}")
         with self._cache.writing(descriptor.digest) as file:
@@ -312,7 +311,8 @@ class Releases:
         """
         release = ReleaseStatement.read(Statement.parse(statement))
         if files is not None:
-            compare_files(what, expected=release.files, found=files)
+            hint = "it was changed on this machine: fetch it again"
+            compare_files(what, expected=release.files, found=files, hint=hint)
         if release.manifest != digest:
             raise Tampered(f"{what}: what was signed", expected=release.manifest, found=digest)
         named = f"{release.package} {release.version}"
@@ -461,7 +461,9 @@ def _layers(what: str, title: str, manifest: ImageManifest) -> dict[str, Descrip
     return layers
 
 
-def compare_files(what: str, *, expected: Mapping[str, str], found: Mapping[str, str]) -> None:
+def compare_files(
+    what: str, *, expected: Mapping[str, str], found: Mapping[str, str], hint: str = NOT_LAID_OUT
+) -> None:
     """Compare the sha256 of files that were signed with those that are there.
 
     Raises:
@@ -473,6 +475,7 @@ def compare_files(what: str, *, expected: Mapping[str, str], found: Mapping[str,
                 f"{what}: {path}",
                 expected=f"sha256 {expected[path]}" if path in expected else "no such file",
                 found=f"sha256 {found[path]}" if path in found else "no such file",
+                hint=hint,
             )
 
 

@@ -226,7 +226,6 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
             ClientError: what the server refused.
         """
         if self.has_blob(repository, descriptor.digest):
-            count(descriptor.size)
             return False
         attempt = 0
         while True:
@@ -410,7 +409,7 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
         address = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         response = self.do_request(address, method, json=body, repeatable=repeatable)
         if response.status_code >= requests.codes.bad_request:
-            self._refuse(response, f"{method} {path}")
+            self._refuse(response, None)
         return self._object(response, f"{method} {path}")
 
     def conditional(
@@ -487,8 +486,11 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
             url=self.url,
         )
 
-    def _refuse(self, response: requests.Response, what: str) -> Never:
-        """Raise what an answer's status means, with the server's words (RFC 9457 or OCI's)."""
+    def _refuse(self, response: requests.Response, what: str | None) -> Never:
+        """Raise what an answer's status means, with the server's words (RFC 9457 or OCI's).
+
+        `what` is None where the server's own sentence says what it is about.
+        """
         with response:
             problem = _problem(response)
         status = response.status_code
@@ -507,7 +509,8 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
                 if self.has_token
                 else "set RECIPEBOX_TOKEN, or `recipebox login`"
             )
-        raise kind(f"{what}: {detail}", hint=hint, **values)
+        values["asked"] = f"{response.request.method} {response.request.path_url}"
+        raise kind(f"{what}: {detail}" if what else str(detail), hint=hint, **values)
 
 
 class _Download:
