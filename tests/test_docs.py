@@ -1,4 +1,4 @@
-"""Docs that are made from the code are as the code would make them now, and links lead somewhere."""
+"""What is made from the code is as the code would make it now, and links lead somewhere."""
 
 import re
 import subprocess
