@@ -121,8 +121,9 @@ def test_oras_pull_lays_out_what_fetch_does(
     assert [path.name for path in (tmp_path / "pulled").iterdir()] == [namespace]
 
 
-def test_what_oras_pulled_runs(published: Published, oras: Oras, tmp_path: Path) -> None:
-    """Without env/ a recipe that needs wheels can't; its own files are read from where they are."""
+def test_the_runner_that_oras_pulled_says_how_it_is_used(
+    published: Published, oras: Oras, tmp_path: Path
+) -> None:
     oras.pull(f"{published.repository}:{published.version}", tmp_path / "pulled")
     recipe = tmp_path / "pulled" / f"{published.name}-{published.version}" / "recipe"
     done = subprocess.run(
