@@ -102,7 +102,7 @@ class Inspection:
             InvalidRelease: names what isn't as it must be, and where.
             Untrusted: no good signature by a key that may release.
         """
-        manifest = parse_manifest(data)
+        manifest = self._read_manifest("manifest", self.digest, data)
         if not isinstance(manifest, ImageManifest) or manifest.artifact_type != media.PACKAGE:
             raise self._wrong(
                 "manifest", f"its type is {manifest.artifact_type}, expected {media.PACKAGE}"
@@ -111,13 +111,22 @@ class Inspection:
         with tempfile.TemporaryDirectory(prefix="rb-admit-") as folder:
             files = self._read_layers(manifest, metadata, Path(folder))
         self._check_files(files, manifest.config.digest)
-        parsed = [(referrer, parse_manifest(referrer.data)) for referrer in referrers]
+        parsed = [
+            (each, self._read_manifest(f"referrer {each.digest}", each.digest, each.data))
+            for each in referrers
+        ]
         platforms = self._read_wheel_sets(metadata, parsed)
         statement, signers = self._read_statements(metadata.version, files, parsed, keys)
         return Inspected(metadata, config, platforms, statement, signers)
 
     def _wrong(self, where: str, reason: str) -> InvalidRelease:
         return InvalidRelease(str(self.package), str(self.digest), where, reason)
+
+    def _read_manifest(self, where: str, digest: Digest, data: bytes) -> ImageManifest | ImageIndex:
+        try:
+            return parse_manifest(digest.check(where, data))
+        except ArtifactError as error:
+            raise self._wrong(where, str(error)) from error
 
     def _read_config(self, manifest: ImageManifest) -> tuple[PackageMetadata, bytes]:
         if manifest.config.media_type != media.PACKAGE_CONFIG:
@@ -236,12 +245,27 @@ class Inspection:
             strange = sorted(name for name, _, _ in wheels - locked)
             if strange or not wheels:
                 raise self._wrong(where, f"package.json doesn't lock {strange or 'its wheels'}")
+            self._check_wheels(where, manifest)
             platforms[platform] = WheelSet(referrer.digest, len(referrer.data))
             held |= wheels
         missing = sorted(name for name, _, _ in locked - held)
         if missing:
             raise self._wrong("wheels", f"no wheel set holds {', '.join(missing)}")
         return platforms
+
+    def _check_wheels(self, where: str, manifest: ImageManifest | ImageIndex) -> None:
+        """Read the bytes of every wheel again, without keeping them."""
+        for layer in manifest.blobs:
+            if layer.media_type != media.WHEEL:
+                continue
+            with self.blobs.open_blob(layer.digest) as stream:
+                found = Digest.of_stream(stream, layer.digest.algorithm)
+                size = stream.tell()
+            if (found, size) != (layer.digest, layer.size):
+                raise self._wrong(
+                    f"{where}, {layer.annotations.get(media.TITLE, '')}",
+                    f"expected {layer.digest} of {layer.size} bytes, found {found} of {size} bytes",
+                )
 
     def _read_statements(
         self,

@@ -328,9 +328,7 @@ class Given:
     def copied_to(self, data: Path) -> "Given":
         """Return a registry over a copy of the data; nobody may be working on it."""
         shutil.copytree(self.data, data)
-        clock = SetClock()
-        clock.now = self.clock.now
-        return Given(data, clock=clock, is_first_start=False)
+        return Given(data, is_first_start=False)
 
     def namespace(
         self, name: str = "team", *, public: bool = False, keys: Iterable[TestKey] = (SIGNER,)
