@@ -1,0 +1,507 @@
+"""Packing: the whole way, from a checkout to a tree that was proved to run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipes import pack as packing
+from recipes.errors import (
+    InvalidMetadata,
+    InvalidProject,
+    MissingModules,
+    NotAPackage,
+    ProofFailed,
+    RecipeError,
+    UnsafePath,
+)
+from recipes.layers import build_release
+from recipes.pack import Packed, pack
+from recipes.run import run_package
+from sandbox.errors import CannotStart
+from sandbox.sandbox import Command, Outcome
+from tests.checkouts import (
+    COUNT_RECIPE,
+    PROJECT,
+    a_counting_checkout,
+    a_wheel,
+    with_a_runner,
+    write,
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "checkout"
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        monkeypatch.delenv(name, raising=False)  # pip is not what is measured
+    return folder
+
+
+def digest_of(packed: Packed, into: Path) -> str:
+    into.mkdir(exist_ok=True)
+    return str(build_release(packed.path, into).descriptor.digest)
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(root)): (
+            path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b""
+        )
+        for path in [root, *root.rglob("*")]
+    }  # fmt: skip
+
+
+class TestWhatIsPacked:
+    def test_a_recipe_with_what_it_needs_and_a_proof(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        told: list[str] = []
+
+        packed = pack(recipe, tmp_path / "out", progress=told.append)
+
+        assert packed.path == tmp_path / "out" / "team" / "count-1.0.0"
+        assert sorted(
+            str(path.relative_to(packed.path))
+            for path in packed.path.rglob("*")
+            if path.is_file()
+        ) == [
+            "metadata/deployment_config.yaml", "metadata/package.json", "recipe/data/lines.txt",
+            "recipe/recipe.yaml", "recipe/run_recipe.py", "recipe/steps/count.py",
+        ]  # fmt: skip
+        assert [str(path) for path in packed.reasons] == ["data/lines.txt", "steps/count.py"]
+        metadata = packed.metadata
+        assert (metadata.summary, metadata.authors) == ("Counts lines", ["ops"])
+        assert metadata.entry.runner == "bundled"
+        assert packed.proof.ran
+        assert packed.proof.context == {"count.lines": 3}
+        assert [each["name"] for each in packed.proof.steps] == ["count"]
+        assert told[0].startswith("reading ")
+        assert packed.wheel_lock is None
+
+    def test_it_runs_with_the_checkout_gone(self, root: Path, tmp_path: Path) -> None:
+        pack(a_counting_checkout(root), tmp_path / "out", prove=False)
+        shutil.rmtree(root)
+
+        result = run_package(tmp_path / "out", settings=["count.more=4"], is_quiet=True)
+        assert result.context == {"count.lines": 7}
+
+    def test_the_checkouts_own_runner_runs_it(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        with_a_runner(root)
+        step = {"idx": 1, "name": "count", "type": "python", "module": "steps.count",
+                "function": "Count", "args": {"src": "data/lines.txt"}}  # fmt: skip
+        recipe.write_text(json.dumps({"steps": [step]}))
+
+        packed = pack(recipe, tmp_path / "out")
+
+        assert packed.metadata.entry.module == "orchestrator.runner"
+        assert packed.proof.context == {"count.lines": 3}
+
+    def test_the_checkout_stays_as_it_was(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        before = snapshot(root)
+
+        pack(recipe, tmp_path / "out")
+
+        assert snapshot(root) == before
+
+    def test_folder_umask_locale_and_clock_make_no_difference(
+        self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = pack(a_counting_checkout(root), tmp_path / "out", prove=False)
+        monkeypatch.setenv("LC_ALL", "tr_TR.UTF-8")
+        monkeypatch.setattr("time.time", lambda: 86_400.0)
+        before = os.umask(0o077)
+        try:
+            recipe = a_counting_checkout(tmp_path / "elsewhere")
+            second = pack(recipe, tmp_path / "out2", prove=False)
+        finally:
+            os.umask(before)
+
+        assert digest_of(first, tmp_path / "b") == digest_of(second, tmp_path / "b")
+
+    def test_packing_again_replaces_and_keeps_what_else_is_there(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        recipe = a_counting_checkout(root)
+        first = pack(recipe, tmp_path / "out", prove=False)
+        (first.path / "left-over").write_text("")
+        write(tmp_path / "out", {"team/other-1.0.0/x": "kept"})
+
+        second = pack(recipe, tmp_path / "out", prove=False)
+
+        assert not (second.path / "left-over").exists()
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["team"]
+        assert (tmp_path / "out" / "team" / "other-1.0.0" / "x").exists()
+
+    def test_files_keep_whether_they_can_be_executed(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        (root / "data" / "lines.txt").chmod(0o755)
+
+        packed = pack(recipe, tmp_path / "out", prove=False)
+
+        assert (packed.path / "recipe/data/lines.txt").stat().st_mode & 0o777 == 0o755
+        assert (packed.path / "recipe/recipe.yaml").stat().st_mode & 0o777 == 0o644
+
+    def test_a_recipe_at_the_root_that_is_called_recipe_is_fine(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        a_counting_checkout(root)
+        text = COUNT_RECIPE.replace("data/lines.txt", "recipe.yaml")
+        write(root, {"recipe.yaml": text})
+
+        packed = pack(root / "recipe.yaml", tmp_path / "out")
+        assert packed.metadata.name == "team/recipe"
+
+    @pytest.mark.parametrize("name", ["recipe.yaml", "run_recipe.py"])
+    def test_a_file_in_the_way_is_refused(self, root: Path, tmp_path: Path, name: str) -> None:
+        recipe = a_counting_checkout(root)
+        write(root, {name: ""})
+        text = recipe.read_text().replace("data/lines.txt", name)
+        recipe.write_text(text)
+
+        with pytest.raises(UnsafePath, match="rename this one"):
+            pack(recipe, tmp_path / "out")
+
+    def test_names_that_differ_only_in_case_are_refused(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        write(root, {"steps/Count.py": "", "steps/count.py": "import steps.Count\nCount = 1\n"})
+
+        with pytest.raises(UnsafePath, match="only in case"):
+            pack(recipe, tmp_path / "out")
+
+    def test_the_authors_deployment_config_wins_once_it_is_valid(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        own = "# mine\nschema_version: 1\nkind: job\nnetwork: egress\n"
+        recipe = a_counting_checkout(root, **{"deployment_config.yaml": own})
+
+        packed = pack(recipe, tmp_path / "out")
+        assert (packed.path / "metadata/deployment_config.yaml").read_text() == own
+        assert "network" not in packed.proof.enforced
+
+        write(root, {"deployment_config.yaml": "schema_version: 1\nkind: jobb\n"})
+        with pytest.raises(InvalidMetadata, match=r"deployment_config\.yaml is not valid: kind"):
+            pack(recipe, tmp_path / "out")
+
+
+class TestNaming:
+    def identity(self, root: Path, tmp_path: Path, **more: Any) -> str:
+        return pack(a_counting_checkout(root), tmp_path / "out", prove=False, **more).metadata.title
+
+    def test_arguments_beat_the_project_which_beats_the_recipe(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        assert self.identity(root, tmp_path) == "team/count-1.0.0"
+        with_own = PROJECT + '[recipes.count]\nname = "other/lines"\nversion = "3.0.0"\n'
+        a_counting_checkout(root)
+        write(root, {"recipebox.toml": with_own})
+        recipe = root / "jobs" / "count.yaml"
+        assert pack(recipe, tmp_path / "o", prove=False).metadata.title == "other/lines-3.0.0"
+        packed = pack(recipe, tmp_path / "o", name="x/y", version="4.0.0-rc.1", prove=False)
+        assert packed.metadata.title == "x/y-4.0.0-rc.1"
+
+    def test_without_a_project_the_recipe_has_its_own_version(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        recipe = a_counting_checkout(root)
+        (root / "recipebox.toml").unlink()
+
+        packed = pack(recipe, tmp_path / "out", name="team/x", prove=False)
+        assert packed.metadata.title == "team/x-1.0.0"
+        recipe.write_text(recipe.read_text().replace('"1.0"', '"soon"'))
+        with pytest.raises(InvalidProject, match="no version for team/x"):
+            pack(recipe, tmp_path / "out", name="team/x")
+
+    def test_what_can_not_be_a_name_is_said(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        (root / "recipebox.toml").unlink()
+
+        with pytest.raises(InvalidProject, match="no namespace for 'count'"):
+            pack(recipe, tmp_path / "out")
+        with pytest.raises(InvalidProject, match="not a package name"):
+            pack(recipe, tmp_path / "out", name="Team/x")
+        with pytest.raises(InvalidProject, match="not a version"):
+            pack(recipe, tmp_path / "out", name="team/x", version="1")
+
+    def test_a_files_name_becomes_a_packages(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        renamed = recipe.rename(recipe.with_name("Count_The Lines__2.yaml"))
+
+        assert pack(renamed, tmp_path / "out", prove=False).metadata.name == (
+            "team/count-the-lines-2"
+        )
+
+    def test_the_readme_is_read(self, root: Path, tmp_path: Path) -> None:
+        project = PROJECT + '[recipes.count]\nreadme = "docs/count.md"\nsummary = "a\\n b"\n'
+        recipe = a_counting_checkout(
+            root, **{"recipebox.toml": project, "docs/count.md": "# Counts\n"}
+        )
+
+        packed = pack(recipe, tmp_path / "out", prove=False)
+        assert (packed.metadata.readme, packed.metadata.summary) == ("# Counts\n", "a b")
+        (root / "docs" / "count.md").write_bytes(b"\xff")
+        with pytest.raises(InvalidProject, match="is not UTF-8"):
+            pack(recipe, tmp_path / "out")
+        (root / "docs" / "count.md").unlink()
+        with pytest.raises(InvalidProject, match="no readme is at"):
+            pack(recipe, tmp_path / "out")
+
+
+class TestProof:
+    def test_a_result_that_does_not_run_is_refused_and_nothing_is_laid_out(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        recipe = a_counting_checkout(root)
+        write(root, {"steps/count.py": "def Count(c, a):\n    open('config/hidden.ini')\n",
+                     "config/hidden.ini": ""})  # fmt: skip
+        (root / "steps" / "count.py").write_text(
+            "def Count(c, a):\n    open('config/' + 'hidden.ini')\n"
+        )
+
+        with pytest.raises(ProofFailed) as refused:
+            pack(recipe, tmp_path / "deep" / "out")
+
+        assert refused.value.exit_code == 1
+        assert "hidden.ini" in str(refused.value)
+        assert not (tmp_path / "deep").exists()
+
+    def test_it_can_be_skipped_and_that_is_told(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        write(root, {"steps/count.py": "def Count(c, a):\n    return 3\n"})
+
+        packed = pack(recipe, tmp_path / "out", prove=False)
+        assert not packed.proof.ran
+        assert "--no-run" in packed.proof.reason
+
+    def test_a_recipe_that_hangs_is_ended(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        write(root, {"steps/count.py": "import time\ndef Count(c, a):\n    time.sleep(300)\n"})
+
+        with pytest.raises(ProofFailed, match="it was ended after 1 s"):
+            pack(recipe, tmp_path / "out", timeout=1)
+
+    def test_a_sandbox_that_can_not_do_it_is_a_failure(self, root: Path, tmp_path: Path) -> None:
+        class Broken:
+            def run(self, command: Command) -> Outcome:
+                raise CannotStart(command.argv[0], "no such kernel")
+
+        with pytest.raises(ProofFailed, match="no such kernel"):
+            pack(a_counting_checkout(root), tmp_path / "out", sandbox=Broken())
+
+    def test_it_is_from_elsewhere_with_no_network_and_a_clean_environment(
+        self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SECRET", "x")
+        code = (
+            "import os, pathlib\n"
+            "def Count(c, a):\n"
+            "    c.set('count.lines', [sorted(os.environ), os.getcwd()])\n"
+        )
+        packed = pack(a_counting_checkout(root, **{"steps/count.py": code}), tmp_path / "out")
+
+        assert packed.proof.context is not None
+        names, place = packed.proof.context["count.lines"]
+        assert "SECRET" not in names
+        assert not place.startswith(str(tmp_path))
+        done = {*packed.proof.enforced, *(packed.proof.not_enforced or {})}
+        assert {"network", "RLIMIT_CORE"} <= done
+
+
+class TestRequired:
+    CALLER = """
+steps:
+  - {idx: 1, name: count, type: recipe, package: team/count, version: ^1.0}
+"""
+
+    def test_without_what_it_runs_there_is_no_proof(self, root: Path, tmp_path: Path) -> None:
+        a_counting_checkout(root, **{"jobs/caller.yaml": self.CALLER})
+
+        packed = pack(root / "jobs" / "caller.yaml", tmp_path / "out")
+
+        assert packed.metadata.requires == {"team/count": "^1.0"}
+        assert not packed.proof.ran
+        assert "team/count" in packed.proof.reason
+        assert "--with DIR" in packed.proof.reason
+
+    def test_with_it_the_proof_runs_both(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root, **{"jobs/caller.yaml": self.CALLER})
+        required = tmp_path / "required"
+        pack(recipe, required, prove=False)
+        (required / "recipebox.lock").write_text(
+            '[[package]]\nname = "team/count"\nversion = "1.0.0"\n'
+        )
+
+        packed = pack(root / "jobs" / "caller.yaml", tmp_path / "out", required=required)
+
+        assert packed.proof.context == {"count.lines": 3}
+        with pytest.raises(NotAPackage, match="team/count is required, and is not here"):
+            pack(root / "jobs" / "caller.yaml", tmp_path / "o2", required=tmp_path / "empty")
+
+    def test_packing_beside_what_it_requires_works_too(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root, **{"jobs/caller.yaml": self.CALLER})
+        out = tmp_path / "out"
+        pack(recipe, out, prove=False)
+
+        for _ in range(2):
+            packed = pack(root / "jobs" / "caller.yaml", out, required=out)
+            assert packed.proof.ran
+
+    def test_step_and_project_must_say_the_same(self, root: Path, tmp_path: Path) -> None:
+        project = PROJECT + '[recipes.caller]\nrequires = {"team/count" = "^2", "team/b" = "*"}\n'
+        a_counting_checkout(root, **{"jobs/caller.yaml": self.CALLER, "recipebox.toml": project})
+
+        with pytest.raises(InvalidProject, match=r"wants team/count \^1\.0, but \^2 is required"):
+            pack(root / "jobs" / "caller.yaml", tmp_path / "out")
+        write(root, {"recipebox.toml": project.replace("^2", "^1.0")})
+        packed = pack(root / "jobs" / "caller.yaml", tmp_path / "out", prove=False)
+        assert packed.metadata.requires == {"team/b": "*", "team/count": "^1.0"}
+
+    def test_a_recipe_may_not_run_itself(self, root: Path, tmp_path: Path) -> None:
+        a_counting_checkout(root, **{"jobs/caller.yaml": self.CALLER})
+
+        with pytest.raises(InvalidProject, match="runs its own package"):
+            pack(root / "jobs" / "caller.yaml", tmp_path / "out", name="team/count")
+
+
+class TestWheels:
+    CODE = (
+        "import lib_one\nfrom lib_one import VERSION\n"
+        "def Count(c, a):\n    c.set('count.lines', VERSION)\n"
+    )
+
+    def test_they_are_locked_kept_and_laid_out(
+        self, root: Path, tmp_path: Path, index: Path
+    ) -> None:
+        a_wheel(index, "lib-one", "1.0")
+        project = PROJECT + 'python = "==3.11.*"\n[wheels]\nlib_one = "lib-one"\n'
+        recipe = a_counting_checkout(
+            root, **{"steps/count.py": self.CODE, "recipebox.toml": project}
+        )
+
+        packed = pack(recipe, tmp_path / "out", cache=tmp_path / "cache")
+
+        assert packed.proof.context == {"count.lines": "1.0"}
+        assert packed.wheel_lock == root / "recipebox.wheels.toml"
+        assert [each.filename for each in packed.metadata.wheels] == [
+            "lib_one-1.0-py3-none-any.whl"
+        ]
+        assert (tmp_path / "out/wheels/lib_one-1.0-py3-none-any.whl").is_file()
+        assert (packed.path / "env" / "lib_one.py").is_file()
+
+        # a month later the index has more; the lock decides, and the cache is enough
+        before = snapshot(root)
+        for path in index.iterdir():
+            path.unlink()
+        again = pack(recipe, tmp_path / "out2", cache=tmp_path / "cache")
+        assert digest_of(again, tmp_path / "b") == digest_of(packed, tmp_path / "b")
+        assert snapshot(root) == before
+
+    def test_one_import_more_keeps_the_versions_of_the_others(
+        self, root: Path, tmp_path: Path, index: Path
+    ) -> None:
+        a_wheel(index, "lib-one", "1.0")
+        project = PROJECT + 'python = "==3.11.*"\n'
+        recipe = a_counting_checkout(
+            root, **{"steps/count.py": self.CODE, "recipebox.toml": project}
+        )
+        pack(recipe, tmp_path / "out", prove=False)
+        a_wheel(index, "lib-one", "2.0")
+        a_wheel(index, "two")
+        write(root, {"steps/count.py": "import two\n" + self.CODE})
+
+        packed = pack(recipe, tmp_path / "out", prove=False)
+
+        assert [(each.name, each.version) for each in packed.metadata.wheels] == [
+            ("lib-one", "1.0"), ("two", "1.0"),
+        ]  # fmt: skip
+
+    def test_without_a_project_the_lock_is_beside_the_output(
+        self, root: Path, tmp_path: Path, index: Path
+    ) -> None:
+        a_wheel(index, "lib-one", "1.0")
+        recipe = a_counting_checkout(root, **{"steps/count.py": self.CODE})
+        (root / "recipebox.toml").unlink()
+        before = snapshot(root)
+
+        packed = pack(recipe, tmp_path / "out", name="team/x", platforms=["linux/amd64"])
+
+        assert packed.wheel_lock == tmp_path / "out" / "recipebox.wheels.toml"
+        assert packed.wheel_lock.is_file()
+        assert snapshot(root) == before
+        assert any("the distribution of the same name" in each for each in packed.warnings)
+
+    def test_a_failed_proof_keeps_no_lock(self, root: Path, tmp_path: Path, index: Path) -> None:
+        a_wheel(index, "lib-one", "1.0")
+        code = "import lib_one\ndef Count(c, a):\n    return 3\n"
+        project = PROJECT + 'python = "==3.11.*"\n'
+        recipe = a_counting_checkout(root, **{"steps/count.py": code, "recipebox.toml": project})
+
+        with pytest.raises(ProofFailed):
+            pack(recipe, tmp_path / "out")
+        assert not (root / "recipebox.wheels.toml").exists()
+        assert not (tmp_path / "out").exists()
+
+
+class TestRefusals:
+    def test_missing_modules_leave_nothing(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        write(root, {"steps/count.py": "import steps.gone\n"})
+
+        with pytest.raises(MissingModules):
+            pack(recipe, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+    def test_an_out_that_can_not_be_written_is_said(self, root: Path, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+
+        with pytest.raises(UnsafePath, match="nothing can be written there"):
+            pack(a_counting_checkout(root), tmp_path / "file" / "out")
+
+    def test_a_file_that_goes_away_meanwhile_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(UnsafePath, match="can't be read"):
+            packing._copy(tmp_path / "gone", tmp_path / "there")
+
+    def test_nothing_of_the_checkout_runs_in_this_process(self, root: Path, tmp_path: Path) -> None:
+        code = "import os\nos.environ['RAN_HERE'] = '1'\ndef Count(c, a):\n"
+        code += "    c.set('count.lines', 1)\n"
+        pack(a_counting_checkout(root, **{"steps/count.py": code}), tmp_path / "out")
+
+        assert "RAN_HERE" not in os.environ
+        assert "steps" not in sys.modules
+
+    def test_every_error_is_a_recipe_error(self) -> None:
+        from recipes import errors
+
+        raised = [each for each in vars(errors).values() if isinstance(each, type)]
+        trees = [each for each in raised if issubclass(each, Exception)]
+        assert all(issubclass(each, RecipeError) for each in trees)
+        assert all(each.__name__ in str(errors.__doc__) for each in trees)
+
+
+@pytest.mark.parametrize("minor", ["3.12", "3.13"])
+def test_another_python_runs_what_this_one_packed(root: Path, tmp_path: Path, minor: str) -> None:
+    found = sorted(Path("~/.pyenv/versions").expanduser().glob(f"{minor}.*/bin/python"))
+    if not found:
+        pytest.skip(f"no Python {minor} is here")
+    packed = pack(a_counting_checkout(root), tmp_path / "out", prove=False)
+
+    made = subprocess.run(
+        [found[-1], str(packed.path / "recipe" / "run_recipe.py"), "--json", "-"],
+        capture_output=True, check=True, cwd="/",
+    )  # fmt: skip
+    assert json.loads(made.stdout)["context"] == {"count.lines": 3}

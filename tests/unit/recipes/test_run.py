@@ -1,0 +1,514 @@
+"""Running a package: its own run_recipe.py, as it is in every package, in real children."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipes.errors import NotAPackage
+from recipes.package import PackageMetadata
+from recipes.run import FAILED, RunResult, clean_environment, run_package
+from sandbox.process import ProcessSandbox
+from sandbox.sandbox import Limits
+from tests.checkouts import with_a_runner, write
+
+RUN_RECIPE = Path(__file__).parents[3] / "recipes" / "templates" / "run_recipe.py"
+MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def a_step(name: str = "one", **more: Any) -> dict[str, Any]:
+    drawn = {"idx": 1, "name": name, "type": "python", "module": "steps", "function": "run"}
+    return {**drawn, **more}
+
+
+def a_package(
+    out: Path,
+    code: str = "def run(context, args):\n    context.set('x', args)\n    return 0\n",
+    steps: list[dict[str, Any]] | None = None,
+    files: dict[str, str] | None = None,
+    **more: Any,
+) -> Path:
+    more = {"name": "team/etl", "version": "1.0.0", "entry": {"runner": "bundled"}, **more}
+    metadata = PackageMetadata.model_validate(
+        {"schema_version": 1, "steps": steps or [a_step()], **more}
+    )
+    tree = out / metadata.title
+    write(tree, {"recipe/steps.py": code, **{f"recipe/{k}": v for k, v in (files or {}).items()}})
+    (tree / "metadata").mkdir()
+    (tree / "metadata" / "package.json").write_bytes(metadata.to_bytes())
+    shutil.copyfile(RUN_RECIPE, tree / "recipe" / "run_recipe.py")
+    return tree
+
+
+def run(tree: Path, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    more.setdefault("env", {"PATH": os.defpath})
+    return subprocess.run(
+        [sys.executable, str(tree / "recipe" / "run_recipe.py"), *words],
+        capture_output=True, text=True, check=False, cwd="/", **more,
+    )  # fmt: skip
+
+
+def result_of(tree: Path, *words: str, code: int = 0) -> dict[str, Any]:
+    made = run(tree, "--json", "-", *words)
+    assert made.returncode == code, made.stderr
+    return dict(json.loads(made.stdout))
+
+
+class TestBundled:
+    def test_steps_run_in_order_and_hand_the_context_on(self, tmp_path: Path) -> None:
+        code = """
+def first(context, args):
+    context.set("a", args["n"])
+    return 0
+class Second:
+    def run(self, context, args):
+        assert context.who_set("a") == "one" and "a" in context
+        assert context.history() == [{"key": "a", "who": "one"}]
+        context.set("b", (context.get("a"), context.get("none", 5), context.keys()))
+class Third:
+    class Inner:
+        def execute(self, context, args):
+            print("printed")
+            return None
+"""
+        tree = a_package(
+            tmp_path,
+            code,
+            [
+                a_step("one", function="first", args={"n": 3}, success={"ctx_has_keys": ["a"]}),
+                a_step("two", idx=2, function="Second"),
+                a_step("three", idx=3, function="Third.Inner"),
+            ],
+        )
+
+        result = result_of(tree)
+
+        assert result["context"] == {"a": 3, "b": [3, 5, ["a"]]}
+        assert [(each["idx"], each["name"], each["exit_code"]) for each in result["steps"]] == [
+            (1, "one", 0), (2, "two", 0), (3, "three", 0)
+        ]  # fmt: skip
+        assert all(each["seconds"] >= 0 for each in result["steps"])
+
+    @pytest.mark.parametrize(
+        ("body", "code", "said"),
+        [
+            ("return 7", 7, "ended with 7"),
+            ("raise ValueError('broken')", 1, "ValueError: broken"),
+            ("import sys; sys.exit(4)", 4, "ended with 4"),
+            ("raise SystemExit('no')", 1, "no"),
+            ("exit(5)", 5, "ended with 5"),
+            ("return 'text'", 1, "ValueError"),
+            ("import os; os.kill(os.getpid(), 9)", 137, ""),
+        ],
+    )
+    def test_the_exit_code_is_the_steps(
+        self, tmp_path: Path, body: str, code: int, said: str
+    ) -> None:
+        tree = a_package(
+            tmp_path, f"def run(context, args):\n    {body}\n", [a_step(), a_step("two", idx=2)]
+        )
+
+        made = run(tree)
+
+        assert made.returncode == code
+        assert said in made.stderr
+        assert "step two" not in made.stderr
+
+    def test_a_promise_that_is_not_kept_is_a_failure(self, tmp_path: Path) -> None:
+        tree = a_package(tmp_path, steps=[a_step(success={"ctx_has_keys": ["gone"]})])
+
+        result = result_of(tree, code=1)
+        assert result["steps"][0]["exit_code"] == 1
+
+    def test_shell_steps_run_in_the_workspace(self, tmp_path: Path) -> None:
+        tree = a_package(
+            tmp_path,
+            steps=[
+                {"idx": 1, "name": "a", "type": "shell", "command": "cp in.txt out.txt; exit 0"},
+                {"idx": 2, "name": "b", "type": "shell", "command": ["test", "-s", "out.txt"]},
+                {"idx": 3, "name": "c", "type": "shell", "command": "kill -TERM $$"},
+            ],
+            files={"in.txt": "x"},
+        )
+
+        assert run(tree).returncode == 143
+        assert not (tree / "recipe" / "out.txt").exists()
+
+    def test_only_some_steps(self, tmp_path: Path) -> None:
+        tree = a_package(tmp_path, steps=[a_step("a"), a_step("b", idx=2), a_step("c", idx=3)])
+
+        assert [each["name"] for each in result_of(tree, "--only", "a, 3")["steps"]] == ["a", "c"]
+        for wrong in ("d", ""):
+            made = run(tree, "--only", wrong)
+            assert made.returncode == FAILED
+            assert "there are a, b, c" in made.stderr
+
+    def test_settings_change_arguments(self, tmp_path: Path) -> None:
+        steps = [a_step("a", args={"n": 1, "t": ""}), a_step("b", idx=2, args={"n": 1})]
+        code = "def run(c, args):\n    c.set(c.who, args)\n"
+        tree = a_package(tmp_path, code, steps)
+
+        result = result_of(tree, "--set", "n=[2]", "--set", "t=text", "--set", "b.new=true")
+
+        assert result["context"] == {"a": {"n": [2], "t": "text"}, "b": {"n": [2], "new": True}}
+        for wrong, said in (("z=1", "there are n, t"), ("n", "expected ARG=VALUE")):
+            made = run(tree, "--set", wrong)
+            assert (made.returncode, said in made.stderr) == (FAILED, True)
+
+    def test_context_goes_in_and_out_as_json(self, tmp_path: Path) -> None:
+        code = "def run(c, args):\n    c.set('y', c.get('x') + 1)\n    c.set('z', object())\n"
+        tree = a_package(tmp_path, code)
+        (tmp_path / "in.json").write_text('{"x": 1}')
+        target = tmp_path / "result.json"
+
+        made = run(tree, "--context", str(tmp_path / "in.json"), "--json", str(target))
+
+        assert json.loads(target.read_text())["context"] == {"x": 1, "y": 2}
+        assert "the context's z is no JSON" in made.stderr
+        (tmp_path / "in.json").write_text("[]")
+        made = run(tree, "--context", str(tmp_path / "in.json"))
+        assert (made.returncode, "holds no JSON object" in made.stderr) == (FAILED, True)
+        made = run(tree, "--context", str(tmp_path / "gone.json"))
+        assert (made.returncode, "can't be read" in made.stderr) == (FAILED, True)
+
+    def test_it_sees_the_standard_library_the_wheels_and_its_own_files(
+        self, tmp_path: Path
+    ) -> None:
+        code = """
+import json, os, sys
+def run(c, args):
+    import lib_of_wheel, inner
+    try:
+        import pydantic
+    except ImportError:
+        pydantic = None
+    c.set("found", [json.__name__, lib_of_wheel.x, inner.x, pydantic, os.path.isfile("data.txt")])
+    c.set("path", [os.path.basename(p) for p in sys.path])
+    c.set("env", sorted(k for k in os.environ if k.startswith("PYTHON")))
+"""
+        wheel = {"name": "w", "version": "1", "filename": "w-1-py3-none-any.whl",
+                 "sha256": "0" * 64, "size": 1, "tags": ["py3-none-any"]}  # fmt: skip
+        tree = a_package(
+            tmp_path, code, wheels=[wheel],
+            files={"src/inner.py": "x = 2", "data.txt": "", "queue.py": "x = 1"},
+        )  # fmt: skip
+        mark = {"python": MINOR, "platform": platform()}
+        write(tree, {"env/.recipebox.json": json.dumps(mark), "env/lib_of_wheel.py": "x = 1"})
+        env = {"PATH": os.defpath, "PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": "x"}
+
+        made = run(tree, "--json", "-", env=env)
+
+        context = json.loads(made.stdout)["context"]
+        assert context["found"] == ["json", 1, 2, None, True]
+        assert context["path"][0] == "work"
+        assert context["path"][-2:] == ["src", "env"]
+        assert context["env"] == []
+
+    def test_wheels_that_are_not_there_or_for_another_python_are_said(self, tmp_path: Path) -> None:
+        wheel = {"name": "w", "version": "1", "filename": "w-1-py3-none-any.whl",
+                 "sha256": "0" * 64, "size": 1, "tags": ["py3-none-any"]}  # fmt: skip
+        tree = a_package(tmp_path, wheels=[wheel])
+
+        made = run(tree)
+        assert made.returncode == FAILED
+        assert "needs 1 wheels; `recipebox fetch team/etl@1.0.0`" in made.stderr
+        write(tree, {"env/.recipebox.json": '{"python": "3.2", "platform": "linux/vax"}'})
+        made = run(tree)
+        assert made.returncode == FAILED
+        assert "is for linux/vax and Python 3.2; this is" in made.stderr
+
+    def test_large_files_are_linked_into_the_workspace(self, tmp_path: Path) -> None:
+        code = "import os\ndef run(c, a): c.set('l', [os.path.islink(n) for n in ('big', 'small')])"
+        tree = a_package(tmp_path, code, files={"small": "x"})
+        with (tree / "recipe" / "big").open("wb") as file:
+            file.truncate(65 << 20)
+
+        assert result_of(tree)["context"] == {"l": [True, False]}
+
+    def test_a_read_only_tree_is_enough(self, tmp_path: Path) -> None:
+        code = "def run(c, a):\n    open('here.txt', 'w').write('x')\n    open('steps.py', 'a')\n"
+        tree = a_package(tmp_path, code)
+        for path in [*tree.rglob("*"), tree]:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+
+        assert run(tree).returncode == 0
+        assert not list(tree.rglob("*.pyc"))
+
+    def test_without_a_temporary_folder_it_is_said(self, tmp_path: Path) -> None:
+        tree = a_package(tmp_path)
+        text = (
+            "import runpy, sys, tempfile\n"
+            "def refuse(**k): raise PermissionError('read only')\n"
+            "tempfile.mkdtemp = refuse\n"
+            "sys.argv = ['run_recipe.py']\n"
+            f"runpy.run_path({str(tree / 'recipe' / 'run_recipe.py')!r}, run_name='__main__')\n"
+        )
+        made = subprocess.run(
+            [sys.executable, "-I", "-c", text], capture_output=True, text=True, check=False
+        )
+
+        assert made.returncode == FAILED
+        assert "set TMPDIR" in made.stderr
+
+
+def platform() -> str:
+    machine = os.uname().machine
+    return {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}.get(machine, machine)
+
+
+class TestOwnRunner:
+    def a_tree(self, tmp_path: Path, code: str | None = None) -> Path:
+        runner = tmp_path / "runner"
+        with_a_runner(runner)
+        files = {str(p.relative_to(runner)): p.read_text() for p in runner.rglob("*.py")}
+        step = {"name": "one", "idx": 1, "module": "steps", "function": "One", "args": {"n": 1}}
+        files["recipe.yaml"] = json.dumps({"steps": [step, {**step, "name": "two", "idx": 2}]})
+        code = code or "class One:\n  def run(self, c, a):\n    c.set('n', a['n'])\n    return 0\n"
+        return a_package(
+            tmp_path,
+            code,
+            [a_step("one", function="One", args={"n": 1}),
+             a_step("two", idx=2, function="One", args={"n": 1})],
+            files,
+            entry={"runner": "checkout", "module": "orchestrator.runner"},
+        )  # fmt: skip
+
+    def test_it_runs_and_its_report_is_the_result(self, tmp_path: Path) -> None:
+        tree = self.a_tree(tmp_path)
+
+        assert run(tree).stdout == "the checkout's runner ran\n"
+        made = run(tree, "--json", str(tmp_path / "r.json"), "--only", "two")
+        assert made.stdout == "the checkout's runner ran\n"
+        assert json.loads((tmp_path / "r.json").read_text()) == {
+            "exit_code": 0, "steps": [{"idx": 2, "name": "two", "exit_code": 0}],
+            "context": {"n": 1},
+        }  # fmt: skip
+
+    def test_its_exit_code_is_passed_on(self, tmp_path: Path) -> None:
+        tree = self.a_tree(tmp_path, "class One:\n    def run(self, c, a): return 9\n")
+
+        result = result_of(tree, code=9)
+        assert result["exit_code"] == 9
+
+    def test_with_a_context_the_bundled_one_runs(self, tmp_path: Path) -> None:
+        tree = self.a_tree(tmp_path)
+        (tmp_path / "in.json").write_text('{"x": 1}')
+
+        result = result_of(tree, "--context", str(tmp_path / "in.json"))
+        assert result["context"] == {"x": 1, "n": 1}
+
+    def test_settings_need_yaml_in_the_package(self, tmp_path: Path) -> None:
+        tree = self.a_tree(tmp_path)
+
+        made = run(tree, "--set", "n=5")
+        assert (made.returncode, "needs PyYAML" in made.stderr) == (FAILED, True)
+        yaml = "import json\nsafe_load = json.load\ndef safe_dump(d, f, **k): json.dump(d, f)\n"
+        (tree / "recipe" / "yaml.py").write_text(yaml)
+        assert result_of(tree, "--set", "two.n=5")["context"] == {"n": 5}
+
+    def test_one_that_reports_nothing_is_said(self, tmp_path: Path) -> None:
+        tree = self.a_tree(tmp_path)
+        (tree / "recipe" / "orchestrator" / "runner.py").write_text("print('{no json')\n")
+
+        made = run(tree, "--json", "-")
+
+        assert json.loads(made.stdout) == {"exit_code": 0, "steps": [], "context": {}}
+        assert "reports no steps" in made.stderr
+        made = run(tree, "--only", "one")
+        assert (made.returncode, "has no --only" in made.stderr) == (FAILED, True)
+
+    def test_what_it_prints_is_passed_on_but_for_the_report(self, tmp_path: Path) -> None:
+        tree = self.a_tree(tmp_path)
+        runner = tree / "recipe" / "orchestrator" / "runner.py"
+        runner.write_text("'--json-output'\nprint('{a}')\nprint('b')\nprint('{c')\n")
+
+        made = run(tree, "--json", str(tmp_path / "r.json"))
+        assert made.stdout == "{a}\nb\n{c\n"
+
+
+class TestRequired:
+    def test_a_step_runs_another_package_with_its_own_code(self, tmp_path: Path) -> None:
+        a_package(
+            tmp_path,
+            "def run(c, args):\n    c.set('clean', [c.get('raw'), args])\n",
+            [a_step("tidy", args={"n": 0})],
+            name="team/clean",
+        )
+        tree = self.a_caller(tmp_path, args={"n": 4})
+
+        result = result_of(tree)
+
+        assert result["context"] == {"raw": 1, "clean": [1, {"n": 4}]}
+        assert [each["exit_code"] for each in result["steps"]] == [0, 0]
+
+    def a_caller(self, out: Path, **more: Any) -> Path:
+        step = {"idx": 2, "name": "clean", "type": "recipe", "package": "team/clean",
+                "version": "^1", **more}  # fmt: skip
+        code = "def run(c, args):\n    c.set('raw', 1)\n"
+        return a_package(out, code, [a_step(), step], requires={"team/clean": "^1"})
+
+    def test_its_failure_is_the_steps(self, tmp_path: Path) -> None:
+        a_package(tmp_path, "def run(c, args):\n    return 6\n", name="team/clean")
+
+        assert result_of(self.a_caller(tmp_path), code=6)["steps"][1]["exit_code"] == 6
+
+    def test_one_that_is_not_there_is_said(self, tmp_path: Path) -> None:
+        made = run(self.a_caller(tmp_path))
+
+        assert made.returncode == FAILED
+        assert "team/clean is required, and it is not in" in made.stderr
+
+    def test_of_several_the_lock_says_which(self, tmp_path: Path) -> None:
+        for version in ("1.0.0", "1.1.0"):
+            code = f"def run(c, args):\n    c.set('v', {version!r})\n"
+            a_package(tmp_path, code, name="team/clean", version=version)
+        a_package(tmp_path, name="team/clean-more")
+        tree = self.a_caller(tmp_path)
+
+        assert "several versions of it are in" in run(tree).stderr
+        lock = '[[package]]\nname = "team/clean"\nversion = "1.0.0"\n'
+        (tmp_path / "recipebox.lock").write_text(lock)
+        assert result_of(tree)["context"]["v"] == "1.0.0"
+
+
+class TestInterrupt:
+    CODE = """
+import os, pathlib, subprocess, time
+def run(c, args):
+    child = subprocess.Popen(["sleep", "300"])
+    pathlib.Path(os.environ["PIDS"]).write_text(f"{os.getpid()} {child.pid}")
+    time.sleep(300)
+"""
+
+    def wait_for(self, path: Path) -> list[int]:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if path.exists() and len(path.read_text().split()) == 2:
+                return [int(each) for each in path.read_text().split()]
+            time.sleep(0.02)
+        raise AssertionError("the recipe did not start")
+
+    def are_gone(self, pids: list[int]) -> bool:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if not any(_is_running(pid) for pid in pids):
+                return True
+            time.sleep(0.02)
+        return False
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    def test_ends_the_children_and_says_so(self, tmp_path: Path, number: int) -> None:
+        tree = a_package(tmp_path, self.CODE)
+        pids = tmp_path / "pids"
+        child = subprocess.Popen(
+            [sys.executable, str(tree / "recipe" / "run_recipe.py")],
+            env={"PATH": os.defpath, "PIDS": str(pids), "TMPDIR": str(tmp_path)},
+            stderr=subprocess.DEVNULL,
+        )
+        running = self.wait_for(pids)
+        child.send_signal(number)
+
+        assert child.wait(30) == 128 + number
+        assert self.are_gone(running)
+        assert not list(tmp_path.glob("recipebox-*"))
+
+    def test_one_that_does_not_listen_is_killed(self, tmp_path: Path) -> None:
+        code = "import signal\nsignal.signal(15, signal.SIG_IGN)\n" + self.CODE
+        tree = a_package(tmp_path, code)
+        pids = tmp_path / "pids"
+        child = subprocess.Popen(
+            [sys.executable, str(tree / "recipe" / "run_recipe.py")],
+            env={"PATH": os.defpath, "PIDS": str(pids)}, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        running = self.wait_for(pids)
+        child.terminate()
+
+        assert child.wait(30) == 143
+        assert self.are_gone(running)
+
+    def test_run_package_passes_it_on(self, tmp_path: Path) -> None:
+        tree = a_package(tmp_path, self.CODE)
+        pids = tmp_path / "pids"
+
+        def interrupt() -> None:
+            self.wait_for(pids)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        result = run_package(tree, environment={"PIDS": str(pids)}, is_quiet=True)
+        thread.join()
+
+        assert result == RunResult(130)
+        assert self.are_gone(self.wait_for(pids))
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class TestRunPackage:
+    def test_it_gives_what_came_of_it(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        code = "def run(c, args):\n    print('printed')\n    c.set('a', args)\n    return 3\n"
+        a_package(tmp_path, code, [a_step(args={"n": 1}), a_step("two", idx=2)])
+
+        result = run_package(tmp_path, only=["one"], settings=["n=2"])
+
+        assert result.exit_code == 3
+        assert [each["name"] for each in result.steps] == ["one"]
+        assert result.context == {"a": {"n": 2}}
+        assert result.outcome is None
+        assert capfd.readouterr().out == "printed\n"
+
+    def test_in_a_sandbox_its_output_is_in_the_outcome(self, tmp_path: Path) -> None:
+        a_package(tmp_path, "def run(c, args):\n    print('printed')\n    c.set('a', 1)\n")
+
+        result = run_package(
+            tmp_path, sandbox=ProcessSandbox(), limits=Limits(seconds=60), network=False
+        )
+
+        assert result.outcome is not None
+        assert result.outcome.stdout == b"printed\n"
+        assert result.context == {"a": 1}
+
+    def test_from_another_thread_too(self, tmp_path: Path) -> None:
+        a_package(tmp_path)
+        found: list[int] = []
+        thread = threading.Thread(
+            target=lambda: found.append(run_package(tmp_path, is_quiet=True).exit_code)
+        )
+        thread.start()
+        thread.join()
+
+        assert found == [0]
+
+    def test_a_child_that_is_killed_is_known_by_its_code_alone(self, tmp_path: Path) -> None:
+        tree = a_package(tmp_path)
+        (tree / "recipe" / "run_recipe.py").write_text("import os; os.kill(os.getpid(), 9)\n")
+
+        assert run_package(tmp_path) == RunResult(137)
+
+    def test_where_there_is_no_package_it_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(NotAPackage):
+            run_package(tmp_path)
+
+    def test_the_environment_is_clean(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RECIPEBOX_TOKEN", "secret")
+        monkeypatch.setenv("TMPDIR", "/elsewhere")
+
+        found = clean_environment({"A": "1"})
+
+        assert set(found) == {"PATH", "TMPDIR", "LANG", "A"}
