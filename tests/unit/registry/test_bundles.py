@@ -20,6 +20,7 @@ from registry.errors import (
     NotAuthenticated,
     WrongKind,
 )
+from registry.schema import ReleaseRow
 from tests.builders import (
     ADMIN,
     NOBODY,
@@ -31,6 +32,7 @@ from tests.builders import (
     Given,
     Package,
     a_lock,
+    a_manifest,
     a_package,
     a_principal,
 )
@@ -69,6 +71,13 @@ def test_a_bundle_holds_the_lock_and_all_that_it_pins(released: Given, package: 
     assert made.packages == {"team/etl": "1.0.0"}
     assert made.created_by == "promoter"
     assert released.registry.bundles.get(READER, APP, made.digest) == made
+
+
+def test_other_referrers_of_a_release_are_no_part_of_it(released: Given, package: Package) -> None:
+    before = released.bundle(APP, package, signed_by=None)
+    report = a_manifest(b"a report", subject=package.descriptor)
+    released.manifest(package.repository, report, media.EMPTY_JSON, b"a report", by=PUBLISHER)
+    assert released.bundle(APP, package, signed_by=None) == before
 
 
 def test_its_lock_is_a_layer(released: Given, package: Package) -> None:
@@ -132,6 +141,11 @@ class TestWhatALockMayNotSay:
     def test_a_yanked_release(self, released: Given, package: Package) -> None:
         released.registry.publishing.yank(PUBLISHER, package.name, "1.0.0", "it loses rows")
         assert refused(released, a_lock(package)) == "team/etl 1.0.0 was yanked: it loses rows"
+
+    def test_an_unsigned_release(self, released: Given, package: Package) -> None:
+        with released.registry.database.write():  # as an earlier policy might have let in
+            ReleaseRow.update(signers="[]").execute()
+        assert refused(released, a_lock(package, signers=[])) == "team/etl 1.0.0 is unsigned"
 
     def test_other_signers(self, released: Given, package: Package) -> None:
         assert "not " + "B" * 40 in refused(released, a_lock(package, signers=["B" * 40]))

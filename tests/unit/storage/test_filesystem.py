@@ -4,6 +4,9 @@ import io
 import os
 import resource
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -107,11 +110,35 @@ def test_an_upload_cancelled_while_it_is_committed_is_unknown(tmp_path: Path) ->
         store.open(paths.location(HELLO))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="modes don't bind root")
-def test_for_who_is_not_root_a_committed_upload_is_closed_by_its_mode(
-    store: FilesystemStore,
-) -> None:
-    upload_id = started(store)
-    store.commit(upload_id, HELLO)
-    with pytest.raises(UploadClosed):
-        store.append(upload_id, 5, io.BytesIO(b"!"), 1)
+@contextmanager
+def as_nobody() -> Iterator[Path]:
+    """Give a folder to work in as somebody who isn't root, whom modes bind."""
+    with tempfile.TemporaryDirectory(prefix="rbt-", dir="/tmp") as folder:
+        if os.geteuid() != 0:
+            yield Path(folder)
+            return
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
+
+
+def test_for_who_is_not_root_a_committed_upload_is_closed_by_its_mode() -> None:
+    with as_nobody() as folder:
+        store = FilesystemStore(folder)
+        upload_id = started(store)
+        store.commit(upload_id, HELLO)
+        with pytest.raises(UploadClosed):
+            store.append(upload_id, 5, io.BytesIO(b"!"), 1)
+
+
+def test_a_folder_that_may_not_be_written_is_said() -> None:
+    with as_nobody() as folder:
+        folder.chmod(0o500)
+        try:
+            with pytest.raises(StoreUnavailable, match="EACCES"):
+                FilesystemStore(folder).start_upload()
+        finally:
+            folder.chmod(0o700)
