@@ -499,7 +499,7 @@ class TestData:
             "from pathlib import Path\nx = str(Path(__file__).with_name('rules')) + '/a.json'",
             "from importlib.resources import files\nx = files(__package__) / 'rules/a.json'",
             "x = 'steps/rules/a.json'",
-            "from os.path import *\nfor n in ['a']:\n  join(dirname(__file__), 'rules', n + '.json')",
+            "from os.path import *\nfor n in ['a']: join(dirname(__file__), 'rules', n + '.json')",
         ],
     )
     def test_files_that_code_names_are_in(self, tmp_path: Path, text: str) -> None:
