@@ -54,13 +54,13 @@ def make_machine(
     place: Place,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> Callable[..., Machine]:
     def make(name: str, token: str | None = None, **variables: str) -> Machine:
         given = {"RECIPEBOX_URL": URL, "RECIPEBOX_RETRIES": "0", **variables}
         if token:
             given["RECIPEBOX_TOKEN"] = token
-        return Machine(tmp_path / name, place.adapter, monkeypatch, capsys, given)
+        return Machine(tmp_path / name, place.adapter, monkeypatch, capfd, given)
 
     return make
 

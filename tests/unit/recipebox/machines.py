@@ -55,7 +55,7 @@ class Machine:
     home: Path
     adapter: WsgiAdapter
     monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str]
     variables: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -88,9 +88,9 @@ class Machine:
             patch.setenv("XDG_CONFIG_HOME", str(self.home / "config"))
             patch.setenv("XDG_CACHE_HOME", str(self.home / "cache"))
             patch.setattr("sys.stdin", io.StringIO(stdin))
-            self.capsys.readouterr()
+            self.capfd.readouterr()
             ended = group.run([str(word) for word in words], Invocation(self.adapter))
-            said = Said(ended, *self.capsys.readouterr())
+            said = Said(ended, *self.capfd.readouterr())
         assert code is None or said.code == code, said
         return said
 
