@@ -67,6 +67,13 @@ RECIPE: Final = "recipe.yaml"
 _SHOWN = 2000  # characters of a failed run's output
 
 
+LOCAL: Final = "local"
+"""The namespace of what nobody gave one: good for trying, and for no registry but one's own."""
+
+FIRST_VERSION: Final = "0.1.0"
+"""The version of what nobody gave one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """That the packed result was run once, from a clean folder.
@@ -130,7 +137,7 @@ def pack(
     say(f"reading {recipe}")
     read = read_recipe(recipe)
     project = find_project(recipe)
-    identity = _identify(read, project, name, version)
+    identity, guesses = _identify(read, project, name, version)
     closure = find_closure(read, project)
     say(f"found {len(closure.files)} files that it needs")
     with _aside(out) as scratch:
@@ -162,7 +169,7 @@ def pack(
         out,
         metadata,
         closure.files,
-        (*closure.warnings, *notes),
+        (*guesses, *closure.warnings, *notes),
         proof,
         lock_path if lock else None,
     )
@@ -193,32 +200,33 @@ def _aside(out: Path) -> Iterator[Path]:
 
 def _identify(
     recipe: Recipe, project: Project, name: str | None, version: str | None
-) -> tuple[str, str]:
+) -> tuple[tuple[str, str], list[str]]:
+    """Return the package's name and version, and what had to be guessed, for people."""
     settings = project.of(recipe.name)
     where = project.path or recipe.path.parent / PROJECT_FILE
+    guesses = []
     said = name or settings.name or _as_name(recipe.name)
     if "/" not in said:
+        namespace = project.namespace or LOCAL
         if project.namespace is None:
-            raise InvalidProject(
-                where,
-                f"no namespace for {said!r}: name one there, or give the whole name"
-                f" (--name NAMESPACE/{said})",
-                key="package.namespace",
+            guesses.append(
+                f"no namespace is named: this is {LOCAL}/{said}; give --name NAMESPACE/{said},"
+                " or name one in recipebox.toml"
             )
-        said = f"{project.namespace}/{said}"
+        said = f"{namespace}/{said}"
     try:
         package = PackageName.parse(said)
     except InvalidName as error:
         raise InvalidProject(where, str(error), key=f"recipes.{recipe.name}.name") from error
     numbered = version or settings.version or project.version or _own_version(recipe)
     if numbered is None:
-        raise InvalidProject(
-            where,
-            f"no version for {package}: name one there, or give one (--version 1.0.0)",
-            key=f"recipes.{recipe.name}.version",
+        numbered = FIRST_VERSION
+        guesses.append(
+            f"no version is named: this is {FIRST_VERSION}; give --version, or name one in"
+            " recipebox.toml"
         )
     try:
-        return str(package), str(Version.parse(numbered))
+        return (str(package), str(Version.parse(numbered))), guesses
     except InvalidVersion as error:
         raise InvalidProject(where, str(error), key=f"recipes.{recipe.name}.version") from error
 

@@ -224,18 +224,9 @@ SETTINGS: tuple[Setting, ...] = (
         "server_key",
         Kind.PATH,
         Side.SERVER,
-        "A file with the server's own armoured GPG secret key.",
+        "A file with the server's own armoured GPG secret key, without a passphrase.",
         "By default one is made in the data folder at first start; several servers of one registry "
         "must share one.",
-    ),
-    Setting(
-        "server_key_passphrase",
-        Kind.TEXT,
-        Side.SERVER,
-        "The passphrase of the server's key.",
-        "Only for a key that has one.",
-        secret=True,
-        file_allowed=False,
     ),
     Setting(
         "log_format",

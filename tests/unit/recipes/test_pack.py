@@ -224,15 +224,22 @@ class TestNaming:
         packed = pack(recipe, tmp_path / "out", name="team/x", prove=False)
         assert packed.metadata.title == "team/x-1.0.0"
         recipe.write_text(recipe.read_text().replace('"1.0"', '"soon"'))
-        with pytest.raises(InvalidProject, match="no version for team/x"):
-            pack(recipe, tmp_path / "out", name="team/x")
+        guessed = pack(recipe, tmp_path / "guessed", name="team/x", prove=False)
+        assert guessed.metadata.title == "team/x-0.1.0"
+        assert "no version is named" in guessed.warnings[0]
+
+    def test_without_a_namespace_it_is_a_local_one(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root)
+        (root / "recipebox.toml").unlink()
+
+        packed = pack(recipe, tmp_path / "out", prove=False)
+        assert packed.metadata.name == "local/count"
+        assert "--name NAMESPACE/count" in packed.warnings[0]
 
     def test_what_can_not_be_a_name_is_said(self, root: Path, tmp_path: Path) -> None:
         recipe = a_counting_checkout(root)
         (root / "recipebox.toml").unlink()
 
-        with pytest.raises(InvalidProject, match="no namespace for 'count'"):
-            pack(recipe, tmp_path / "out")
         with pytest.raises(InvalidProject, match="not a package name"):
             pack(recipe, tmp_path / "out", name="Team/x")
         with pytest.raises(InvalidProject, match="not a version"):
