@@ -51,11 +51,7 @@ class Bytes(Protocol):
     """Where the blobs of one repository are read."""
 
     def open_blob(self, digest: Digest) -> BinaryIO:
-        """Open a blob; the caller closes it.
-
-        Raises:
-            BlobUnknown: the repository doesn't hold it.
-        """
+        """Open a blob that one of the manifests needs; the caller closes it."""
         ...
 
 

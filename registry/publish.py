@@ -26,7 +26,6 @@ from registry.clock import Clock, moment, seconds
 from registry.countersign import Countersigning
 from registry.database import Database
 from registry.errors import (
-    BlobUnknown,
     InvalidRelease,
     InvalidValue,
     ManifestUnknown,
@@ -88,16 +87,16 @@ class _Staged:
 
 @dataclass(frozen=True, slots=True)
 class _Locations:
-    """Blobs of one repository, each by its location, which was read once."""
+    """Blobs of one repository, each by its location, which was read once.
 
-    name: str
+    Every blob that its manifests need is there: they were put after it, and hold it.
+    """
+
     store: BlobStore
     locations: Mapping[str, str]
 
     def open_blob(self, digest: Digest) -> BinaryIO:
         """Open a blob (see `registry.admission.Bytes`)."""
-        if str(digest) not in self.locations:
-            raise BlobUnknown(f"{self.name}@{digest}")
         return self.store.open(self.locations[str(digest)])
 
 
@@ -228,7 +227,7 @@ class Publishing:
                 Referrer(Digest.parse(each.digest), self._contents.read(each.blob.location))
                 for each in referrers
             ),
-            blobs=_Locations(repository.name, self._store, locations),
+            blobs=_Locations(self._store, locations),
             keys=trusted_keys(repository.namespace),
         )
 

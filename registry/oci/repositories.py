@@ -21,7 +21,7 @@ from registry.access import Access, Principal, Verb, is_readable, sees_staged
 from registry.audit import Audit
 from registry.clock import Clock, seconds
 from registry.database import Database
-from registry.errors import RepositoryUnknown, WrongKind
+from registry.errors import WrongKind
 from registry.namespaces import Namespaces
 from registry.oci.tags import Page, page_of
 from registry.schema import ManifestRow, NamespaceRow, RepositoryRow
@@ -101,19 +101,6 @@ class Repositories:
     def find(self, name: RepositoryName) -> RepositoryRow | None:
         """Return a repository's row, in a session of the caller's, who asks who may see it."""
         return RepositoryRow.get_or_none(RepositoryRow.name == name.text)
-
-    def get_readable(self, principal: Principal, name: RepositoryName) -> RepositoryRow:
-        """Return the row of a repository that the principal may pull from.
-
-        Raises:
-            NotAuthenticated, NamespaceUnknown: it may not read there.
-            RepositoryUnknown: there is none.
-        """
-        self._access.require(principal, Verb.PULL, name.namespace, name.text)
-        row = self.find(name)
-        if row is None:
-            raise RepositoryUnknown(name.text)
-        return row
 
     def sees_staged(self, principal: Principal, name: RepositoryName) -> bool:
         """Return whether the principal sees what is staged in a repository."""
