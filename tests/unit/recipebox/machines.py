@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import zipfile
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import termui
 
 from recipebox import group
 from recipebox.cache import Cache
@@ -33,6 +35,13 @@ class A:
         context.set("answer", args.get("answer", 42))
         return int(args.get("code", 0))
 """
+
+
+class Terminal(io.StringIO):
+    """A standard input at which somebody sits."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True)
@@ -79,15 +88,22 @@ class Machine:
         }
         return Client(**(given | options))
 
-    def rb(self, *words: object, stdin: str = "", code: int | None = 0) -> Said:
-        """Run a command line here; it must end with `code` (None: with any)."""
+    def rb(
+        self, *words: object, stdin: str = "", typed: str | None = None, code: int | None = 0
+    ) -> Said:
+        """Run a command line here; it must end with `code` (None: with any).
+
+        `typed` are the lines of somebody who sits at a terminal.
+        """
         with self.monkeypatch.context() as patch:
             for name, value in self.variables.items():
                 patch.setenv(name, value)
             patch.setenv("HOME", str(self.home))
             patch.setenv("XDG_CONFIG_HOME", str(self.home / "config"))
             patch.setenv("XDG_CACHE_HOME", str(self.home / "cache"))
-            patch.setattr("sys.stdin", io.StringIO(stdin))
+            patch.setattr("sys.stdin", io.StringIO(stdin) if typed is None else Terminal(typed))
+            for prompt in ("visible_prompt_func", "hidden_prompt_func"):
+                patch.setattr(termui, prompt, lambda _: sys.stdin.readline().rstrip("\n"))
             self.capfd.readouterr()
             ended = group.run([str(word) for word in words], Invocation(self.adapter))
             said = Said(ended, *self.capfd.readouterr())
