@@ -1,0 +1,127 @@
+"""Packing what needs wheels, by real pip over a folder of tiny ones."""
+
+from pathlib import Path
+
+import pytest
+
+from recipes.errors import (
+    ProofFailed,
+)
+from recipes.layers import build_release
+from recipes.pack import Packed, pack
+from tests.checkouts import (
+    PROJECT,
+    a_counting_checkout,
+    a_wheel,
+    write,
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "checkout"
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        monkeypatch.delenv(name, raising=False)  # pip is not what is measured
+    return folder
+
+
+def digest_of(packed: Packed, into: Path) -> str:
+    into.mkdir(exist_ok=True)
+    return str(build_release(packed.path, into).descriptor.digest)
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(root)): (
+            path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b""
+        )
+        for path in [root, *root.rglob("*")]
+    }  # fmt: skip
+
+
+class TestWheels:
+    CODE = (
+        "import lib_one\nfrom lib_one import VERSION\n"
+        "def Count(c, a):\n    c.set('count.lines', VERSION)\n"
+    )
+
+    def test_they_are_locked_kept_and_laid_out(
+        self, root: Path, tmp_path: Path, index: Path
+    ) -> None:
+        a_wheel(index, "lib-one", "1.0")
+        project = PROJECT + 'python = "==3.11.*"\n[wheels]\nlib_one = "lib-one"\n'
+        recipe = a_counting_checkout(
+            root, **{"steps/count.py": self.CODE, "recipebox.toml": project}
+        )
+
+        packed = pack(recipe, tmp_path / "out", cache=tmp_path / "cache")
+
+        assert packed.proof.context == {"count.lines": "1.0"}
+        assert packed.wheel_lock == root / "recipebox.wheels.toml"
+        assert [each.filename for each in packed.metadata.wheels] == [
+            "lib_one-1.0-py3-none-any.whl"
+        ]
+        assert (tmp_path / "out/wheels/lib_one-1.0-py3-none-any.whl").is_file()
+        assert (packed.path / "env" / "lib_one.py").is_file()
+
+        # a month later the index has more; the lock decides, and the cache is enough
+        before = snapshot(root)
+        for path in index.iterdir():
+            path.unlink()
+        again = pack(recipe, tmp_path / "out2", cache=tmp_path / "cache")
+        assert digest_of(again, tmp_path / "b") == digest_of(packed, tmp_path / "b")
+        assert snapshot(root) == before
+
+    def test_one_import_more_keeps_the_versions_of_the_others(
+        self, root: Path, tmp_path: Path, index: Path
+    ) -> None:
+        a_wheel(index, "lib-one", "1.0")
+        project = PROJECT + 'python = "==3.11.*"\n'
+        recipe = a_counting_checkout(
+            root, **{"steps/count.py": self.CODE, "recipebox.toml": project}
+        )
+        pack(recipe, tmp_path / "out", prove=False)
+        a_wheel(index, "lib-one", "2.0")
+        a_wheel(index, "two")
+        write(root, {"steps/count.py": "import two\n" + self.CODE})
+
+        packed = pack(recipe, tmp_path / "out", prove=False)
+
+        assert [(each.name, each.version) for each in packed.metadata.wheels] == [
+            ("lib-one", "1.0"), ("two", "1.0"),
+        ]  # fmt: skip
+
+    def test_without_a_project_the_lock_is_beside_the_output(
+        self, root: Path, tmp_path: Path, index: Path
+    ) -> None:
+        a_wheel(index, "lib-one", "1.0")
+        recipe = a_counting_checkout(root, **{"steps/count.py": self.CODE})
+        (root / "recipebox.toml").unlink()
+        before = snapshot(root)
+
+        packed = pack(recipe, tmp_path / "out", name="team/x", platforms=["linux/amd64"])
+
+        assert packed.wheel_lock == tmp_path / "out" / "recipebox.wheels.toml"
+        assert packed.wheel_lock.is_file()
+        assert snapshot(root) == before
+        assert any("the distribution of the same name" in each for each in packed.warnings)
+
+    def test_a_failed_proof_keeps_no_lock(self, root: Path, tmp_path: Path, index: Path) -> None:
+        a_wheel(index, "lib-one", "1.0")
+        code = "import lib_one\ndef Count(c, a):\n    return 3\n"
+        project = PROJECT + 'python = "==3.11.*"\n'
+        recipe = a_counting_checkout(root, **{"steps/count.py": code, "recipebox.toml": project})
+
+        with pytest.raises(ProofFailed):
+            pack(recipe, tmp_path / "out")
+        assert not (root / "recipebox.wheels.toml").exists()
+        assert not (tmp_path / "out").exists()
