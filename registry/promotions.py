@@ -38,6 +38,7 @@ from registry.schema import (
 )
 from signing.errors import InvalidStatement, SigningError, WrongRole
 from signing.statement import (
+    LARGEST_STATEMENT,
     AskedBy,
     BundleStatement,
     Kind,
@@ -200,18 +201,19 @@ class Promotions:
             kind = json.loads(row.annotations).get(media.STATEMENT_KIND)
             if row.artifact_type != media.STATEMENT or kind != Kind.BUNDLE:
                 continue
-            locations = {
-                blob.digest: blob.location for blob in self._contents.parts(found.repository, row)
-            }
+            parts = {blob.digest: blob for blob in self._contents.parts(found.repository, row)}
             try:
                 referrer = read_statement_manifest(self._contents.read(row.blob.location))
             except InvalidStatement as error:
                 carried.append(_Carried(Digest.parse(row.digest), None, str(error)))
                 continue
-            statement, signature = (
-                self._contents.read(locations[str(part.digest)])
-                for part in (referrer.statement, referrer.signature)
-            )
+            signed = [parts[str(part.digest)] for part in (referrer.statement, referrer.signature)]
+            size = sum(blob.size for blob in signed)
+            if size > LARGEST_STATEMENT:  # what the manifest says of sizes is only its word
+                problem = f"the statement {row.digest} has {size} bytes, over {LARGEST_STATEMENT}"
+                carried.append(_Carried(Digest.parse(row.digest), None, problem))
+                continue
+            statement, signature = (self._contents.read(blob.location) for blob in signed)
             carried.append(_Carried(Digest.parse(row.digest), (statement, signature), ""))
         return carried
 
