@@ -70,7 +70,7 @@ class Machine:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The whole environment of its commands."""
+        """The whole environment of its commands; an empty variable is left out."""
         kept = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
         own = {
             "HOME": str(self.home),
@@ -80,7 +80,8 @@ class Machine:
             "RECIPEBOX_SIGNING_KEY": SIGNER.secret,
         }
         known = {"RECIPEBOX_URL": self.url, "RECIPEBOX_TOKEN": self.token}
-        return kept | own | {k: v for k, v in known.items() if v} | dict(self.variables)
+        found = kept | own | known | dict(self.variables)
+        return {name: value for name, value in found.items() if value}
 
     def start(self, *words: str | Path, cwd: Path | None = None) -> "subprocess.Popen[str]":
         """Start a command and return its process."""
@@ -119,6 +120,13 @@ class Machine:
         assert expected is None or done.returncode == expected, said
         assert "Traceback" not in done.stderr, said
         return Done(done.returncode, done.stdout, done.stderr)
+
+
+def end_agent(home: Path) -> None:
+    """End the agent that gpg may have started for a home's keyring."""
+    if (home / ".gnupg").is_dir():
+        words = ["gpgconf", "--homedir", str(home / ".gnupg"), "--kill", "all"]
+        subprocess.run(words, check=True, capture_output=True, timeout=LIMIT)
 
 
 def pip_cache() -> Path:
