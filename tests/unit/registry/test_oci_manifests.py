@@ -413,10 +413,12 @@ class TestServersTags:
         given.manifest(
             package.repository, stray, media.EMPTY_JSON, by=PUBLISHER, reference=Tag("2.0.0")
         )
+        given.manifest(package.repository, stray, by=PUBLISHER, reference=Tag("mine"))
 
         given.publish(package)
 
         assert given.registry.manifests.find(PUBLISHER, package.repository, Tag("2.0.0")) is None
+        assert given.registry.manifests.find(PUBLISHER, package.repository, Tag("mine"))
 
     def test_other_tags_are_free(self, released: Given, package: Package) -> None:
         for tag in ("latest", "1.0", "v1.0.0", "dev"):
