@@ -122,6 +122,21 @@ class Machine:
         return Done(done.returncode, done.stdout, done.stderr)
 
 
+_NO_SOURCE = (".*", "tests", "examples", "docs", "build", "*.egg-info", "__pycache__", ".coverage*")
+
+
+def install_client(folder: Path, python: str | Path = sys.executable) -> Path:
+    """`pip install .` of a copy of the source, with no extra; return the environment's bin/."""
+    source = shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*_NO_SOURCE))
+    environ = Machine(folder).environ
+    for words in (
+        [python, "-m", "venv", folder / "venv"],
+        [folder / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", source],
+    ):
+        subprocess.run(words, env=environ, check=True, cwd=folder, timeout=4 * LIMIT)
+    return folder / "venv" / "bin"
+
+
 def end_agent(home: Path) -> None:
     """End the agent that gpg may have started for a home's keyring."""
     if (home / ".gnupg").is_dir():
