@@ -21,6 +21,7 @@ from recipebox.reference import command_page
 from tests.unit.recipebox.machines import Machine
 
 ROOT = Path(__file__).resolve().parents[3]
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COV")}
 COMMANDS = sorted(path.stem for path in (ROOT / "recipebox/commands").glob("[a-z]*.py"))
 HEAVY = {"requests", "oras", "pydantic", "rich", "gnupg", "resolvelib", "yaml", "keyring", "flask"}
 
@@ -30,7 +31,7 @@ def child(*words: str, cwd: Path, **variables: str) -> "subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, *words],
         cwd=cwd,
-        env={"PATH": os.defpath, "HOME": str(cwd), **variables},
+        env={"PATH": os.defpath, "HOME": str(cwd), **MEASURED, **variables},
         capture_output=True,
         text=True,
         check=False,

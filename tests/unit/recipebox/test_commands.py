@@ -199,6 +199,22 @@ def test_a_short_key_id_is_no_fingerprint(other: Machine) -> None:
     assert "all 40" in other.rb("trust", "add", "team", SIGNER.fingerprint[-16:], code=2).err
 
 
+def test_trusted_keys_are_exported_for_plain_gpg(
+    publish: Publish, other: Machine, tmp_path: Path
+) -> None:
+    assert "no key of team was seen" in other.rb("trust", "export", "team", code=3).err
+    publish()
+    other.rb("fetch", "team/etl", "--out", tmp_path / "here")
+
+    exported = other.rb("trust", "export", "team")
+    other.rb("trust", "export", "team", "-o", tmp_path / "team.asc")
+
+    assert exported.out.startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----")
+    assert (tmp_path / "team.asc").read_text() == exported.out
+    drawn = other.rb("trust", "export", "team", "--json").json
+    assert drawn["fingerprints"] == [SIGNER.fingerprint]
+
+
 # login, logout
 
 
