@@ -56,9 +56,7 @@ class CommandGroup(click.Group):
         try:
             loaded = getattr(importlib.import_module(module_name), attribute)
         except ModuleNotFoundError as error:
-            message = f"`recipebox {cmd_name}` needs the module {error.name}, which isn't installed"
-            hint = "install the part it belongs to, such as recipebox[server]"
-            raise ClientError(message, hint=hint) from error
+            raise _not_installed(error, f"`recipebox {cmd_name}`") from error
         return loaded if isinstance(loaded, click.Command) else None
 
     def resolve_command(
@@ -186,7 +184,16 @@ def _tell_usage(error: click.UsageError, invocation: Invocation) -> int:
     return code
 
 
+def _not_installed(error: ModuleNotFoundError, who: str) -> ClientError:
+    return ClientError(
+        f"{who} needs the module {error.name}, which isn't installed",
+        hint="install the part it belongs to, such as recipebox[server]",
+    )
+
+
 def _tell(error: Exception, invocation: Invocation) -> int:
+    if isinstance(error, ModuleNotFoundError):  # a command imports when it runs, not before
+        error = _not_installed(error, "this command").with_traceback(error.__traceback__)
     code = invocation.failure_code or exit_code_of(error)
     drawn = describe(error) | {"exit_code": int(code)}
     if not is_expected(error):
