@@ -282,7 +282,7 @@ class Client:
             }
             if dry_run:
                 return drawn | {"dry_run": True}
-            return drawn | push(self.transport, planned, self.output)
+            return drawn | push(self.transport, planned, self.output, self.jobs)
 
     def yank(self, name: str, version: str, reason: str) -> dict[str, Any]:
         """Take a release out of what solvers choose; locks that pin it go on working."""

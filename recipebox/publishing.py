@@ -7,6 +7,7 @@ and hidden from all but those who may publish there.
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,8 +189,10 @@ def plan_push(folder: Path) -> Iterator[Push]:
         )
 
 
-def push(transport: Transport, planned: Push, output: Output) -> dict[str, Any]:
-    """Send a planned push, and ask for the release to be listed; return the registry's answer.
+def push(transport: Transport, planned: Push, output: Output, jobs: int) -> dict[str, Any]:
+    """Send a planned push, `jobs` blobs at once, and ask for the release to be listed.
+
+    Returns the registry's answer, and how many blobs there are and were sent.
 
     Raises:
         Conflicting: the version is listed with other bytes.
@@ -197,12 +200,17 @@ def push(transport: Transport, planned: Push, output: Output) -> dict[str, Any]:
         Unreachable: broken off; publishing again goes on.
     """
     repository = planned.package.repository
-    sent = 0
+
+    def send(blob: tuple[Descriptor, Opener]) -> bool:
+        descriptor, opener = blob
+        is_new = transport.push_blob(repository, descriptor, opener, advance)
+        if is_new:
+            output.detail(f"pushed {descriptor.digest} ({human_size(descriptor.size)})")
+        return is_new
+
     with output.progress("pushed", planned.size) as advance:
-        for descriptor, opener in planned.blobs:
-            if transport.push_blob(repository, descriptor, opener, advance):
-                sent += 1
-                output.detail(f"pushed {descriptor.digest} ({human_size(descriptor.size)})")
+        with ThreadPoolExecutor(max_workers=jobs) as pool:
+            sent = sum(pool.map(send, planned.blobs))
         for what, manifest in planned.manifests:
             digest = transport.push_manifest(repository, manifest, media.MANIFEST)
             output.detail(f"pushed {what}: {digest}")

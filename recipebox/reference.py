@@ -1,7 +1,7 @@
-"""The page of all commands, docs/cli.md, drawn from the commands themselves."""
+"""The reference of the command line, as Markdown, made from the commands themselves."""
 
+import inspect
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
@@ -9,55 +9,61 @@ from recipebox.errors import MEANINGS
 from recipebox.group import group
 from recipebox.options import GLOBAL_OPTIONS
 
-_WIDTH = 92
-_SETTINGS: Any = {"terminal_width": _WIDTH, "help_option_names": ["-h", "--help"]}
-_INTRODUCTION = """\
-Every command takes the options below, before or after its name. Results go to stdout, all else to
-stderr. With `--json`, stdout holds one JSON document; what it holds stands in each command's help,
-and members are only ever added. A failure's is `{"error": {"code", "message", "hint", "exit_code",
-...}}`, with the values that the message names.
-"""
-_COMPLETION = """\
-## Completion
-`recipebox completion bash|zsh|fish` prints the script; its help says where it belongs.
+_INTRO = """\
+Every command takes the options below before or after its name, and `-h`. A text beginning with
+`RECIPEBOX_` is the environment variable that means the same ([settings](settings.md)). With
+`--json` stdout holds one JSON document, of the form that each command names here; progress, notes
+and errors are on stderr.
 """
 
 
-def command_page(note: str = "") -> str:
+def command_page(note: str) -> str:
     """Return docs/cli.md; `note` says that it is generated."""
-    context = click.Context(group, info_name="recipebox", **_SETTINGS)
-    lines = ["# Command line", note, _INTRODUCTION, "```", *_options(context), "```", ""]
-    lines += ["## Exit codes", "| code | means |", "|---|---|"]
+    lines = ["# Commands", note, _INTRO]
+    lines += _option_table(GLOBAL_OPTIONS)
+    lines += ["## Exit codes", "", "| code | means |", "|---|---|"]
     lines += [f"| {int(code)} | {meaning} |" for code, meaning in MEANINGS.items()]
-    lines += ["", _COMPLETION]
+    lines.append("")
+    context = click.Context(group, info_name="recipebox")
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is not None:
-            lines += [f"## recipebox {name}", "```", *_helps(command, context, name), "```", ""]
-    return "\n".join(lines)
+            for path, one in _walk(f"recipebox {name}", command):
+                lines += _section(path, one)
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def _options(context: click.Context) -> Iterator[str]:
-    formatter = context.make_formatter()
-    formatter.width = _WIDTH
-    records = (option.get_help_record(context) for option in GLOBAL_OPTIONS)
-    formatter.write_dl([record for record in records if record])
-    yield from formatter.getvalue().rstrip().splitlines()
-
-
-def _helps(command: click.Command, parent: click.Context, name: str) -> Iterator[str]:
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=_WIDTH)
-    shared = {option.name for option in GLOBAL_OPTIONS}
-    own = [each for each in command.params if each.name not in shared]
-    kept, command.params = command.params, own
-    try:
-        text = command.get_help(context)
-    finally:
-        command.params = kept
-    yield from text.rstrip().splitlines()
+def _walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
     if isinstance(command, click.Group):
-        for child in command.list_commands(context):
-            found = command.get_command(context, child)
-            if found is not None:
-                yield ""
-                yield from _helps(found, context, child)
+        for name, child in sorted(command.commands.items()):
+            yield from _walk(f"{path} {name}", child)
+
+
+def _section(path: str, command: click.Command) -> list[str]:
+    context = click.Context(command, info_name=path)
+    pieces = [] if isinstance(command, click.Group) else command.collect_usage_pieces(context)
+    lines = [f"{'#' * min(len(path.split()), 4)} `{path}`", ""]
+    if pieces:
+        lines += ["```", " ".join([path, *pieces]), "```", ""]
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        verbatim = paragraph.startswith("\b")
+        text = paragraph.removeprefix("\b").strip("\n")
+        lines += ["```", text, "```", ""] if verbatim else [" ".join(text.split()), ""]
+    shared = {option.name for option in GLOBAL_OPTIONS}
+    own = [
+        each
+        for each in command.params
+        if isinstance(each, click.Option) and (each.name not in shared or each.expose_value)
+    ]
+    return lines + _option_table(own)
+
+
+def _option_table(options: "list[click.Option] | tuple[click.Option, ...]") -> list[str]:
+    rows = []
+    for option in options:
+        names = ", ".join(f"`{each}`" for each in (*option.opts, *option.secondary_opts))
+        takes = "" if option.is_flag or option.count else f" {option.metavar or option.type.name}"
+        text = (option.help or "").replace("|", "\\|")
+        rows.append(f"| {names}{takes.replace('|', ' ')} | {' '.join(text.split())} |")
+    return ["| option | |", "|---|---|", *rows, ""] if rows else []
