@@ -159,6 +159,9 @@ def _read_object(data: bytes) -> dict[str, Any]:
 
     try:
         drawn = json.loads(data, object_pairs_hook=no_duplicates)
+        json.dumps(drawn, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidManifest("a string holds half of a surrogate pair") from error
     except RecursionError as error:
         raise InvalidManifest("nested too deeply") from error
     except ValueError as error:

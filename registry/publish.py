@@ -173,12 +173,13 @@ class Publishing:
 
         Raises:
             ReleaseUnknown: not listed.
-            InvalidValue: the reason is empty or over 500 characters.
+            InvalidValue: the reason is empty, over 500 characters, or has some that can't be shown.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not.
         """
         reason = reason.strip()
-        if not 1 <= len(reason) <= LONGEST_REASON:
-            raise InvalidValue("reason", reason, f"1 to {LONGEST_REASON} characters")
+        if not 1 <= len(reason) <= LONGEST_REASON or not reason.isprintable():
+            expected = f"one line of 1 to {LONGEST_REASON} printable characters"
+            raise InvalidValue("reason", reason, expected)
         with self._database.write():
             release = self._get_release(principal, package, version)
             yank = read_yank(last_yank_row(release))

@@ -139,7 +139,7 @@ class Lock:
 
         try:
             drawn = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidLock("the text", f"not TOML: {error}") from error
         found = drawn.get("schema_version", SCHEMA_VERSION)
         if type(found) is not int or found != SCHEMA_VERSION:

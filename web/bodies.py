@@ -108,7 +108,8 @@ def parse_json(data: bytes) -> Any:
     """Return the JSON value of a body.
 
     Raises:
-        NotJson: it is something else, nested too deeply, or has a member twice.
+        NotJson: it is something else, nested too deeply, has a member twice, or text that is not
+            Unicode (half of a surrogate pair, which no answer and no row could repeat).
     """
 
     def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -118,8 +119,12 @@ def parse_json(data: bytes) -> Any:
         return members
 
     try:
-        return json.loads(data, object_pairs_hook=no_duplicates)
+        drawn = json.loads(data, object_pairs_hook=no_duplicates)
+        json.dumps(drawn, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise NotJson("a string holds half of a surrogate pair") from error
     except RecursionError as error:
         raise NotJson("nested too deeply") from error
     except ValueError as error:
         raise NotJson(str(error)) from error
+    return drawn

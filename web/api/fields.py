@@ -11,6 +11,8 @@ from web.bodies import open_body, parse_json, read_bounded
 from web.errors import InvalidFields, NotJson
 
 _LARGEST_PAGE = 100
+LONGEST_NUMBER = 18
+"""Digits of a number in a query: Python refuses to read very long ones."""
 
 
 class RequestModel(BaseModel):
@@ -95,7 +97,7 @@ def read_whole(name: str, default: int | None, largest: int | None = None) -> in
     text = request.args.get(name)
     if text is None:
         return default
-    is_number = text.isascii() and text.isdigit()
+    is_number = text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
     if not is_number or (largest is not None and not 1 <= int(text) <= largest):
         bounds = "" if largest is None else f" from 1 to {largest}"
         message = f"expected a whole number{bounds}, found {text[:40]!r}"

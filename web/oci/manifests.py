@@ -92,6 +92,7 @@ def _headers_of(info: ManifestInfo) -> dict[str, str]:
 
 
 def _quoted(text: str) -> str:
-    """Return `text` for a quoted string of a header, which holds one line of latin-1."""
-    line = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    """Return `text` for a quoted string of a header: one line of latin-1, without controls."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(plain.split()).replace("\\", "\\\\").replace('"', '\\"')
     return line.encode("latin-1", "replace").decode("latin-1")

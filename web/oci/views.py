@@ -6,6 +6,7 @@ from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
 from registry.access import Principal
 from web.access_log import NOTES
+from web.api.fields import LONGEST_NUMBER
 from web.auth import current_principal
 from web.errors import InvalidFields
 from web.services import Services
@@ -56,6 +57,6 @@ def page_limit() -> int | None:
     text = request.args.get("n")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
         raise InvalidFields([{"where": "n", "message": f"not a number: {text[:40]!r}"}])
     return min(int(text), _LARGEST_PAGE)

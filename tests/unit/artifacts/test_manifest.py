@@ -85,6 +85,7 @@ def test_an_older_docker_manifest_is_read():
         (b"\xff", "not JSON"),
         (b"[]", "not a JSON object"),
         (b'{"a": 1, "a": 2}', "twice"),
+        (b'{"annotations": {"a": "\\ud800"}}', "surrogate"),
         (b'{"a":' * 40 + b"1" + b"}" * 40, "deep"),
         (b'{"a":' + b"[" * 40 + b"1" + b"]" * 40 + b"}", "deep"),
         (b"[" * 100_000, "deep"),

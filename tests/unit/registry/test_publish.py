@@ -977,9 +977,9 @@ class TestYank:
         for reference in (package.digest, package.tag):
             assert manifests.get(READER, package.repository, reference).data == package.manifest
 
-    @pytest.mark.parametrize("reason", ["", "   ", "x" * 501])
-    def test_a_reason_is_needed(self, released: Given, reason: str) -> None:
-        with pytest.raises(InvalidValue, match="1 to 500 characters"):
+    @pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\nb", "a\0b"])
+    def test_a_reason_of_one_line_is_needed(self, released: Given, reason: str) -> None:
+        with pytest.raises(InvalidValue, match="one line of 1 to 500 printable"):
             released.registry.publishing.yank(PUBLISHER, ETL, "1.0.0", reason)
 
     @pytest.mark.parametrize("version", ["1.0.1", "1.0", "..", ""])

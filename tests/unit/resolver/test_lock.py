@@ -186,6 +186,7 @@ def test_another_answer_is_told_package_by_package() -> None:
     [
         ("[", "the text", "not TOML"),
         ("a = " + "[" * 5_000, "the text", "not TOML"),
+        ("a = " + "9" * 5_000, "the text", "not TOML"),
         ("", "schema_version", "it is missing"),
         (edited(python="3.11.4"), "python", "a python is MAJOR.MINOR"),
         (edited(platform="amd64"), "platform", "os/architecture"),

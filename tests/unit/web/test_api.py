@@ -209,12 +209,13 @@ class TestPublishing:
         assert back.json == {"version": "1.0.0", "yanked": None}
         assert after["yanked"] is None
 
-    def test_a_yank_has_a_reason(self, admin):
+    @pytest.mark.parametrize("reason", ["", "  ", "two\nlines", "nul\0", "\x1b[31mred"])
+    def test_a_yank_has_a_reason_that_can_be_shown(self, admin, reason):
         admin.own("team")
         admin.publish("team/etl", "1.0.0")
         path = "/api/v1/packages/team/etl/releases/1.0.0/yank"
 
-        assert admin.ask("POST", path, {"reason": ""}).status == 422
+        assert admin.ask("POST", path, {"reason": reason}).status == 422
 
 
 class TestFinding:
@@ -292,8 +293,9 @@ class TestIndex:
         assert [release["version"] for release in then["releases"]] == ["1.0.0"]
         assert [release["version"] for release in now["releases"]] == ["1.1.0", "1.0.0"]
 
-    def test_a_revision_that_is_no_number_is_refused(self, admin):
-        assert admin.ask("GET", "/index/team/etl.json?as_of=x").status == 422
+    @pytest.mark.parametrize("revision", ["x", "-1", "9" * 5000], ids=["text", "minus", "long"])
+    def test_a_revision_that_is_no_number_is_refused(self, admin, revision):
+        assert admin.ask("GET", f"/index/team/etl.json?as_of={revision}").status == 422
 
 
 class TestApplications:

@@ -110,6 +110,8 @@ def test_an_endless_chunked_body_is_cut_at_the_limit():
         (b"\xff", "decode"),
         (b'{"a": 1, "a": 2}', "twice"),
         (b"[" * 100_000, "deeply"),
+        (b"[1" + b"0" * 5000 + b"]", "digits"),
+        (b'{"a": ["\\ud800"]}', "surrogate"),
     ],
 )
 def test_what_is_not_json_is_refused_with_the_reason(data, reason):

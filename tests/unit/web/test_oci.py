@@ -424,7 +424,11 @@ class TestListing:
         assert first.json == {"repositories": ["team/a"]}
         assert second.json == {"repositories": ["team/b"]}
 
-    @pytest.mark.parametrize("path", ["/v2/_catalog?n=x", f"/v2/{REPOSITORY}/tags/list?n=-1"])
+    @pytest.mark.parametrize(
+        "path",
+        ["/v2/_catalog?n=x", f"/v2/{REPOSITORY}/tags/list?n=-1", f"/v2/_catalog?n={'9' * 5000}"],
+        ids=["text", "minus", "long"],
+    )
     def test_a_page_size_that_is_no_number_is_refused(self, admin, path):
         assert admin.ask("GET", path).status == 422
 
