@@ -44,6 +44,7 @@ LARGEST_CONFIG = 4 * 1024 * 1024
 """Bytes of package.json: it is read whole."""
 
 _REQUIRED = ("metadata", "recipe")
+_WHEELS = frozenset({media.WHEEL, media.EMPTY})
 _ENTRY_POINTS = ("recipe/run_recipe.py", "recipe/recipe.yaml")
 
 
@@ -238,6 +239,9 @@ class Inspection:
                 for layer in manifest.blobs
                 if layer.media_type == media.WHEEL
             }
+            others = [blob.media_type for blob in manifest.blobs if blob.media_type not in _WHEELS]
+            if others:
+                raise self._wrong(where, f"it holds {', '.join(others)} beside its wheels")
             strange = sorted(name for name, _, _ in wheels - locked)
             if strange or not wheels:
                 raise self._wrong(where, f"package.json doesn't lock {strange or 'its wheels'}")

@@ -168,9 +168,8 @@ class Contents:
         found = find_manifest(repository, Digest.parse(row.digest))
         if found is not None:
             return found
-        parts = list(ManifestPartRow.select().where(ManifestPartRow.manifest == row))
-        for part in parts:
-            blob = BlobRow.get(BlobRow.digest == part.digest)
+        # Only what its own repository holds: a part that is "elsewhere" may be another's blob.
+        for blob in self.parts(row.repository, row):
             RepositoryBlobRow.insert(
                 repository=repository, blob=blob
             ).on_conflict_ignore().execute()
@@ -188,7 +187,7 @@ class Contents:
             created=seconds(self._clock()),
             created_by=principal.name,
         )
-        for part in parts:
+        for part in ManifestPartRow.select().where(ManifestPartRow.manifest == row):
             ManifestPartRow.create(
                 manifest=linked, digest=part.digest, is_manifest=part.is_manifest
             )

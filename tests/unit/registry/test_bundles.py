@@ -1,10 +1,12 @@
 """Bundles: a lock and all that it pins, in the application's repository."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 
 from artifacts import media
+from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.manifest import ImageIndex, parse_manifest
 from artifacts.reference import PackageName, RepositoryName
@@ -20,7 +22,8 @@ from registry.errors import (
     NotAuthenticated,
     WrongKind,
 )
-from registry.schema import ReleaseRow
+from registry.oci.contents import Contents
+from registry.schema import ManifestRow, ReleaseRow, RepositoryRow
 from tests.builders import (
     ADMIN,
     NOBODY,
@@ -290,3 +293,24 @@ def test_the_same_digests_elsewhere_stay_unknown(released: Given, package: Packa
         released.registry.manifests.get(READER, other, made.digest)
     with pytest.raises(BlobUnknown):
         released.registry.blobs.stat(READER, other, Digest.of(package.config))
+
+
+def test_linking_a_manifest_brings_no_blob_that_its_own_repository_lacks(given: Given) -> None:
+    """A layer that may be elsewhere can name any digest: also one of somebody else's."""
+    given.namespace("others")
+    secret = given.blob(RepositoryName("others/secret"), b"secret")
+    source, target = RepositoryName("team/source"), RepositoryName("team/target")
+    drawn = json.loads(a_manifest(b"own"))
+    drawn["layers"].append(Descriptor.of(b"secret", "application/x.foreign.y").to_json())
+    digest = given.manifest(source, json.dumps(drawn).encode(), media.EMPTY_JSON, b"own")
+    given.artifact(target, b"something")
+
+    with given.registry.database.write():
+        row = ManifestRow.get(ManifestRow.digest == str(digest))
+        repository = RepositoryRow.get(RepositoryRow.name == target.text)
+        Contents(given.registry.store, given.clock).link_manifest(PUBLISHER, row, repository)
+
+    blobs = given.registry.blobs
+    assert blobs.stat(PUBLISHER, target, Digest.of(b"own")).size == 3
+    with pytest.raises(BlobUnknown):
+        blobs.stat(PUBLISHER, target, secret)

@@ -528,6 +528,15 @@ class TestWheelSets:
         with pytest.raises(InvalidRelease, match=f"wheel set sha256:.*{reason}"):
             admit(given, package)
 
+    @pytest.mark.parametrize("kind", ["text/plain", "application/vnd.foreign.layer"])
+    def test_a_set_holds_nothing_but_wheels(self, given: Given, kind: str) -> None:
+        package = a_package(wheels={PLATFORM: [b"wheel"]})
+        drawn = json.loads(package.wheel_sets[PLATFORM])
+        drawn["layers"].append(Descriptor.of(b"strange", kind).to_json())
+        self.push(given, package, json.dumps(drawn).encode())
+        with pytest.raises(InvalidRelease, match=f"it holds {kind} beside its wheels"):
+            admit(given, package)
+
     def test_a_platform_has_one(self, given: Given) -> None:
         package = a_package(wheels={PLATFORM: [b"one", b"two"]})
         sets = [
