@@ -2,11 +2,14 @@
 
 ::
 
-    new ──┬── a manifest of a release, under a name of two segments ──> package
+    new ──┬── a manifest of a release, under its own name ───────────> package
+          ├── a release of another name: a copy ─────────────────────> plain
           ├── any other manifest without a subject ──────────────────> plain
           └── its first bundle, made by the server ──────────────────> application
 
 A package takes releases and what refers to something in it; an application takes only the latter.
+A release says its name by its title, so a mirror, or a bundle that was copied with its parts, is
+told from a publish.
 """
 
 from enum import StrEnum
@@ -47,7 +50,8 @@ def decide_kind(current: Kind, name: RepositoryName, manifest: ImageManifest | I
         InvalidManifest: (artifacts) a release that refers to something.
         WrongKind: the name is something else.
     """
-    if manifest.artifact_type == media.PACKAGE:
+    is_copy = current in {Kind.NEW, Kind.PLAIN} and _is_of_another(name, manifest)
+    if manifest.artifact_type == media.PACKAGE and not is_copy:
         if manifest.subject is not None:
             raise InvalidManifest("a release has no subject")
         try:
@@ -63,6 +67,15 @@ def decide_kind(current: Kind, name: RepositoryName, manifest: ImageManifest | I
     if current not in {Kind.NEW, Kind.PLAIN}:
         raise WrongKind(name.text, found=current, wanted="manifest that refers to nothing in it")
     return Kind.PLAIN
+
+
+def _is_of_another(name: RepositoryName, manifest: ImageManifest | ImageIndex) -> bool:
+    """Return whether a release says that it is of a package that isn't `name`."""
+    try:
+        package = PackageName.parse(manifest.annotations.get(media.TITLE, ""))
+    except InvalidName:
+        return False
+    return str(package) != name.text
 
 
 class Repositories:

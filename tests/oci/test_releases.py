@@ -208,6 +208,10 @@ def test_a_bundle_leaves_with_its_signatures_as_entries(
     ]
     assert len(signed) == 2
 
+    # another repository takes it with its parts, which are releases of other names
+    crane.copy(f"{application}:dev", f"{registry.host}/{namespace}/backup/app:dev")
+    assert crane.digest(f"{registry.host}/{namespace}/backup/app:dev") == digest
+
     with pytest.raises(ClientFailed, match=r"(?i)denied"):
         crane.tag(f"{application}@{digest}", "production")
 

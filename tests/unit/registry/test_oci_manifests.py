@@ -10,10 +10,11 @@ from artifacts.digest import Digest
 from artifacts.errors import DigestMismatch, InvalidManifest
 from artifacts.manifest import image_index
 from artifacts.reference import RepositoryName, Tag
-from registry.access import Principal
+from registry.access import Principal, Role
 from registry.errors import (
     Denied,
     InUse,
+    InvalidRelease,
     ManifestBlobUnknown,
     ManifestTooLarge,
     ManifestUnknown,
@@ -35,6 +36,7 @@ from tests.builders import (
     Package,
     a_manifest,
     a_package,
+    a_principal,
 )
 from tests.keys import SIGNER
 
@@ -192,10 +194,37 @@ class TestOneThing:
         self, given: Given, package: Package, name: str
     ) -> None:
         repository = RepositoryName(name)
-        for data in (package.config, *package.layers):
-            given.blob(repository, data)
+        drawn = json.loads(package.manifest)
+        del drawn["annotations"]
         with pytest.raises(WrongKind, match="exactly two segments"):
-            given.manifest(repository, package.manifest)
+            given.manifest(repository, json.dumps(drawn).encode(), package.config, *package.layers)
+
+    @pytest.mark.parametrize("name", ["team", "team/copy", "backup/team/etl"])
+    def test_a_release_of_another_name_is_a_copy_for_all_who_may_pull(
+        self, given: Given, package: Package, name: str
+    ) -> None:
+        given.namespace("backup")
+        repository = RepositoryName(name)
+        reader = a_principal(Role.READER, repository.namespace)
+        [wheels] = package.wheel_sets.values()
+        blobs = (package.config, *package.layers, *package.wheels, media.EMPTY_JSON)
+        given.manifest(repository, wheels, *blobs)  # a client copies in any order
+        given.manifest(repository, package.manifest, reference=package.tag)
+
+        manifests = given.registry.manifests
+        assert manifests.get(reader, repository, package.tag).data == package.manifest
+        assert manifests.get(reader, repository, Digest.of(wheels)).data == wheels
+        given.artifact(repository, b"hello")  # it is a plain repository
+
+    def test_a_package_takes_no_copy_for_a_release_of_its_own(
+        self, given: Given, package: Package
+    ) -> None:
+        other = a_package("team/other")
+        given.push(package)
+        digest = given.manifest(package.repository, other.manifest, other.config, *other.layers)
+        assert given.registry.manifests.find(READER, package.repository, digest) is None
+        with pytest.raises(InvalidRelease, match="title is 'team/other', expected 'team/etl'"):
+            given.registry.publishing.admit(PUBLISHER, package.name, digest)
 
     def test_a_release_refers_to_nothing(self, given: Given, package: Package) -> None:
         drawn = json.loads(package.manifest)
