@@ -9,6 +9,7 @@
     ├── OffsetMismatch      bytes that don't begin where the upload ends
     ├── BodyCutShort        the stream ended before the length that was announced
     ├── BlobMissing         nothing is stored at that location
+    ├── BlobDamaged         what is stored there has another length than it was kept with
     └── StoreUnavailable    the folder can't be used: not writable, full, away
 
 A blob with another digest than asked for is `artifacts.errors.DigestMismatch`.
@@ -78,6 +79,19 @@ class BlobMissing(StorageError):
     def __init__(self, location: str) -> None:
         self.location = location
         super().__init__(f"no bytes are stored at {location!r}, though they should be")
+
+
+class BlobDamaged(StorageError):
+    """The `found` bytes at `location` aren't the `expected` many that were kept there."""
+
+    def __init__(self, location: str, *, expected: int, found: int) -> None:
+        self.location = location
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"{found} bytes are stored at {location!r}, where {expected} were kept; "
+            "bring the file back from a backup"
+        )
 
 
 class StoreUnavailable(StorageError):

@@ -239,6 +239,7 @@ TABLE: Mapping[type[Exception], Row] = {
     # what is broken on this side
     registry.SchemaError: Row(503, "schema_not_ready", "UNSUPPORTED", "The database isn't ready"),
     storage.BlobMissing: Row(500, "blob_missing", "BLOB_UNKNOWN", "Stored bytes are missing"),
+    storage.BlobDamaged: Row(500, "blob_damaged", "BLOB_UNKNOWN", "Stored bytes are damaged"),
     storage.StoreUnavailable: Row(
         503, "store_unavailable", "UNSUPPORTED", "The store of blobs can't be used"
     ),

@@ -25,6 +25,7 @@ from registry.schema import (
     RepositoryRow,
 )
 from storage.blobs import BlobStore
+from storage.errors import BlobDamaged, BlobMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,23 @@ class Blobs:
             return blob_info(blob)
 
     def path(self, info: BlobInfo) -> Path | None:
-        """Return the file of a blob, for sendfile, or None where the store has no files."""
-        return self._store.path(info.location)
+        """Return the file of a blob, for sendfile, or None where the store has no files.
+
+        An answer says its length before its bytes are read, so the file is measured here.
+
+        Raises:
+            BlobMissing: (storage) the row is there, the bytes are not.
+            BlobDamaged: (storage) the file isn't as long as the row says.
+        """
+        path = self._store.path(info.location)
+        if path is not None:
+            try:
+                found = path.stat().st_size
+            except FileNotFoundError:
+                raise BlobMissing(info.location) from None
+            if found != info.size:
+                raise BlobDamaged(info.location, expected=info.size, found=found)
+        return path
 
     def open(self, info: BlobInfo, start: int = 0) -> BinaryIO:
         """Open a blob for reading from the byte `start`; the caller closes it.

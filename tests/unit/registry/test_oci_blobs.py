@@ -6,7 +6,7 @@ from artifacts import media
 from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
 from registry.errors import BlobUnknown, Denied, InUse, NamespaceUnknown, NotAuthenticated
-from storage.errors import BlobMissing
+from storage.errors import BlobDamaged, BlobMissing
 from storage.memory import MemoryStore
 from tests.builders import (
     ADMIN,
@@ -39,6 +39,20 @@ def test_it_is_read_from_any_byte_and_from_a_file(given: Given) -> None:
     path = given.registry.blobs.path(info)
     assert path is not None
     assert path.read_bytes() == b"hello"
+
+
+def test_a_file_that_was_cut_short_or_removed_is_not_handed_out(given: Given) -> None:
+    given.artifact(TOOLS, b"hello")
+    info = given.registry.blobs.stat(READER, TOOLS, HELLO)
+    path = given.registry.blobs.path(info)
+    assert path is not None
+    path.chmod(0o600)
+    path.write_bytes(b"hell")
+    with pytest.raises(BlobDamaged, match="4 bytes are stored at"):
+        given.registry.blobs.path(info)
+    path.unlink()
+    with pytest.raises(BlobMissing):
+        given.registry.blobs.path(info)
 
 
 def test_a_store_without_files_has_no_paths(tmp_path) -> None:
