@@ -5,12 +5,14 @@ own runner, where it has one and it can run the recipe).
 
 Followed are imports at every depth and inside functions, relative ones, the `__init__` of every
 package on the way, and `import_module` and `__import__` of names that can be computed; where only
-the beginning is known (`"engine.plugins." + name`), every module that begins so. Not followed are
+the beginning is known (`"engine.plugins." + name`), every module that begins so; and where nothing
+is (`import_module(entry["module"])`), the modules that tables in the code name. Not followed are
 branches that never run (`TYPE_CHECKING`, Python 2, `__main__` of a module that isn't run). What
 stands in `try ... except ImportError` is optional: packed where it is there, and said where not.
 
-Data files are those that the steps' arguments name, that code names by a path from the root, or
-that are opened beside a module by `__file__`; what .gitignore names is local, and stays out.
+Data files are those that the steps' arguments name, that code names by a path from the root (in one
+text, or joined), or that are opened beside a module by `__file__` or by its package's name; what
+.gitignore names is local, and stays out.
 """
 
 import ast
@@ -23,7 +25,7 @@ from typing import Any, Final, Literal
 
 from recipes.errors import InvalidModule, InvalidProject, Missing, MissingModules, UnsafePath
 from recipes.ignored import Ignored
-from recipes.modules import NEVER, Checkout, Module, Source, read_source
+from recipes.modules import NEVER, Checkout, Module, Source, normalise, read_source
 from recipes.package import PythonStep, ShellStep, Step
 from recipes.project import Project
 from recipes.recipe import Recipe
@@ -37,8 +39,9 @@ from recipes.syntax import (
     is_writing,
     known_test,
     name_of,
+    tables_of,
 )
-from recipes.values import Scope, Value
+from recipes.values import RESOURCES, Scope, Value
 
 RUNNER_OPTION: Final = "--recipe"
 
@@ -51,6 +54,9 @@ class Reason:
 
     kind: Kind
     asked_by: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.asked_by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +172,8 @@ class _Walk:
     missing: set[Missing] = field(default_factory=set)
     warnings: dict[str, None] = field(default_factory=dict)
     mains: set[str] = field(default_factory=set)
+    tables: dict[str, dict[str, None]] = field(default_factory=dict)
+    free_imports: list[str] = field(default_factory=list)
     _sources: dict[str, Source] = field(default_factory=dict)
     _pending: list[tuple[Module, str, bool]] = field(default_factory=list)
     _ignored: "Ignored | None" = None
@@ -225,14 +233,17 @@ class _Walk:
             if not is_optional:
                 self.missing.add(Missing(name, asked_by))
             return False
+        self._take_above(name)
+        self._take(module, asked_by, kind="module")
+        return True
+
+    def _take_above(self, name: str) -> None:
         above = name.rpartition(".")[0]
         while above:
             package = self.checkout.find(above)
             if package is not None:
                 self._take(package, f"package of {name}", kind="package")
             above = above.rpartition(".")[0]
-        self._take(module, asked_by, kind="module")
-        return True
 
     def _take(self, module: Module, asked_by: str, *, kind: Kind, is_needed: bool = True) -> None:
         if module.path is None:
@@ -248,7 +259,9 @@ class _Walk:
             self.warn(f"{module.path} is compiled: the package runs only where it does")
 
     def _follow(self) -> None:
-        while self._pending:
+        while self._pending or self._take_from_tables():
+            if not self._pending:
+                continue
             module, asked_by, is_needed = self._pending.pop()
             if module.path is None or module.path in self._sources:
                 continue
@@ -261,6 +274,38 @@ class _Walk:
                 continue
             self._sources[module.path] = source
             _Reader(self, module, source).read()
+
+    def _take_from_tables(self) -> bool:
+        """Take what tables of the code name, where some code imports by a name that isn't known.
+
+        Entries are `a.b`, `a.b:Function` or `a.b.Function`. Says whether there was any.
+        """
+        if not self.free_imports:
+            return False
+        importer = self.free_imports[0]
+        taken = False
+        for path, texts in self.tables.items():
+            named = [module for text in texts if (module := self._named(text)) is not None]
+            for module in named:
+                self._take_above(module.name)
+                self._take(module, f"a table in {path}, imported by name at {importer}",
+                           kind="module", is_needed=False)  # fmt: skip
+            if named:
+                taken = True
+                self.warn(
+                    f"{importer} imports by a name that can't be computed: all {len(named)}"
+                    f" modules that {path} names in tables are packed"
+                )
+        self.tables.clear()
+        return taken
+
+    def _named(self, text: str) -> Module | None:
+        dotted, _, attribute = text.partition(":")
+        module = self.checkout.find(dotted)
+        if module is None and not attribute:
+            module = self.checkout.find(dotted.rpartition(".")[0])
+            module = None if module is not None and module.is_package else module
+        return module if module is not None and module.is_source else None
 
     def request(self, name: str, place: str, *, is_optional: bool) -> None:
         """Take what `import name` needs: of the checkout, or of a distribution."""
@@ -416,13 +461,15 @@ class _Walk:
                 self._add_path(f"{path}/{each.name}", reason)
 
     def add_found(self, value: Value, place: str) -> None:
-        """Take a file that code builds the path of, from `__file__`."""
-        path = self.checkout.file(value.text)
+        """Take a file that code builds the path of, from `__file__` or from the root."""
+        path = self.checkout.file(normalise(value.text) or "")
         if path and not path.endswith(".py") and (self.checkout.root / path).is_file():
             self._add_local(path, place)
 
 
 _JOINS = {"join", "joinpath", "with_name"}
+_PATHS = {"join", "joinpath", "Path", "PurePath", "PosixPath"}
+_PLACES = (b"__file__", b"cwd(", b"getcwd(", b"resources", b"get_data", b"files(")
 _WRITES = {"write_text", "write_bytes", "mkdir", "touch", "unlink", "rmdir", "makedirs"}
 
 
@@ -434,10 +481,10 @@ class _Reader(ast.NodeVisitor):
         self._module = module
         self._source = source
         self._optional = 0
-        self._scope = Scope.of(module, source.tree.body)
+        self._scope = Scope.of(module, source.tree.body, walk.checkout)
         self._importers: dict[str, str] = {"__import__": "__import__"}
         self._written: set[int] = set()
-        self._looks_for_data = b"__file__" in source.text or b"files(" in source.text
+        self._looks_for_data = any(each in source.text for each in _PLACES)
 
     def read(self) -> None:
         for node in ast.walk(self._source.tree):
@@ -445,6 +492,7 @@ class _Reader(ast.NodeVisitor):
                 for each in node.names:
                     if each.name in {"import_module", "__import__"}:
                         self._importers[each.asname or each.name] = each.name
+        self._walk.tables[self._source.path] = dict.fromkeys(tables_of(self._source.tree))
         self.visit(self._source.tree)
 
     def _place(self, node: ast.stmt | ast.expr) -> str:
@@ -455,6 +503,8 @@ class _Reader(ast.NodeVisitor):
     def visit_Import(self, node: ast.Import) -> None:
         for each in node.names:
             self._walk.request(each.name, self._place(node), is_optional=self._optional > 0)
+            first = each.name.partition(".")[0]
+            self._scope.imported[each.asname or first] = each.name if each.asname else first
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         place, is_optional = self._place(node), self._optional > 0
@@ -474,6 +524,7 @@ class _Reader(ast.NodeVisitor):
             if each.name == "*":
                 self._take_all(module, place)
             else:
+                self._scope.imported[each.asname or each.name] = f"{base}.{each.name}"
                 self._walk.request_member(module, each.name, place, is_optional=is_optional)
 
     def _take_all(self, module: Module, place: str) -> None:
@@ -568,7 +619,9 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Constant(self, node: ast.Constant) -> None:
         text = node.value
-        if id(node) in self._written or not isinstance(text, str) or "/" not in text:
+        if id(node) in self._written or not isinstance(text, str):
+            return
+        if "/" not in text and text not in self._walk.checkout.files_at_root:
             return
         if "\n" in text or text.startswith(("/", "..")) or text.endswith(("/", ".py")):
             return
@@ -577,15 +630,23 @@ class _Reader(ast.NodeVisitor):
             self._walk._add_local(path, self._place(node))  # noqa: SLF001 - one mechanism
 
     def _look(self, node: ast.BinOp | ast.Call) -> None:
-        """Take the files beside the module that an expression names."""
-        if not self._looks_for_data or id(node) in self._written:
+        """Take the files that an expression names: beside the module, or from the root."""
+        name = name_of(node.func) if isinstance(node, ast.Call) else ""
+        makes_path = name in _PATHS or (
+            isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.Add)
+        )
+        if id(node) in self._written or not (makes_path or self._looks_for_data):
             return
         for value in self._scope.values(node):
-            if not value.is_place or value.text == self._source.path:
+            if value.text == self._source.path or not (makes_path or value.is_place):
                 continue
             if value.complete:
                 self._walk.add_found(value, self._place(node))
-            elif isinstance(node, ast.BinOp) or name_of(node.func) in _JOINS:
+            elif not value.text and self._module.name in self._walk.mains:
+                continue  # the runner's --recipe, below the working directory
+            elif value.is_place and (
+                isinstance(node, ast.BinOp) or name in _JOINS or name in RESOURCES
+            ):
                 self._walk.warn(
                     f"{self._place(node)} names a file below {value.text or 'the root'!r} that"
                     " can't be computed: name it under data in recipebox.toml if it is read"
@@ -604,7 +665,10 @@ class _Reader(ast.NodeVisitor):
             if text.startswith("."):
                 text = self._absolute(text, package)
             if not text.strip("."):
-                if not is_step_module(named):
+                of_step = is_step_module(named)
+                if not (of_step and self._module.name in self._walk.mains):
+                    self._walk.free_imports.append(place)
+                if not of_step:
                     self._walk.warn(f"{place} imports a module whose name can't be computed")
             elif value.complete:
                 self._walk.request(text, place, is_optional=is_optional)

@@ -55,6 +55,18 @@ class Checkout:
     root: Path
     _found: dict[str, Module | None] = field(default_factory=dict)
     _holds_code: dict[str, bool] = field(default_factory=dict)
+    _files_at_root: frozenset[str] | None = None
+
+    @property
+    def files_at_root(self) -> frozenset[str]:
+        """The files right at the root that a plain word in code may mean: those with a suffix."""
+        if self._files_at_root is None:
+            self._files_at_root = frozenset(
+                each.name
+                for each in self.root.iterdir()
+                if each.suffix not in {"", ".py"} and each.is_file()
+            )
+        return self._files_at_root
 
     @property
     def roots(self) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ All are pure, and look at one node of `ast`.
 
 import ast
 import operator
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Final
 
 IMPORT_ERRORS: Final = frozenset(
@@ -113,6 +114,28 @@ def is_writing(node: ast.Call) -> bool:
         isinstance(each, ast.Constant) and isinstance(each.value, str) and each.value[:1] in "wax"
         for each in modes
     )
+
+
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+(:[^\W\d]\w*)?|[^\W\d]\w*:[^\W\d]\w*")
+
+
+def tables_of(tree: ast.Module) -> Iterator[str]:
+    """Yield the texts of a module's literal tables that look like `a.b`, `a.b.C` or `a.b:C`."""
+    pending: list[ast.stmt] = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.ClassDef):
+            pending.extend(node.body)
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            continue
+        if isinstance(node.value, ast.Dict | ast.List | ast.Tuple | ast.Set):
+            for each in ast.walk(node.value):
+                if (
+                    isinstance(each, ast.Constant)
+                    and isinstance(each.value, str)
+                    and _DOTTED.fullmatch(each.value)
+                ):
+                    yield each.value
 
 
 def is_step_module(node: ast.expr) -> bool:

@@ -2,8 +2,9 @@
 
 It knows constants, concatenations, f-strings, names that are bound to such (in the function or the
 module), loops over literal lists, entries of literal dicts, `x.split(":")[0]`, and paths that are
-built from `__file__` by os.path or pathlib. What it can't know it says so: a value is *complete*,
-or the known beginning of one.
+built by os.path or pathlib from `__file__`, from the working directory (the checkout's root), or
+from the name of a package (`importlib.resources`, `pkgutil`). What it can't know it says so: a
+value is *complete*, or the known beginning of one.
 """
 
 import ast
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from recipes.modules import Module, normalise
+from recipes.modules import Checkout, Module, normalise
 
 _MOST = 400
 _DEEPEST = 40
@@ -20,11 +21,17 @@ _SAME: Final = {
     "PosixPath", "resolve", "absolute", "as_posix", "strip", "__str__",
 }  # fmt: skip
 _CUTS: Final = {"split", "rsplit", "partition", "rpartition"}
+_OS: Final = {"pardir": "..", "curdir": ".", "sep": "/"}
+RESOURCES: Final = {
+    "get_data", "open_text", "read_text", "open_binary", "read_binary", "path",
+    "resource_filename", "resource_string", "resource_stream",
+}  # fmt: skip
+"""Functions that are asked for a file by a package and its name in there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A text, or (`is_place`) a path from the checkout's root that was built from `__file__`."""
+    """A text, or (`is_place`) a path from the checkout's root, built from a known place in it."""
 
     text: str
     complete: bool = True
@@ -37,16 +44,24 @@ Values = frozenset[Value]
 
 @dataclass(slots=True)
 class Scope:
-    """What names are bound to: in a module, or in a function in it."""
+    """What names are bound to: in a module, or in a function in it.
+
+    `imported` are the modules of the checkout that names stand for, as far as they were read.
+    """
 
     module: Module
+    checkout: Checkout
     parent: "Scope | None" = None
+    imported: dict[str, str] = field(default_factory=dict)
     bound: dict[str, list[ast.expr | None]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, module: Module, body: Iterable[ast.stmt], parent: "Scope | None" = None) -> "Scope":
-        """Collect what `body` binds, without the functions in it. None is a value unknown."""
-        scope = cls(module, parent)
+    def of(cls, module: Module, body: Iterable[ast.stmt], around: "Checkout | Scope") -> "Scope":
+        """Collect what `body` binds, without the functions in it. None is a value unknown.
+
+        `around` is the scope in which it stands, or the checkout where it is a module's own.
+        """
+        scope = cls(module, *_inherited(around))
         pending: list[ast.AST] = list(body)
         while pending:
             node = pending.pop()
@@ -102,7 +117,7 @@ class Scope:
         found = frozenset(self._evaluate(node, depth + 1))
         return found if 0 < len(found) <= _MOST else UNKNOWN
 
-    def _evaluate(  # noqa: C901, PLR0911 - one case a kind of expression
+    def _evaluate(  # noqa: C901, PLR0911, PLR0912 - one case a kind of expression
         self, node: ast.expr, depth: int
     ) -> Iterable[Value]:
         match node:
@@ -122,6 +137,8 @@ class Scope:
                 return self.values(body, depth) | self.values(orelse, depth)
             case ast.BoolOp(values=options):
                 return [value for each in options for value in self.values(each, depth)]
+            case ast.Attribute(value=ast.Name(), attr=("pardir" | "curdir" | "sep") as name):
+                return [Value(_OS[name])]
             case ast.Attribute(value=inner, attr="parent"):
                 return [_above(value) for value in self.values(inner, depth)]
             case ast.Subscript(value=inner, slice=index):
@@ -141,7 +158,7 @@ class Scope:
             return [known[name]]
         found = self.lookup(name)
         if found is None:
-            return UNKNOWN
+            return [Value(_OS[name])] if name in _OS else UNKNOWN
         scope, bound = found
         return [value for each in bound for value in scope.values(each, depth)]
 
@@ -207,8 +224,13 @@ class Scope:
             return UNKNOWN if entries is None else [*entries, *default]
         if name == "format" and receiver is not None:
             return [_until(value, "{") for value in self.values(receiver, depth)]
+        if name in {"getcwd", "cwd"} and not node.args:
+            return [Value("", is_place=True)]
         if name == "files" and node.args:
             return self._package_folder(node.args[0], depth)
+        if name in RESOURCES and len(node.args) > 1:
+            folder = frozenset(self._package_folder(node.args[0], depth))
+            return _joined([folder, self.values(node.args[1], depth)])
         if name in {"join", "joinpath", "Path", "PurePath"} and (node.args or receiver):
             parts = [self.values(each, depth) for each in node.args]
             if name == "joinpath":
@@ -224,14 +246,36 @@ class Scope:
         return UNKNOWN
 
     def _package_folder(self, named: ast.expr, depth: int) -> Iterable[Value]:
-        """`importlib.resources.files("a.b")`, of the package itself: its own folder."""
-        inside = self.values(named, depth)
-        own = {self.module.package, self.module.name}
-        if self.module.folders and all(value.text in own for value in inside):
-            return [Value(self.module.folders[0], is_place=True)]
-        if self.module.path and all(value.text == self.module.package for value in inside):
-            return [_above(Value(self.module.path, is_place=True))]
-        return UNKNOWN
+        """Return the folder of a package of the checkout, by its name or as it was imported."""
+        if isinstance(named, ast.Name | ast.Attribute) and (known := _dotted(named)):
+            first, _, rest = known.partition(".")
+            if first in self.imported:
+                known = ".".join(filter(None, [self.imported[first], rest]))
+                return self._folder_of(known)
+        found = [self._folder_of(each.text) for each in self.values(named, depth) if each.complete]
+        return [value for each in found for value in each] or UNKNOWN
+
+    def _folder_of(self, name: str) -> Iterable[Value]:
+        module = self.module if name == self.module.name else self.checkout.find(name)
+        if module is None:
+            return UNKNOWN
+        if module.path is None:
+            return [Value(each, is_place=True) for each in module.folders]
+        return [_above(Value(module.path, is_place=True))]
+
+
+def _inherited(around: Checkout | Scope) -> tuple[Checkout, Scope | None, dict[str, str]]:
+    if isinstance(around, Checkout):
+        return around, None, {}
+    return around.checkout, around, around.imported
+
+
+def _dotted(node: ast.expr) -> str:
+    """Return `a.b.c` of a name and its attributes; nothing of anything else."""
+    if isinstance(node, ast.Attribute):
+        inner = _dotted(node.value)
+        return f"{inner}.{node.attr}" if inner else ""
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _constant(node: ast.expr | None) -> object:

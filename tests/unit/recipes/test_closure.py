@@ -314,6 +314,42 @@ class TestNames:
 
         assert closure.warnings == ()
 
+    @pytest.mark.parametrize(
+        "table",
+        [
+            "STEPS = {'x': {'module': 'lib.x', 'function': 'f'}}",
+            "STEPS: list = ['lib.x:f', 'lib.gone', 'json.decoder', 'no module']",
+            "class Registry:\n    known = ('lib.x.f',)\n",
+        ],
+    )
+    def test_from_a_table_are_packed_where_some_name_is_free(
+        self, tmp_path: Path, table: str
+    ) -> None:
+        files = {
+            "steps/a.py": "import importlib, steps.table\n"
+            "def run(c, a): importlib.import_module(c['module'])\n",
+            "steps/table.py": table,
+            "lib/__init__.py": "",
+            "lib/x.py": "import lib.y",
+            "lib/y.py": "",
+            "lib/z.py": "",
+        }
+
+        closure = closure_of(tmp_path, a_recipe("steps.a"), files)
+
+        assert [each for each in closure.files if each.startswith("lib")] == [
+            "lib/__init__.py", "lib/x.py", "lib/y.py",
+        ]  # fmt: skip
+        assert str(closure.files["lib/x.py"][0]) == (
+            "module: a table in steps/table.py, imported by name at steps/a.py:2"
+        )
+        assert any("all 1 modules that steps/table.py names" in each for each in closure.warnings)
+
+    def test_tables_are_left_alone_where_every_name_is_known(self, tmp_path: Path) -> None:
+        files = {**code("T = ['lib.x']\nimport lib.y"), "lib/x.py": "", "lib/y.py": ""}
+
+        assert files_of(tmp_path, files) == ["lib/y.py", "steps/a.py"]
+
     def test_calls_of_others_are_not_imports(self, tmp_path: Path) -> None:
         files = code("def import_module(n): pass\nimport_module('gone')\nx = (lambda: 1)()")
 
@@ -500,12 +536,51 @@ class TestData:
             "from importlib.resources import files\nx = files(__package__) / 'rules/a.json'",
             "x = 'steps/rules/a.json'",
             "from os.path import *\nfor n in ['a']: join(dirname(__file__), 'rules', n + '.json')",
+            "import os\ndef f(): return open(os.path.join('steps', 'rules', 'a.json'))",
+            "import os\nR = os.path.join('steps', 'rules')\ndef f(): return open(R + '/a.json')",
+            "from pathlib import Path\nR = Path('steps') / 'rules'\nx = R / 'a.json'",
+            "import os\nx = os.path.join(os.getcwd(), './steps', 'rules/a.json')",
+            "from pathlib import Path\nx = Path.cwd() / 'steps' / 'rules' / 'a.json'",
+            "import os\nx = os.path.join(__file__, os.pardir, 'rules' + os.sep + 'a.json')",
+            "import pkgutil\nx = pkgutil.get_data(__name__, 'rules/a.json')",
+            "import pkg_resources\nx = pkg_resources.resource_filename('steps', 'rules/a.json')",
         ],
     )
     def test_files_that_code_names_are_in(self, tmp_path: Path, text: str) -> None:
         files = {**code(text), "steps/rules/a.json": "{}", "steps/rules/b.json": "{}"}
 
         assert files_of(tmp_path, files) == ["steps/a.py", "steps/rules/a.json"]
+
+    def test_a_file_at_the_root_is_found_by_its_bare_name(self, tmp_path: Path) -> None:
+        text = "N = 'a.ini'\ndef f(): return open(N), open('b.txt', 'w'), 'LICENSE', 'gone.csv'"
+        files = {**code(text), "a.ini": "", "b.txt": "", "LICENSE": "", "c.csv": ""}
+
+        assert files_of(tmp_path, files) == ["a.ini", "steps/a.py"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "from importlib.resources import read_text\nx = read_text('rules', 'a.t')",
+            "import rules\nfrom importlib import resources\nx = resources.read_text(rules, 'a.t')",
+            "import rules as r\nfrom importlib.resources import files\nx = files(r) / 'a.t'",
+            "import pkgutil, rules.deep\nx = pkgutil.get_data('rules', 'a.t')",
+            "from rules import deep\nimport importlib.resources as i\nx = i.files(deep) / '../a.t'",
+            "import rules.deep, importlib.resources as i\nx = i.path(rules, 'a.t')",
+        ],
+    )
+    def test_files_of_another_package_are_found_by_its_name(
+        self, tmp_path: Path, text: str
+    ) -> None:
+        files = {**code(text), "rules/__init__.py": "", "rules/deep/x.py": "", "rules/a.t": ""}
+
+        assert "rules/a.t" in files_of(tmp_path, files)
+
+    def test_paths_that_climb_or_are_elsewhere_are_no_data(self, tmp_path: Path) -> None:
+        text = (
+            "import os\nfrom pathlib import Path\nx = os.path.join('..', 'etc'), Path('/etc/hosts')"
+            "\ny = Path('steps') / '..' / '..' / 'x', sum([1, 2]) + 3, Path('steps')"
+        )
+        assert files_of(tmp_path, code(text)) == ["steps/a.py"]
 
     def test_a_packages_own_files_are_found_by_its_name(self, tmp_path: Path) -> None:
         files = {
@@ -616,6 +691,15 @@ class TestRunner:
         )
 
         assert "lib.py" in closure_of(tmp_path, a_recipe("steps.a"), code("")).files
+
+    def test_what_it_opens_below_the_working_directory_needs_no_word(self, tmp_path: Path) -> None:
+        with_a_runner(tmp_path)
+        runner = tmp_path / "orchestrator" / "runner.py"
+        runner.write_text(
+            f"{runner.read_text()}\nimport os\ndef full(p): return os.path.join(os.getcwd(), p)\n"
+        )
+
+        assert closure_of(tmp_path, a_recipe("steps.a"), code("")).warnings == ()
 
     def test_a_recipe_that_runs_packages_has_the_bundled_one(self, tmp_path: Path) -> None:
         with_a_runner(tmp_path)

@@ -276,7 +276,7 @@ class TestProof:
         write(root, {"steps/count.py": "def Count(c, a):\n    open('config/hidden.ini')\n",
                      "config/hidden.ini": ""})  # fmt: skip
         (root / "steps" / "count.py").write_text(
-            "def Count(c, a):\n    open('config/' + 'hidden.ini')\n"
+            "def Count(c, a):\n    open('config/%s.ini' % 'hidden')\n"
         )
 
         with pytest.raises(ProofFailed) as refused:
