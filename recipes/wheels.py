@@ -324,20 +324,21 @@ def solve(
         WheelConflict: no one version of each fits every Python.
         WheelError: pip can't be run, or can't reach its index.
     """
-    say = progress or (lambda _: None)
     unused: dict[str, str] = {}
     roots = sorted(set(plan.imports.values()), key=canonicalize_name)
     pins = {name: said for name, said in plan.pins.items() if said}
+    while True:
+        try:
+            found = _solve_all(plan, roots, pins=pins, unused=unused, say=progress or _say_nothing)
+            break
+        except _PinsConflict as conflict:  # they hold for one Python, and not for another
+            unused.update({name: pins.pop(name) for name in conflict.names})
     chosen: dict[str, str] = {}
     wheels: dict[str, Wheel] = {}
-    for platform in plan.platforms if roots else ():
-        for python in plan.pythons:
-            say(f"solving wheels for Python {python} on {platform}")
-            target = _Target(platform, python)
-            found = _solve_for(target, roots, chosen, plan, pins=pins, unused=unused)
-            chosen.update({each.name: each.version for each in found})
-            for each in _download(target, found, cache):
-                wheels[each.filename] = each
+    for target, each in found:
+        chosen.update({one.name: one.version for one in each})
+        for wheel in _download(target, each, cache):
+            wheels[wheel.filename] = wheel
     lock = WheelLock(
         plan.imports,
         plan.pythons,
@@ -345,11 +346,37 @@ def solve(
         tuple(wheels[name] for name in sorted(wheels)),
     )
     notes = [
-        f"the pin {name}{said} can't be had: {name} {chosen[name]} is taken"
+        f"the pin {name}{said} can't be had for every Python ({', '.join(plan.pythons)}):"
+        f" {name} {chosen[name]} is taken"
         for name, said in sorted(unused.items())
         if name in chosen
     ]
     return lock, notes
+
+
+def _say_nothing(_: str) -> None:
+    return
+
+
+def _solve_all(
+    plan: WheelPlan,
+    roots: Sequence[str],
+    *,
+    pins: dict[str, str],
+    unused: dict[str, str],
+    say: Progress,
+) -> "list[tuple[_Target, list[_Found]]]":
+    """Solve for each platform and Python, with the versions that the first ones had."""
+    chosen: dict[str, str] = {}
+    solved = []
+    for platform in plan.platforms if roots else ():
+        for python in plan.pythons:
+            say(f"solving wheels for Python {python} on {platform}")
+            target = _Target(platform, python)
+            found = _solve_for(target, roots, chosen, plan, pins=pins, unused=unused)
+            chosen.update({each.name: each.version for each in found})
+            solved.append((target, found))
+    return solved
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +422,14 @@ class _PipRefused(Exception):
         super().__init__(said)
 
 
+class _PinsConflict(Exception):
+    """What pins made the first Pythons take can't be had for a later one: `names` are to go."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(*names)
+
+
 def _solve_for(
     target: _Target,
     roots: Sequence[str],
@@ -416,6 +451,9 @@ def _solve_for(
             if dropped:
                 unused.update({name: pins.pop(name) for name in dropped})
                 continue
+            pinned = [name for name in names if name in pins] or [*pins]
+            if pinned:
+                raise _PinsConflict(pinned) from refused
             raise _explained(target, refused.said, names, chosen, plan) from refused
 
 

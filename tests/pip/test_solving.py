@@ -139,7 +139,22 @@ class TestSolving:
         assert [(each.name, each.version) for each in lock.wheels] == [
             ("lib", "1.1"), ("other", "2.0"),
         ]  # fmt: skip
-        assert notes == ["the pin other==9.9 can't be had: other 2.0 is taken"]
+        assert notes == [
+            "the pin other==9.9 can't be had for every Python (3.11): other 2.0 is taken"
+        ]
+
+    def test_a_pin_that_only_some_pythons_have_is_dropped_and_said(
+        self, tmp_path: Path, index: Path
+    ) -> None:
+        a_wheel(index, "old", "1.0", tag=f"cp311-cp311-{AMD}")
+        a_wheel(index, "old", "2.0")
+
+        lock, notes = solve(a_plan("old", pythons=("3.11", "3.12"), old="==1.0"), tmp_path / "c")
+
+        assert [each.version for each in lock.wheels] == ["2.0"]
+        assert notes == [
+            "the pin old==1.0 can't be had for every Python (3.11, 3.12): old 2.0 is taken"
+        ]
 
     def test_one_version_for_all_pythons_or_a_word_about_it(
         self, tmp_path: Path, index: Path
