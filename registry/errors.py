@@ -32,6 +32,7 @@
     ├── Untrusted                    a signature is missing, or doesn't hold
     ├── Conflict
     │   ├── NamespaceExists
+    │   ├── ShowsPrivate             a namespace that can't be public, for what its bundles hold
     │   ├── ReleaseExists            the same version with other bytes
     │   ├── OffsetConflict           an upload holds another number of bytes
     │   ├── UploadInUse              another request writes to the upload
@@ -295,6 +296,19 @@ class NamespaceExists(Conflict):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"the namespace {name} is taken")
+
+
+class ShowsPrivate(Conflict):
+    """The namespace `name` can't be public: `shown` are the private packages of its bundles."""
+
+    hint = "make their namespaces public first, or keep this one private"
+
+    def __init__(self, name: str, shown: Sequence[str]) -> None:
+        self.name = name
+        self.shown = tuple(shown)
+        super().__init__(
+            f"{name} can't be public: its applications hold {', '.join(shown)}, which is private"
+        )
 
 
 class ReleaseExists(Conflict):

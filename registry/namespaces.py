@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import signing.errors
 from artifacts.reference import check_namespace
@@ -18,8 +19,15 @@ from registry.errors import (
     NamespaceExists,
     NamespaceUnknown,
     NotAuthenticated,
+    ShowsPrivate,
 )
-from registry.schema import NamespaceKeyRow, NamespaceRow
+from registry.schema import (
+    ManifestRow,
+    NamespaceKeyRow,
+    NamespaceRow,
+    ReleaseRow,
+    RepositoryRow,
+)
 from signing.key import ACCEPTED_KEYS, KeyInfo
 from signing.keyring import read_keys
 
@@ -109,10 +117,14 @@ class Namespaces:
         """Make it public or private; asked by its owner or an admin.
 
         Raises:
+            ShowsPrivate: its applications hold packages of private namespaces.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not.
         """
         with self._database.write():
             row = self._row(principal, Verb.OWN, name)
+            shown = _private_parts(row) if public else []
+            if shown:
+                raise ShowsPrivate(name, shown)
             row.is_public = public
             row.save()
             self._audit.record(principal, "namespace.set_public", name, {"public": public})
@@ -194,6 +206,30 @@ def key_rows(namespace: NamespaceRow) -> list[NamespaceKeyRow]:
     """Return the keys of a namespace, oldest first."""
     query = NamespaceKeyRow.select().where(NamespaceKeyRow.namespace == namespace)
     return list(query.order_by(NamespaceKeyRow.id))
+
+
+def _private_parts(namespace: NamespaceRow) -> list[str]:
+    """Return the private packages of other namespaces that applications of this one hold.
+
+    The manifests are asked, not the bundles: what was linked stays when its bundle is deleted.
+    """
+    held, package, home = ManifestRow.alias(), RepositoryRow.alias(), NamespaceRow.alias()
+    query: Any = (
+        ReleaseRow.select(package.name)
+        .join(ManifestRow)
+        .join(held, on=(held.digest == ManifestRow.digest))
+        .join(RepositoryRow, on=(held.repository == RepositoryRow.id))
+        .join_from(ReleaseRow, package, on=(ReleaseRow.repository == package.id))
+        .join(home, on=(package.namespace == home.id))
+        .where(
+            (RepositoryRow.namespace == namespace)
+            & (RepositoryRow.kind == "application")
+            & (home.id != namespace.id)
+            & ~home.is_public
+        )
+    )
+    names: list[str] = [name for (name,) in query.distinct().order_by(package.name).tuples()]
+    return names
 
 
 def _read_key(namespace: str, armored: str) -> KeyInfo:

@@ -223,6 +223,7 @@ TABLE: Mapping[type[Exception], Row] = {
     registry.Untrusted: Row(403, "untrusted", "DENIED", "Not trusted"),
     registry.Conflict: Row(409, "conflict", "DENIED", "It clashes with what is there"),
     registry.NamespaceExists: Row(409, "namespace_exists", "DENIED", "The namespace is taken"),
+    registry.ShowsPrivate: Row(409, "shows_private", "DENIED", "It would show what is private"),
     registry.ReleaseExists: Row(
         409, "release_exists", "DENIED", "The version is listed with other bytes"
     ),

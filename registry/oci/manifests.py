@@ -8,6 +8,7 @@ application, are the server's.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from artifacts import media
 from artifacts.digest import Digest
 from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import RepositoryName, Tag
@@ -16,6 +17,7 @@ from registry.audit import Audit
 from registry.config import RegistryConfig
 from registry.database import Database
 from registry.errors import (
+    Denied,
     InUse,
     ManifestBlobUnknown,
     ManifestTooLarge,
@@ -141,6 +143,7 @@ class Manifests:
             row = self._repositories.open_for_push(principal, repository)
             for tag in wanted:
                 self._check_tag(row, Kind(row.kind), tag)
+            self._check_attach(principal, row, manifest, wanted)
             kind = decide_kind(Kind(row.kind), repository, manifest)
             _check_parts(row, manifest)
             for tag in wanted:
@@ -252,6 +255,21 @@ class Manifests:
         if row is None or not row.is_staged:
             return row
         return row if self._repositories.sees_staged(principal, repository) else None
+
+    def _check_attach(
+        self,
+        principal: Principal,
+        repository: RepositoryRow,
+        manifest: ImageManifest | ImageIndex,
+        tags: Sequence[Tag],
+    ) -> None:
+        """Refuse all but statements, without a tag, of who may only attach to an application."""
+        name = RepositoryName(repository.name)
+        if self._access.allows(principal, Verb.PUSH, name.namespace):
+            return
+        if tags or manifest.artifact_type != media.STATEMENT or manifest.subject is None:
+            reason = f"its role is {principal.role}, which adds statements and nothing else"
+            raise Denied(principal.name, Verb.PUSH, name.text, reason)
 
     def _check_tag(self, repository: RepositoryRow, kind: Kind, tag: Tag) -> None:
         """Refuse a tag that is, or will be, the server's."""

@@ -9,7 +9,7 @@ from artifacts import media
 from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.manifest import ImageIndex, parse_manifest
-from artifacts.reference import PackageName, RepositoryName
+from artifacts.reference import PackageName, RepositoryName, Tag
 from registry.access import Principal, Role
 from registry.errors import (
     BlobUnknown,
@@ -20,6 +20,7 @@ from registry.errors import (
     ManifestUnknown,
     NamespaceUnknown,
     NotAuthenticated,
+    ShowsPrivate,
     WrongKind,
 )
 from registry.oci.contents import Contents
@@ -203,6 +204,54 @@ def test_a_public_application_shows_nothing_private(released: Given, package: Pa
     released.registry.namespaces.set_public(ADMIN, "team", public=True)
     made = released.registry.bundles.create(everywhere, application, a_lock(package))
     assert made.application == application
+
+
+def test_a_namespace_stays_private_while_its_applications_hold_what_is(
+    released: Given, package: Package
+) -> None:
+    released.namespace("open")
+    application = PackageName("open", "app")
+    everywhere = a_principal(Role.PROMOTER)
+    made = released.registry.bundles.create(everywhere, application, a_lock(package))
+    released.registry.manifests.delete(ADMIN, application.repository, made.digest)  # parts stay
+    namespaces = released.registry.namespaces
+
+    with pytest.raises(ShowsPrivate) as caught:
+        namespaces.set_public(ADMIN, "open", public=True)
+
+    assert caught.value.shown == ("team/etl",)
+    assert not namespaces.get(ADMIN, "open").public
+    namespaces.set_public(ADMIN, "team", public=True)
+    assert namespaces.set_public(ADMIN, "open", public=True).public
+
+
+def test_a_namespace_with_bundles_of_its_own_may_be_public(
+    released: Given, package: Package
+) -> None:
+    released.bundle(APP, package)
+    assert released.registry.namespaces.set_public(ADMIN, "team", public=True).public
+
+
+def test_a_promoter_adds_statements_to_an_application_and_nothing_else(
+    released: Given, package: Package
+) -> None:
+    made = released.bundle(APP, package)
+    subject = Descriptor(media.INDEX, made.digest, made.size)
+    other = a_manifest(subject=subject)
+    with pytest.raises(Denied, match="which adds statements and nothing else"):
+        released.manifest(APP.repository, other, media.EMPTY_JSON, by=PROMOTER)
+    [signature] = [
+        each["digest"]
+        for each in json.loads(
+            released.registry.referrers.index(PROMOTER, APP.repository, made.digest).data
+        )["manifests"]
+    ]
+    data = released.registry.manifests.get(PROMOTER, APP.repository, Digest.parse(signature)).data
+    with pytest.raises(Denied, match="which adds statements and nothing else"):
+        released.manifest(APP.repository, data, by=PROMOTER, reference=Tag("mine"))
+
+    released.manifest(APP.repository, other, by=PUBLISHER)
+    released.manifest(APP.repository, data, by=PROMOTER)
 
 
 class TestTheName:
