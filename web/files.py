@@ -69,6 +69,9 @@ def choose_range(asked: str | None, size: int) -> tuple[int, int] | None:
     parsed = parse_range_header(asked, make_inclusive=False) if asked else None
     if parsed is None or parsed.units != "bytes" or len(parsed.ranges) != 1:
         return None
+    start, _ = parsed.ranges[0]
+    if start < -size < 0:  # a suffix longer than all there is: all of it
+        return 0, size
     found = parsed.range_for_length(size)
     if found is None:
         raise RangeNotSatisfiable(str(asked), size)

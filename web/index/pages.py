@@ -92,7 +92,7 @@ class PageViews:
     def login(self) -> AnyResponse:
         """Show the form; take a token, begin a session, and go where the browser came from."""
         destination = local_path(request.values.get("next", ""))
-        if request.method == "GET":
+        if request.method != "POST":
             if self.principal().role is not None:
                 return redirect(destination, code=303)
             return _login_form(destination)

@@ -24,6 +24,7 @@ def blob(tmp_path: Path) -> Path:
         ("bytes=2-4", (2, 5)),
         ("bytes=7-", (7, 10)),
         ("bytes=-3", (7, 10)),
+        ("bytes=-99", (0, 10)),  # a suffix longer than all there is is all of it (RFC 9110)
         ("bytes=0-99", (0, 10)),
         ("lines=1-2", None),
         ("bytes=0-1,4-5", None),

@@ -314,6 +314,7 @@ class TestLoggingIn:
         assert local_path(text) == "/"
 
     def test_who_is_logged_in_already_is_sent_on(self, site):
+        assert log_in(site).head("/login?next=/?q=x").status_code == 303
         answer = log_in(site).get("/login?next=/?q=x")
 
         assert (answer.status_code, answer.headers["Location"]) == (303, "/?q=x")
