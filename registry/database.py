@@ -1,15 +1,17 @@
 """The database: one connection a thread, one transaction a write (peewee; SQLite now)."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import peewee
 from playhouse.migrations import Runner
 
 from registry.config import RegistryConfig
-from registry.errors import SchemaTooNew
+from registry.errors import DatabaseUnusable, SchemaTooNew
 from registry.schema import CURRENT
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -63,13 +65,18 @@ class Database:
 
         Raises:
             SchemaTooNew: a later version made it.
+            DatabaseUnusable: the file isn't a database, or can't be read or written.
         """
-        with self._config.migration_lock.open("w") as lock:
+        with _open_private(self._config.migration_lock) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            with self.session():
-                self._refuse_newer(self._runner())
-                ran: list[str] = self._runner().up()
-                return ran
+            _open_private(self._config.database).close()  # -wal and -shm get its mode
+            try:
+                with self.session():
+                    self._refuse_newer(self._runner())
+                    ran: list[str] = self._runner().up()
+                    return ran
+            except peewee.DatabaseError as error:
+                raise DatabaseUnusable(str(self._config.database), str(error)) from error
 
     def missing_migrations(self) -> list[str]:
         """Return the migrations that are still to run.
@@ -90,3 +97,10 @@ class Database:
         unknown = sorted(set(runner.applied()) - set(known))
         if unknown:
             raise SchemaTooNew(str(self._config.database), found=unknown[-1], known=known[-1])
+
+
+def _open_private(path: Path) -> BinaryIO:
+    """Open a file to write to its end; whoever may enter the folder, its owner only reads it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab")

@@ -42,7 +42,8 @@
     │   └── GateClosed               a gate of the channel refuses the bundle
     └── SchemaError
         ├── SchemaTooNew             made by a later version of Recipebox
-        └── SchemaNotReady           migrations haven't run
+        ├── SchemaNotReady           migrations haven't run
+        └── DatabaseUnusable         not a database, or one that can't be read or written
 """
 
 from collections.abc import Sequence
@@ -421,3 +422,14 @@ class SchemaNotReady(SchemaError):
         self.place = place
         self.missing = tuple(missing)
         super().__init__(f"{place} lacks the migrations {', '.join(missing)}")
+
+
+class DatabaseUnusable(SchemaError):
+    """The database at `place` can't be worked with, for `reason` (the driver's words)."""
+
+    hint = "see that the file is whole and writable, or bring it back from a backup"
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+        super().__init__(f"the database {place} can't be used: {reason}")

@@ -81,9 +81,13 @@ class Tokens:
             return NewToken(draw_token(row.public_id, secret), _token(row))
 
     def create_first(self) -> NewToken | None:
-        """Make an administrator's token if the server has never had a token, else return None."""
+        """Make an administrator's token if there has never been one, else return None.
+
+        Tokens of other roles that were made before the first start don't count: with these alone
+        nobody could do anything.
+        """
         with self._database.write():
-            if TokenRow.select().exists():
+            if TokenRow.select().where(TokenRow.role == Role.ADMIN.value).exists():
                 return None
             return self.create("admin", Role.ADMIN)
 

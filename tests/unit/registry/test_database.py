@@ -10,7 +10,7 @@ import pytest
 
 from registry.config import RegistryConfig
 from registry.database import MIGRATIONS, Database
-from registry.errors import SchemaTooNew
+from registry.errors import DatabaseUnusable, SchemaTooNew
 from registry.schema import CURRENT, MODELS, EventRow, NamespaceRow, RepositoryRow, TokenRow
 
 
@@ -178,3 +178,25 @@ def _schema_of(database: peewee.Database) -> dict[str, list[tuple[object, ...]]]
         ]
     database.close()
     return drawn
+
+
+class TestTheFile:
+    def test_its_owner_only_reads_it_whatever_the_folder_allows(self, tmp_path: Path) -> None:
+        config = RegistryConfig(tmp_path)
+        tmp_path.chmod(0o755)
+        config.database.touch(mode=0o644)  # of a version that left it open
+
+        database = Database(config)
+        database.migrate()
+        with database.write():
+            an_event("written")
+            found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+
+        assert "registry.sqlite3-wal" in found
+        assert set(found.values()) == {0o600}
+
+    def test_what_is_no_database_is_named(self, tmp_path: Path) -> None:
+        config = RegistryConfig(tmp_path)
+        config.database.write_bytes(b"something else" * 500)
+        with pytest.raises(DatabaseUnusable, match=f"{config.database} can't be used: file is not"):
+            Database(config).migrate()

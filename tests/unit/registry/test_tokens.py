@@ -60,6 +60,18 @@ def test_an_end_must_be_ahead(given: Given, ahead: timedelta) -> None:
         given.registry.tokens.create("ci", Role.READER, expires_in=ahead)
 
 
+def test_an_operators_other_tokens_do_not_stand_in_for_the_first_administrators(
+    tmp_path: Path,
+) -> None:
+    given = Given(tmp_path / "data", is_first_start=False)
+    given.data.mkdir()
+    given.registry.database.migrate()
+    given.registry.tokens.create("ci", Role.PUBLISHER)
+
+    assert given.registry.prepare() is not None
+    assert given.registry.prepare() is None
+
+
 def test_the_first_start_makes_an_administrator_and_no_later_one_does(
     tmp_path: Path,
 ) -> None:
