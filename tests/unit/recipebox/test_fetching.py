@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from resolver.lock import Lock
 from signing.sign import sign_with_key
 from signing.statement import Kind, statement_manifest
 from tests.fakes import WsgiAdapter
-from tests.keys import OTHER, SIGNER
+from tests.keys import OTHER, SIGNER, gnupg
 from tests.unit.recipebox.machines import Machine, a_tree, a_wheel
 
 Publish = Callable[..., Path]
@@ -104,27 +103,10 @@ def test_what_was_fetched_is_what_was_packed_and_a_statement(
 
     assert files(tree) == files(packed)
     assert left_in(out) == [LOCK_NAME, "team"]
-    done = subprocess.run(
-        ["gpg", "--verify", "signature.asc", "release.json"],
-        cwd=tree / "metadata",
-        env={"PATH": os.environ["PATH"], "GNUPGHOME": str(_home_with(SIGNER.public))},
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def _home_with(public: str) -> Path:
-    import tempfile
-
-    home = Path(tempfile.mkdtemp(prefix="rbg-", dir="/tmp"))
-    subprocess.run(
-        ["gpg", "--homedir", home, "--no-autostart", "--import"],
-        input=public.encode(),
-        capture_output=True,
-        check=True,
-    )
-    return home
+    with gnupg() as plain:
+        plain("--import", data=SIGNER.public.encode())
+        metadata = tree / "metadata"
+        plain("--verify", str(metadata / "signature.asc"), str(metadata / "release.json"))
 
 
 def test_everything_is_readable_by_others_whatever_the_umask(
