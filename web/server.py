@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 from settings.errors import SettingsError
 from web.access_log import describe, describe_event, format_line
@@ -80,6 +81,21 @@ def log_class(log_format: str, stream: TextIO | None = None) -> type[Logger]:
     return ServerLog
 
 
+class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's threads, which leave the port as soon as they are told to stop.
+
+    gunicorn's own only stop accepting: until the last transfer ends, a new client connects to a
+    port where nobody answers, and a new server can't have it.
+    """
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's signature
+        """Begin or stop accepting; stopping for good closes this process's listening sockets."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not (self.alive and self.is_parent_alive()):
+            for listener in self.sockets:
+                listener.close()
+
+
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """The server: `run()` returns when it has stopped.
 
@@ -114,7 +130,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "bind": self._bind,
             "workers": config.workers,
             "threads": config.threads,
-            "worker_class": "gthread",
+            "worker_class": DrainingWorker,
             "timeout": _WORKER_TIMEOUT,
             "graceful_timeout": config.graceful_timeout,
             "keepalive": _KEEPALIVE,

@@ -57,7 +57,7 @@ class TestStarting:
         with running_server(data) as server:
             late = make_token(data, "reader", "--expires", "30d")
 
-            assert json.loads(server.output.read_text())["first_token"] is None
+            assert json.loads(server.output.read_text())["first_token"] is not None
             assert whoami(server.url, early).json()["role"] == "publisher"
             assert whoami(server.url, late).json()["role"] == "reader"
             admin("token", "revoke", late.split("_")[1], "--data", str(data))
@@ -186,7 +186,7 @@ class TestStopping:
                 sock.sendall(head.encode() + data[:10])
                 wait_until(lambda: list((server.data / "uploads").glob("*")))
                 server.process.send_signal(signal.SIGTERM)
-                wait_until(lambda: not _answers(place.hostname, place.port))
+                wait_until(lambda: _is_free(place.port))  # for the server that comes after
                 sock.sendall(data[10:])
 
                 assert sock.recv(12) == b"HTTP/1.1 201"
@@ -211,6 +211,18 @@ class TestStopping:
 
             assert whoami(server.url, server.token).status_code == 200
             assert "configuration kept as it was" in server.log_text()
+
+
+def _is_free(port: int) -> bool:
+    """Return whether another server could listen there."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+            sock.listen()
+        except OSError:
+            return False
+    return True
 
 
 def _answers(host: str | None, port: int | None) -> bool:

@@ -22,7 +22,7 @@ from web.app import find_version
 from web.commands.serve import command
 from web.config import ServerConfig, read_config
 from web.preparing import prepare
-from web.server import LineFormatter, Server, log_class, write_whole
+from web.server import DrainingWorker, LineFormatter, Server, log_class, write_whole
 from web.services import make_session_secret
 
 
@@ -210,7 +210,7 @@ class TestServer:
         server = Server(lambda: config, config, Socket(), "http://127.0.0.1:80")
 
         assert server.cfg.threads == 3
-        assert server.cfg.worker_class_str == "gthread"
+        assert server.cfg.worker_class is DrainingWorker
         assert server.cfg.address == [7]
         assert server.cfg.graceful_timeout == 120
         assert server.cfg.control_socket_disable is True
