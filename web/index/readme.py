@@ -13,12 +13,20 @@ _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 _SCHEMES = {"http", "https", "mailto"}
 
 
+LONGEST = 100_000
+"""Characters of a readme that is rendered: some texts take a second for as many, on each visit."""
+
+
 def render_readme(text: str) -> Markup:
     """Return safe HTML of a Markdown text (CommonMark, with tables and strikethrough).
+
+    One that is longer than `LONGEST` is shown as it was written.
 
     Raw HTML in it is shown as text; images are left out, since a page fetches nothing from
     elsewhere: their description stays.
     """
+    if len(text) > LONGEST:
+        return Markup("<pre>{}</pre>").format(text)
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.add_render_rule("image", _describe_image)
     html = parser.render(text)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from web.index.readme import render_readme
+from web.index.readme import LONGEST, render_readme
 
 
 def test_markdown_becomes_html():
@@ -45,3 +45,10 @@ def test_images_are_told_by_their_description():
 
 def test_no_text_is_no_html():
     assert render_readme("") == ""
+
+
+def test_one_that_is_very_long_is_shown_as_it_was_written():
+    html = render_readme("*<b>* " * LONGEST)
+
+    assert html.startswith("<pre>*&lt;b&gt;* ")
+    assert "<em>" not in html
