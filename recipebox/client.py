@@ -24,8 +24,10 @@ from typing import Any, Self
 
 from requests.adapters import BaseAdapter
 
+from artifacts import media
+from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
-from artifacts.reference import PackageName, check_namespace
+from artifacts.reference import PackageName, RepositoryName, check_namespace
 from recipebox.cache import Cache
 from recipebox.config import Credentials, Places, check_url
 from recipebox.errors import Missing, Misuse, NotCached, Tampered, Unsigned
@@ -33,11 +35,12 @@ from recipebox.install import LOCK_NAME, LaidOut, lay_out
 from recipebox.output import Output
 from recipebox.promotion import Promoted, Promoter
 from recipebox.publishing import Signed, Signer, make_signer, plan_push, push, sign_tree
-from recipebox.releases import Releases, SignedStatement
+from recipebox.releases import CHANGED_HERE, Releases, SignedStatement
 from recipebox.source import CachedSource, RegistrySource
 from recipebox.transport import Transport
 from recipebox.trust import TrustStore
-from recipes.environment import platform_here
+from recipes.environment import compare_env, platform_here, wheels_in
+from recipes.errors import ChangedEnvironment
 from recipes.layers import build_release
 from recipes.package import PackageTree, read_tree
 from resolver.candidate import Environment
@@ -369,7 +372,8 @@ class Client:
     def verify(self, folder: Path) -> list[VerifiedTree]:
         """Verify the packages on disk in `folder`: every file as signed, and by whom.
 
-        Files are compared with release.json, and release.json's signatures with the pins. With a
+        Files are compared with release.json, and release.json's signatures with the pins; env/ with
+        what the signed wheels unpack to, which are downloaded where they aren't cached. With a
         connection the keys are refreshed, so that a revoked one is noticed. Where `folder` has a
         lock, all that it pins must be there, with the digests that it pins.
 
@@ -395,6 +399,7 @@ class Client:
                     f"{package.name} {package.version} in {place}",
                     expected=f"{package.digest}, as {path} pins it",
                     found=tree.digest,
+                    hint="the lock or the package is another one: fetch it again, with this lock",
                 )
             verified.append(tree)
         return verified
@@ -410,6 +415,7 @@ class Client:
         release = Releases.read_release(
             what, statement, artifact.descriptor.digest, tree.metadata, files=artifact.files
         )
+        self._verify_env(what, tree)
         return VerifiedTree(
             tree.metadata.name,
             tree.metadata.version,
@@ -418,6 +424,39 @@ class Client:
             len(release.files),
             tree.path,
         )
+
+    def _verify_env(self, what: str, tree: PackageTree) -> None:
+        """Compare env/ with what the wheels unpack to, whose sha256 package.json has."""
+        env = tree.path / "env"
+        if not tree.metadata.wheels or not env.exists():
+            return
+        repository = PackageName.parse(tree.metadata.name).repository
+        try:
+            wheels = wheels_in(env, tree.metadata.wheels)
+            blobs = {
+                each.filename: Descriptor(media.WHEEL, Digest("sha256", each.sha256), each.size)
+                for each in wheels
+            }
+            files = {
+                name: self._wheel(tree, name, blob, repository) for name, blob in blobs.items()
+            }
+            compare_env(wheels, files, env)
+        except ChangedEnvironment as error:
+            raise Tampered(
+                f"{what}: {error.path}",
+                expected=error.expected,
+                found=error.found,
+                hint=CHANGED_HERE,
+            ) from error
+
+    def _wheel(
+        self, tree: PackageTree, name: str, blob: Descriptor, repository: RepositoryName
+    ) -> Path:
+        """Return a wheel that `pack` laid out beside the tree, or else the cache's."""
+        path = tree.out / "wheels" / name
+        if path.is_file() and Digest.of(path.read_bytes()) == blob.digest:
+            return path
+        return self.releases.blob(repository, blob)
 
     # Promoting
 
@@ -480,7 +519,16 @@ def _signed_statements(tree: PackageTree) -> list[SignedStatement]:
             hint="its publisher signs it: recipebox sign",
         )
     statement = path.read_bytes()
-    return [SignedStatement(statement, file.read_text("ascii", "replace")) for file in files]
+    signatures = [file.read_text("ascii", "replace") for file in files]
+    first = metadata / "signature.asc"
+    if not first.is_file() or first.read_text("ascii", "replace") not in signatures:
+        raise Tampered(
+            f"{tree.metadata.name} {tree.metadata.version}: metadata/signature.asc",
+            expected="one of metadata/signatures",
+            found="another signature" if first.is_file() else "no such file",
+            hint=CHANGED_HERE,
+        )
+    return [SignedStatement(statement, each) for each in signatures]
 
 
 def _first(items: Iterator[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:

@@ -43,6 +43,11 @@ from signing.statement import (
 )
 from signing.verify import LARGEST_SIGNATURE, verify
 
+CHANGED_HERE = "it was changed on this machine: fetch it again"
+MODE_CHANGED_HERE = (
+    "the files are as signed, but the mode of one isn't, or an empty folder came: fetch it again"
+)
+
 _LARGEST_CONFIG = 4 << 20
 
 
@@ -311,10 +316,14 @@ class Releases:
         """
         release = ReleaseStatement.read(Statement.parse(statement))
         if files is not None:
-            hint = "it was changed on this machine: fetch it again"
-            compare_files(what, expected=release.files, found=files, hint=hint)
+            compare_files(what, expected=release.files, found=files, hint=CHANGED_HERE)
         if release.manifest != digest:
-            raise Tampered(f"{what}: what was signed", expected=release.manifest, found=digest)
+            raise Tampered(
+                f"{what}: what was signed",
+                expected=release.manifest,
+                found=digest,
+                hint=NOT_LAID_OUT if files is None else MODE_CHANGED_HERE,
+            )
         named = f"{release.package} {release.version}"
         if named != f"{metadata.name} {metadata.version}":
             found = f"{metadata.name} {metadata.version}"

@@ -1,14 +1,18 @@
 """`env/`: a package's wheels unpacked for one platform and Python, like `pip install --target`.
 
 Nothing is run: wheels are unpacked by PyPA's `installer`. `.recipebox.json` in it says what it is
-for, and run_recipe.py refuses it elsewhere.
+for, and run_recipe.py refuses it elsewhere. What was signed are the wheels: `compare_env` says
+whether a folder still is what they unpack to.
 """
 
+import hashlib
 import json
+import os
 import platform as machines
 import sys
+import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +21,7 @@ from installer.destinations import SchemeDictionaryDestination
 from installer.exceptions import InstallerError
 from installer.sources import WheelFile
 
-from recipes.errors import UnsafePath, WheelError
+from recipes.errors import ChangedEnvironment, UnsafePath, WheelError
 from recipes.package import Wheel
 from recipes.paths import check_path
 from recipes.project import PLATFORMS
@@ -61,6 +65,62 @@ def lay_out_env(wheels: Sequence[Wheel], files: Mapping[str, Path], into: Path) 
     }
     (into / MARK).write_text(json.dumps(mark, sort_keys=True), encoding="utf-8")
     return chosen
+
+
+def wheels_in(env: Path, wheels: Sequence[Wheel]) -> list[Wheel]:
+    """Return those of `wheels` that the folder `env` says it was unpacked from.
+
+    Raises:
+        WheelError: it doesn't say, or names a wheel that isn't one of these.
+    """
+    known = {(each.filename, each.sha256): each for each in wheels}
+    try:
+        said = json.loads((env / MARK).read_bytes())["wheels"]
+        return [known[filename, sha256] for filename, sha256 in sorted(said.items())]
+    except KeyError as error:
+        raise WheelError(
+            f"{env / MARK} names what isn't a wheel of this package: {error}"
+        ) from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise WheelError(f"{env / MARK} doesn't say what was unpacked here: {error}") from error
+
+
+def compare_env(wheels: Sequence[Wheel], files: Mapping[str, Path], env: Path) -> None:
+    """Unpack `wheels` again, aside, and compare that with the folder `env`, file by file.
+
+    `files` are file name -> path, of bytes that were verified.
+
+    Raises:
+        ChangedEnvironment: a file is missing, added or changed, or is a link.
+        WheelError: a wheel is broken.
+    """
+    with tempfile.TemporaryDirectory(prefix="recipebox-env-") as scratch:
+        fresh = Path(scratch)
+        for each in wheels:
+            _unpack(each.filename, files[each.filename], fresh)
+        expected = dict(_files_in(fresh))
+        found = dict(_files_in(env))
+    found.pop(MARK, None)
+    for path in sorted(expected.keys() | found.keys()):
+        if expected.get(path) != found.get(path):
+            raise ChangedEnvironment(
+                f"env/{path}", expected=expected.get(path), found=found.get(path)
+            )
+
+
+def _files_in(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield every file's path and sha256; for a link, where it leads."""
+    for above, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(above, name)
+            inside = path.relative_to(folder).as_posix()
+            if path.is_symlink():
+                yield inside, f"a link to {path.readlink()}"
+            elif path.is_file():
+                with path.open("rb") as stream:
+                    yield inside, f"sha256 {hashlib.file_digest(stream, 'sha256').hexdigest()}"
+            elif not path.is_dir():
+                yield inside, "no plain file"
 
 
 def _unpack(filename: str, path: Path, into: Path) -> None:

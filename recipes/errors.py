@@ -15,7 +15,8 @@
     │   ├── NoWheel             a distribution without a wheel for a platform and Python
     │   ├── WheelConflict       no one version of a distribution for every Python minor
     │   ├── InvalidWheelLock    recipebox.wheels.toml
-    │   └── WheelMismatch       a wheel that isn't the one that was locked
+    │   ├── WheelMismatch       a wheel that isn't the one that was locked
+    │   └── ChangedEnvironment  an env/ that isn't what its wheels unpack to
     ├── ProofFailed             the packed result does not run
     └── NotAPackage             a folder that isn't a package's tree
 """
@@ -189,6 +190,16 @@ class WheelMismatch(WheelError):
             f"{filename}: expected sha256 {expected}, found {found}; the index or the cache gave"
             " another file than the one that was locked"
         )
+
+
+class ChangedEnvironment(WheelError):
+    """A file of env/ that isn't what was unpacked: `path`, `expected`, `found` (None: no file)."""
+
+    def __init__(self, path: str, *, expected: str | None, found: str | None) -> None:
+        self.path = path
+        self.expected = expected or "no such file"
+        self.found = found or "no such file"
+        super().__init__(f"{path}: expected {self.expected}, found {self.found}")
 
 
 class ProofFailed(RecipeError):

@@ -14,6 +14,8 @@ from recipebox.prompts import folder_argument, pass_invocation
 def command(invocation: Invocation, folder: Path) -> None:
     """Verify what is in DIR: each file as it was signed, each signer pinned.
 
+    Unpacked wheels are compared with the wheels that were signed, downloaded if not cached.
+
     Where DIR has a recipebox.lock, every package that it pins must be there, with that digest.
 
     \b

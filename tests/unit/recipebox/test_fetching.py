@@ -25,6 +25,8 @@ from recipebox.errors import (
     Untrusted,
 )
 from recipebox.install import LOCK_NAME
+from recipes.environment import lay_out_env
+from recipes.package import read_tree
 from resolver.lock import Lock
 from signing.sign import sign_with_key
 from signing.statement import Kind, statement_manifest
@@ -638,6 +640,85 @@ def test_verify_notices_files_that_were_added_or_removed(
         path.unlink()
 
     assert "no such file" in other.rb("verify", out, code=4).err
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (lambda env: (env / "tiny.py").write_text("x = 2\n"), "env/tiny.py: expected sha256"),
+        (lambda env: (env / "sitecustomize.py").write_text(""), "expected no such file"),
+        (lambda env: (env / "tiny.py").unlink(), "found no such file"),
+        (lambda env: (env / "more").symlink_to("/etc"), "found a link to /etc"),
+        (lambda env: os.mkfifo(env / "pipe"), "found no plain file"),
+    ],
+)
+def test_verify_compares_the_unpacked_wheels_with_those_that_were_signed(
+    act: Callable[[Path], object], said: str, publish: Publish, other: Machine, tmp_path: Path
+) -> None:
+    publish(wheels=[a_wheel("tiny", {"tiny.py": "x = 1\n", "deep/a.py": ""})])
+    out = tmp_path / "here"
+    other.rb("fetch", "team/etl", "--out", out)
+    other.rb("verify", out, "--offline")
+
+    act(out / "team/etl-1.0.0/env")
+
+    refused = other.rb("verify", out, "--offline", code=4)
+    assert said in refused.err
+    assert "changed on this machine" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [("{}", "isn't a wheel of this package"), ("[]", "doesn't say"),
+     ('{"wheels": {"a.whl": "b"}}', "isn't a wheel")],
+)  # fmt: skip
+def test_verify_wants_to_know_which_wheels_were_unpacked(
+    mark: str, said: str, publish: Publish, other: Machine, tmp_path: Path
+) -> None:
+    publish(wheels=[a_wheel("tiny", {"tiny.py": "x = 1\n"})])
+    out = tmp_path / "here"
+    other.rb("fetch", "team/etl", "--out", out)
+    (out / "team/etl-1.0.0/env/.recipebox.json").write_text(mark)
+
+    assert said in other.rb("verify", out, code=1).err
+
+
+def test_verify_takes_the_wheels_that_were_packed_beside_it(
+    publish: Publish, other: Machine
+) -> None:
+    out = publish(wheels=[a_wheel("tiny", {"tiny.py": "x = 1\n"})])
+    tree = read_tree(out)
+    files = {each.name: each for each in (out / "wheels").iterdir()}
+    lay_out_env(tree.metadata.wheels, files, tree.path / "env")
+
+    other.rb("verify", out)
+
+
+@pytest.mark.parametrize("act", ["remove", "change"])
+def test_verify_minds_the_signature_that_plain_gpg_looks_at(
+    act: str, publish: Publish, other: Machine, tmp_path: Path
+) -> None:
+    publish()
+    out = tmp_path / "here"
+    other.rb("fetch", "team/etl", "--out", out)
+    path = out / "team/etl-1.0.0/metadata/signature.asc"
+    if act == "remove":
+        path.unlink()
+    else:
+        path.write_text("x")
+
+    assert "signature.asc: expected one of" in other.rb("verify", out, code=4).err
+
+
+def test_verify_says_that_a_mode_was_changed(
+    publish: Publish, other: Machine, tmp_path: Path
+) -> None:
+    publish()
+    out = tmp_path / "here"
+    other.rb("fetch", "team/etl", "--out", out)
+    (out / "team/etl-1.0.0/recipe/steps/a.py").chmod(0o755)
+
+    assert "the mode of one isn't" in other.rb("verify", out, code=4).err
 
 
 def test_verify_without_a_signature(tmp_path: Path, other: Machine) -> None:
