@@ -18,7 +18,7 @@ from tests.e2e.support import Machine, files_of, install_client
 from tests.tools.checkout import SOURCE
 from tests.tools.parts import second_python
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("determinism")]
+pytestmark = pytest.mark.real
 
 EARLY, LATE = 86_400, 4_000_000_000  # 1970, 2096
 

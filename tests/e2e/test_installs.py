@@ -10,7 +10,7 @@ from tests.checkouts import a_counting_checkout
 from tests.e2e.support import LIMIT, Machine, add_namespace, build, install_client
 from tests.tools.server import running_server
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("installs")]
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from tests.tools import parts
 from tests.tools.checkout import COMPOSED, REFUSED, RUNNABLE, SOURCE, golden
 from tests.tools.server import running_server
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("isolation")]
+pytestmark = pytest.mark.real
 
 IS_ROOT = os.geteuid() == 0
 NOBODY = 65534

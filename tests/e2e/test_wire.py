@@ -29,7 +29,7 @@ from tests.e2e.support import (
 )
 from tests.tools.server import RunningServer, make_token, running_server
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("wire")]
+pytestmark = pytest.mark.real
 
 FAILED, USAGE, UNTRUSTED, CONFLICT, NETWORK = 1, 2, 4, 5, 6
 
