@@ -401,7 +401,10 @@ class _Walk:
             if Path(text).is_file():
                 self.warn(f"{where}: {key} is {text!r}, outside of the checkout: not packed")
             return
-        path = self.checkout.file(text)
+        try:
+            path = self.checkout.file(text)
+        except UnsafePath as error:
+            raise UnsafePath(text, error.reason, f"{where}, {key}") from error
         if path is None:
             return
         if (self.checkout.root / path).is_dir():

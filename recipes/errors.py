@@ -6,6 +6,7 @@
     ├── InvalidRecipe           the YAML can't be read as a recipe: file, line, column
     │   └── UnsupportedRecipe   it is something else: a template, TOSCA, steps under another key
     ├── InvalidProject          recipebox.toml
+    ├── InvalidOption           what was asked for besides it: a name, version or platform
     ├── MissingModules          code that is asked for and isn't there, and who asks
     ├── InvalidModule           code of the closure that can't be read
     ├── UnsafePath              a path that leaves its folder, or can't be laid out everywhere
@@ -66,6 +67,15 @@ class InvalidProject(RecipeError):
         super().__init__(f"{path}: {f'{key}: ' if key else ''}{reason}")
 
 
+class InvalidOption(RecipeError):
+    """A name, version or platform that was given, and can't be: `option`, `reason`."""
+
+    def __init__(self, option: str, reason: str) -> None:
+        self.option = option
+        self.reason = reason
+        super().__init__(f"--{option}: {reason}")
+
+
 @dataclass(frozen=True, order=True, slots=True)
 class Missing:
     """A dotted module name that isn't there, and who asks for it (a step, or file:line)."""
@@ -102,12 +112,13 @@ class InvalidModule(RecipeError):
 
 
 class UnsafePath(RecipeError):
-    """A path that may not be in a package: `path`, `reason`."""
+    """A path that may not be in a package: `path`, `reason`, and who asks for it, if known."""
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, asked_by: str | None = None) -> None:
         self.path = path
         self.reason = reason
-        super().__init__(f"{path!r}: {reason}")
+        self.asked_by = asked_by
+        super().__init__(f"{path!r}: {reason}{f' (asked for by {asked_by})' if asked_by else ''}")
 
 
 class InvalidMetadata(RecipeError):
@@ -151,7 +162,8 @@ class NoWheel(WheelError):
         super().__init__(
             f"{distribution} has no wheel for Python {python} on {platform}"
             f" (asked for by {asked_by}). pip said:\n{said}\n"
-            "Build one and name its folder in PIP_FIND_LINKS, name another distribution under"
+            "Where it is a module of the checkout's own: it isn't there, so add it. Else build a wheel"
+            " and name its folder in PIP_FIND_LINKS, name another distribution under"
             " [wheels] in recipebox.toml, or narrow [package] python or platforms there."
         )
 
@@ -203,16 +215,16 @@ class ChangedEnvironment(WheelError):
 
 
 class ProofFailed(RecipeError):
-    """The packed result did not run: `exit_code`, and the end of what it printed."""
+    """The packed result did not run: `exit_code`, the end of what it printed, and a `note`."""
 
-    def __init__(self, package: str, exit_code: int, output: str) -> None:
+    def __init__(self, package: str, exit_code: int, output: str, note: str = "") -> None:
         self.package = package
         self.exit_code = exit_code
         self.output = output
         super().__init__(
             f"{package} was packed, and then did not run from a clean folder: exit code"
             f" {exit_code}. It printed last:\n{output}\n"
-            "Nothing was laid out. What it lacks can be named under data in recipebox.toml;"
+            f"{note}Nothing was laid out. What it lacks can be named under data in recipebox.toml;"
             " --no-run packs without this proof."
         )
 

@@ -27,7 +27,14 @@ from artifacts.errors import InvalidName
 from artifacts.reference import PackageName
 from recipes.closure import Closure, Reason, find_closure
 from recipes.environment import lay_out_env
-from recipes.errors import InvalidProject, NotAPackage, ProofFailed, RecipeError, UnsafePath
+from recipes.errors import (
+    InvalidOption,
+    InvalidProject,
+    NotAPackage,
+    ProofFailed,
+    RecipeError,
+    UnsafePath,
+)
 from recipes.package import (
     DeploymentConfig,
     Entry,
@@ -37,7 +44,7 @@ from recipes.package import (
 )
 from recipes.paths import check_paths
 from recipes.project import FILE_NAME as PROJECT_FILE
-from recipes.project import Project, find_project
+from recipes.project import PLATFORMS, Project, find_project
 from recipes.recipe import Recipe, read_recipe
 from recipes.run import run_package
 from recipes.wheels import FILE_NAME as LOCK_FILE
@@ -65,6 +72,10 @@ RUN_RECIPE: Final = "run_recipe.py"
 RECIPE: Final = "recipe.yaml"
 
 _SHOWN = 2000  # characters of a failed run's output
+_NO_NETWORK = (
+    f"It had no network: where it needs one, write `network: egress` into {CONFIG_FILE} beside"
+    " recipebox.toml.\n"
+)
 
 
 LOCAL: Final = "local"
@@ -137,6 +148,9 @@ def pack(
     say(f"reading {recipe}")
     read = read_recipe(recipe)
     project = find_project(recipe)
+    for each in platforms or ():
+        if each not in PLATFORMS:
+            raise InvalidOption("platform", f"{each!r} is not one of {', '.join(PLATFORMS)}")
     identity, guesses = _identify(read, project, name, version)
     closure = find_closure(read, project)
     say(f"found {len(closure.files)} files that it needs")
@@ -217,6 +231,8 @@ def _identify(
     try:
         package = PackageName.parse(said)
     except InvalidName as error:
+        if name is not None or settings.name is None:
+            raise InvalidOption("name", str(error)) from error
         raise InvalidProject(where, str(error), key=f"recipes.{recipe.name}.name") from error
     numbered = version or settings.version or project.version or _own_version(recipe)
     if numbered is None:
@@ -228,6 +244,8 @@ def _identify(
     try:
         return (str(package), str(Version.parse(numbered))), guesses
     except InvalidVersion as error:
+        if version is not None:
+            raise InvalidOption("version", str(error)) from error
         raise InvalidProject(where, str(error), key=f"recipes.{recipe.name}.version") from error
 
 
@@ -426,7 +444,7 @@ def _prove(
         return Proof(
             ran=False,
             reason=f"it runs other packages ({names}), which are not here: fetch them into a"
-            " folder, and name it (--with DIR)",
+            " folder, and name it (--required DIR)",
         )
     say("running it once from a clean folder")
     with tempfile.TemporaryDirectory(prefix="recipebox-proof-") as clean:
@@ -458,7 +476,9 @@ def _judge(tree: Path, metadata: PackageMetadata, sandbox: Sandbox, timeout: flo
         said = (outcome.stdout + outcome.stderr).decode(errors="replace")[-_SHOWN:]
         ending = {"time": f"it was ended after {timeout:g} s", "flood": "it printed without end"}
         note = ending.get(outcome.ended or "", "")
-        raise ProofFailed(metadata.title, outcome.exit_code, "\n".join(filter(None, [said, note])))
+        hint = _NO_NETWORK if "network" in outcome.enforced else ""
+        said = "\n".join(filter(None, [said, note]))
+        raise ProofFailed(metadata.title, outcome.exit_code, said, hint)
     return Proof(
         ran=True,
         reason="it ran from a clean folder and ended with 0",

@@ -179,9 +179,10 @@ def _read_step(reader: "_Reader", node: yaml.Node, place: int) -> tuple[Step, li
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         key = str(problem["loc"][0]) if problem["loc"] else ""
-        raise reader.wrong(
-            members.get(key, node), f"step {place + 1}, {key}: {problem['msg']}"
-        ) from error
+        said = problem["msg"]
+        if problem["type"] == "string_pattern_mismatch":
+            said = f"{values.get(key)!r} is not a dotted name, as in engine.steps.load"
+        raise reader.wrong(members.get(key, node), f"step {place + 1}, {key}: {said}") from error
     return step, unread
 
 

@@ -24,6 +24,10 @@ is how another package's step runs this one).
 import os
 import sys
 
+if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs it may have an older one
+    found = ".".join(str(each) for each in sys.version_info[:2])
+    sys.exit("run_recipe: this is Python " + found + "; Python 3.11 or newer is needed")
+
 if __name__ == "__main__" and not sys.flags.isolated:  # nothing beside this file may be imported
     os.execv(
         sys.executable,
@@ -489,7 +493,15 @@ def run_python(step, context, _spec):
     if isinstance(target, type):
         made = target()
         target = made.run if hasattr(made, "run") else made.execute
-    return int(target(context, step["args"]) or 0)
+    code = target(context, step["args"])
+    if code is not None and not isinstance(code, int):
+        print(
+            f"run_recipe: step {step['name']} returned {code!r:.80}, which is no exit code"
+            " (an int, where 0 or None is success)",
+            file=sys.stderr,
+        )
+        return 1
+    return int(code or 0)
 
 
 def run_shell(step, _context, _spec):

@@ -13,6 +13,7 @@ import pytest
 from recipes import pack as packing
 from recipes.errors import (
     InvalidMetadata,
+    InvalidOption,
     InvalidProject,
     MissingModules,
     NotAPackage,
@@ -235,14 +236,20 @@ class TestNaming:
         assert packed.metadata.name == "local/count"
         assert "--name NAMESPACE/count" in packed.warnings[0]
 
-    def test_what_can_not_be_a_name_is_said(self, root: Path, tmp_path: Path) -> None:
-        recipe = a_counting_checkout(root)
-        (root / "recipebox.toml").unlink()
-
-        with pytest.raises(InvalidProject, match="not a package name"):
-            pack(recipe, tmp_path / "out", name="Team/x")
-        with pytest.raises(InvalidProject, match="not a version"):
-            pack(recipe, tmp_path / "out", name="team/x", version="1")
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"name": "../x"}, "--name: not a package name: '../x'"),
+            ({"version": "../1"}, "--version: not a version: '../1'"),
+            ({"platforms": ["windows/amd64"]}, "--platform: 'windows/amd64' is not one of linux/"),
+        ],
+    )
+    def test_what_was_given_and_can_not_be_is_said(
+        self, root: Path, tmp_path: Path, given: dict[str, Any], said: str
+    ) -> None:
+        with pytest.raises(InvalidOption, match=said):
+            pack(a_counting_checkout(root), tmp_path / "out", **given)
+        assert not (tmp_path / "out").exists()
 
     def test_a_files_name_becomes_a_packages(self, root: Path, tmp_path: Path) -> None:
         recipe = a_counting_checkout(root)
@@ -301,6 +308,18 @@ class TestProof:
         with pytest.raises(ProofFailed, match="it was ended after 1 s"):
             pack(recipe, tmp_path / "out", timeout=1)
 
+    @pytest.mark.parametrize("enforced", [("network",), ()])
+    def test_one_that_had_no_network_is_told_how_to_get_it(
+        self, root: Path, tmp_path: Path, enforced: tuple[str, ...]
+    ) -> None:
+        class Cut:
+            def run(self, command: Command) -> Outcome:
+                return Outcome(1, b"", command.argv[0].encode(), 0.1, None, enforced, {})
+
+        with pytest.raises(ProofFailed) as refused:
+            pack(a_counting_checkout(root), tmp_path / "out", sandbox=Cut())
+        assert ("network: egress" in str(refused.value)) == bool(enforced)
+
     def test_a_sandbox_that_can_not_do_it_is_a_failure(self, root: Path, tmp_path: Path) -> None:
         class Broken:
             def run(self, command: Command) -> Outcome:
@@ -342,7 +361,7 @@ steps:
         assert packed.metadata.requires == {"team/count": "^1.0"}
         assert not packed.proof.ran
         assert "team/count" in packed.proof.reason
-        assert "--with DIR" in packed.proof.reason
+        assert "--required DIR" in packed.proof.reason
 
     def test_with_it_the_proof_runs_both(self, root: Path, tmp_path: Path) -> None:
         recipe = a_counting_checkout(root, **{"jobs/caller.yaml": self.CALLER})

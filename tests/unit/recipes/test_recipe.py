@@ -140,3 +140,12 @@ def test_what_is_recognised_says_what_it_is(tmp_path: Path) -> None:
         read_recipe(tmp_path / "a.yaml")
     assert refused.value.kind == "tosca"
     assert refused.value.line == 1
+
+
+@pytest.mark.parametrize("name", ["../x", "m/ok", "a..b"])
+def test_a_module_that_is_no_dotted_name_is_said(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(f"steps:\n- {{module: '{name}', function: f}}\n")
+
+    with pytest.raises(InvalidRecipe, match=r"r\.yaml:2:12: step 1, module: .* is not a dotted"):
+        read_recipe(path)

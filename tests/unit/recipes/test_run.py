@@ -105,7 +105,7 @@ class Third:
             ("import sys; sys.exit(4)", 4, "ended with 4"),
             ("raise SystemExit('no')", 1, "no"),
             ("exit(5)", 5, "ended with 5"),
-            ("return 'text'", 1, "ValueError"),
+            ("return 'text'", 1, "returned 'text', which is no exit code"),
             ("import os; os.kill(os.getpid(), 9)", 137, ""),
         ],
     )
