@@ -162,7 +162,7 @@ class NoWheel(WheelError):
         super().__init__(
             f"{distribution} has no wheel for Python {python} on {platform}"
             f" (asked for by {asked_by}). pip said:\n{said}\n"
-            "Where it is a module of the checkout's own: it isn't there, so add it. Else build a wheel"
+            "Where it is the checkout's own module: it isn't there, so add it. Else build a wheel"
             " and name its folder in PIP_FIND_LINKS, name another distribution under"
             " [wheels] in recipebox.toml, or narrow [package] python or platforms there."
         )
