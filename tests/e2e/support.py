@@ -291,14 +291,18 @@ class Line:
 
     def cut(self) -> None:
         """Close every connection."""
+        self._open.set()
         with self._lock:
-            sockets, self._sockets = self._sockets, []
+            sockets = list(self._sockets)
         for each in sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
     def mend(self, target: str | None = None) -> None:
-        """Let all bytes pass from now on, to another server where one is named."""
+        """Let all bytes pass from now on, to another server where one is named.
+
+        What was held is lost, with its connection.
+        """
         self.target = target or self.target
         self._left = {"up": None, "down": None}
         self._open.set()
@@ -306,11 +310,11 @@ class Line:
     def close(self) -> None:
         """Close the port and every connection, and wait for the relay's threads."""
         self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._open.set()
+        self._threads[0].join(LIMIT)  # so that no connection comes after the cut
         self.cut()
         for thread in self._threads:
             thread.join(LIMIT)
+        self._listening.close()
 
     def _run(self, act: Any, *arguments: Any) -> None:
         thread = threading.Thread(target=act, args=arguments, daemon=True)
@@ -331,10 +335,21 @@ class Line:
                 continue
             with self._lock:
                 self._sockets += [near, far]
-            self._run(self._pass, near, far, "up")
-            self._run(self._pass, far, near, "down")
+            both = threading.Barrier(2)
+            self._run(self._pass, near, far, "up", both)
+            self._run(self._pass, far, near, "down", both)
 
-    def _pass(self, source: socket.socket, sink: socket.socket, way: str) -> None:
+    def _pass(
+        self, source: socket.socket, sink: socket.socket, way: str, both: threading.Barrier
+    ) -> None:
+        self._copy(source, sink, way)
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        both.wait(LIMIT)  # closed under the other's feet, its number might be another's already
+        source.close()
+
+    def _copy(self, source: socket.socket, sink: socket.socket, way: str) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 left = self._left[way]
@@ -348,10 +363,6 @@ class Line:
                         return
                 else:
                     sink.sendall(data)
-        for each in (source, sink):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
 
 
 @contextlib.contextmanager
