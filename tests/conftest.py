@@ -9,7 +9,8 @@ from hypothesis import settings
 
 from tests.tools.parts import missing_part
 
-UNIT = Path(__file__).resolve().parent / "unit"
+HERE = Path(__file__).resolve().parent
+SOCKETLESS = (HERE / "unit", HERE / "stories")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(UNIT):
+        if any(item.path.is_relative_to(folder) for folder in SOCKETLESS):
             item.add_marker(pytest.mark.disable_socket)
 
 

@@ -39,7 +39,7 @@ from resolver.requirement import Requirement
 from resolver.source import PackageIndex, encode_index
 from resolver.version import Version
 from tests.fakes import WsgiAdapter
-from tests.unit.recipebox.machines import URL, Machine
+from tests.stories.machines import URL, Machine
 
 A, B = "A" * 40, "B" * 40
 ETL = PackageName("team", "etl")

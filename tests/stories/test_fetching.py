@@ -32,7 +32,7 @@ from signing.sign import sign_with_key
 from signing.statement import Kind, statement_manifest
 from tests.fakes import WsgiAdapter
 from tests.keys import OTHER, SIGNER, gnupg
-from tests.unit.recipebox.machines import Machine, a_tree, a_wheel
+from tests.stories.machines import Machine, a_tree, a_wheel
 
 Publish = Callable[..., Path]
 
@@ -825,7 +825,7 @@ def test_nothing_of_ours_is_on_a_recipes_path(
 
     context = other.rb("run", "team/etl", "--json", "--env", "DAY=1").json["context"]
 
-    root = str(Path(__file__).resolve().parents[3])
+    root = str(Path(__file__).resolve().parents[2])
     assert not [entry for entry in context["path"] if entry.startswith(root)]
     assert not [name for name in context["env"] if name.startswith("RECIPEBOX")]
     assert "DAY" in context["env"]

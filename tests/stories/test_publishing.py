@@ -10,8 +10,8 @@ from artifacts.digest import Digest
 from recipebox.errors import Missing, Tampered, Unsigned
 from recipebox.publishing import plan_push
 from tests.keys import OTHER, SIGNER
-from tests.unit.recipebox.conftest import Place
-from tests.unit.recipebox.machines import Machine, a_tree, a_wheel, signing
+from tests.stories.conftest import Place
+from tests.stories.machines import Machine, a_tree, a_wheel, signing
 
 
 def test_a_package_is_signed_published_and_listed(author: Machine, tmp_path: Path) -> None:

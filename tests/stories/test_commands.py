@@ -12,9 +12,9 @@ import pytest
 from recipebox.errors import Misuse
 from recipebox.prompts import confirm, read_duration
 from tests.keys import OTHER, SIGNER, Gnupg
-from tests.unit.recipebox.conftest import Place
-from tests.unit.recipebox.machines import URL, Machine
-from tests.unit.recipebox.test_fetching import meddle
+from tests.stories.conftest import Place
+from tests.stories.machines import URL, Machine
+from tests.stories.test_fetching import meddle
 
 Publish = Callable[..., Path]
 

@@ -27,7 +27,7 @@ from tests.fakes import WsgiAdapter
 from tests.keys import SIGNER, TestKey
 
 URL = "http://127.0.0.1:8080"
-RUN_RECIPE = Path(__file__).resolve().parents[3] / "recipes" / "templates" / "run_recipe.py"
+RUN_RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "templates" / "run_recipe.py"
 STEP = """\
 class A:
     def run(self, context, args):

@@ -19,9 +19,9 @@ from recipebox.publishing import make_signer
 from recipebox.releases import Releases
 from signing.statement import Kind, bundle_statement, statement_manifest
 from tests.keys import OTHER, SIGNER
-from tests.unit.recipebox.conftest import Place
-from tests.unit.recipebox.machines import Machine, signing
-from tests.unit.recipebox.test_fetching import meddle
+from tests.stories.conftest import Place
+from tests.stories.machines import Machine, signing
+from tests.stories.test_fetching import meddle
 
 APPLICATION = PackageName("team", "shop")
 Publish = Callable[..., Path]

@@ -42,7 +42,7 @@ from signing.statement import (
     statement_manifest,
 )
 from tests.keys import OTHER, SIGNER, TestKey
-from tests.unit.recipebox.machines import URL, a_tree, a_wheel
+from tests.stories.machines import URL, a_tree, a_wheel
 
 NAME = PackageName("team", "etl")
 HERE = platform_here()

@@ -18,9 +18,9 @@ from recipebox.errors import ExitCode, describe, exit_code_of, is_expected
 from recipebox.group import CommandGroup
 from recipebox.invocation import Invocation
 from recipebox.reference import command_page
-from tests.unit.recipebox.machines import Machine
+from tests.stories.machines import Machine
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COV")}
 COMMANDS = sorted(path.stem for path in (ROOT / "recipebox/commands").glob("[a-z]*.py"))
 HEAVY = {"requests", "oras", "pydantic", "rich", "gnupg", "resolvelib", "yaml", "keyring", "flask"}
