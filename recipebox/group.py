@@ -7,6 +7,7 @@ one-line helps are their modules' docstrings, read from the source.
 """
 
 import ast
+import copy
 import difflib
 import importlib
 import importlib.util
@@ -26,6 +27,7 @@ from recipebox.options import GLOBAL_OPTIONS
 
 ENTRY_POINT_GROUP = "recipebox.commands"
 COMPLETE_VARIABLE = "_RECIPEBOX_COMPLETE"
+_SHOWN_EVERYWHERE = frozenset({"quiet", "json"})
 _COMMANDS = Path(__file__).parent / "commands"
 _EXAMPLES = """\b
 Examples:
@@ -110,12 +112,24 @@ def _first_line(target: str) -> str:
     return docstring.partition("\n")[0]
 
 
+def _shown_above(option: click.Option) -> click.Option:
+    """Return the option as a command takes it: hidden, but for those that are used everywhere."""
+    if option.name in _SHOWN_EVERYWHERE:
+        return option
+    quiet = copy.copy(option)
+    quiet.hidden = True
+    return quiet
+
+
 def _with_global_options(command: click.Command) -> click.Command:
     taken = {name for parameter in command.params for name in parameter.opts}
     known = {parameter.name for parameter in command.params}
     for option in GLOBAL_OPTIONS:
         if option.name not in known and not taken & set(option.opts):
-            command.params.append(option)
+            command.params.append(_shown_above(option))
+    command.epilog = (
+        command.epilog or "`recipebox --help` lists the options that every command takes."
+    )
     if isinstance(command, click.Group):
         for child in command.commands.values():
             _with_global_options(child)
