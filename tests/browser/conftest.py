@@ -7,9 +7,9 @@ import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.stories.web.authors import Author, Reply, Send
 from tests.tools import parts
 from tests.tools.server import RunningServer, running_server
-from tests.unit.web.authors import Author, Reply, Send
 
 ARGUMENTS = [
     "--no-sandbox",

@@ -1,0 +1,113 @@
+"""A site: the application over a real registry in a temporary folder, asked without sockets."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from registry.access import Role
+from registry.assembly import Registry
+from tests.keys import CASES, OTHER
+from tests.stories.web.authors import Author, Reply
+from web.app import create_app
+from web.config import ServerConfig
+from web.preparing import prepare
+from web.services import build_services
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@dataclass
+class Site:
+    """The application, its registry and clock, and the first administrator's token."""
+
+    app: Flask
+    registry: Registry
+    clock: Clock
+    admin_token: str
+    folder: Path
+
+    def browser(self) -> FlaskClient:
+        """Return a client with cookies of its own."""
+        return self.app.test_client()
+
+    def send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> Reply:
+        """Ask without cookies."""
+        declared = headers.get("Content-Length")
+        answer = self.app.test_client(use_cookies=False).open(
+            path,
+            method=method,
+            data=data,
+            headers=headers,
+            environ_overrides={} if declared is None else {"CONTENT_LENGTH": declared},
+        )
+        lowered = {name.lower(): value for name, value in answer.headers.items()}
+        reply = Reply(answer.status_code, lowered, answer.data)
+        answer.close()
+        return reply
+
+    def ask(self, method: str, path: str, data: bytes | None = None, **headers: str) -> Reply:
+        """Ask as nobody in particular."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.send(method, path, data, named)
+
+    def token(self, role: str, namespace: str | None = None, name: str | None = None) -> str:
+        """Make a token."""
+        with self.registry.database.session():
+            return self.registry.tokens.create(name or role, Role(role), namespace).text
+
+    def author(self, role: str = "admin", namespace: str | None = None) -> Author:
+        """Return somebody who has a token of this role."""
+        token = self.admin_token if role == "admin" else self.token(role, namespace)
+        return Author(self.send, token, self.folder)
+
+    def stranger(self) -> Author:
+        """Return somebody with another key, and a token for another namespace."""
+        return replace(self.author("publisher", "elsewhere"), key=OTHER)
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    made = 0
+
+    def make(**members: object) -> Site:
+        nonlocal made
+        made += 1
+        folder = tmp_path / f"site{made}"
+        members.setdefault("server_key", CASES / "other.secret.asc")  # making one takes a while
+        config = ServerConfig(data=folder / "data", **members)  # type: ignore[arg-type]
+        token = prepare(config)
+        assert token is not None
+        clock = Clock()
+        services = build_services(config, clock)
+        app = create_app(services, config)
+        app.testing = True
+        (folder / "packing").mkdir()
+        return Site(app, services.registry, clock, token, folder / "packing")
+
+    return make
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    return make_site()
+
+
+@pytest.fixture
+def admin(site: Site) -> Author:
+    return site.author()
