@@ -170,7 +170,12 @@ class FilesystemStore:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UploadBusy(upload_id) from None
-            yield descriptor
+            try:
+                yield descriptor
+            finally:
+                # not by closing alone: a child that another thread is just starting (gpg) has a
+                # copy of the descriptor until it execs, and with that the lock
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
             os.close(descriptor)
 

@@ -142,3 +142,38 @@ def test_a_folder_that_may_not_be_written_is_said() -> None:
                 FilesystemStore(folder).start_upload()
         finally:
             folder.chmod(0o700)
+
+
+class ForkingStream(io.BytesIO):
+    """Starts a child while it is read, as a thread beside it may; the child lives until told."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._ending, self._told = os.pipe()
+        self._child = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        if not self._child:
+            self._child = os.fork()
+            if not self._child:  # pragma: no cover - the child
+                os.close(self._told)
+                os.read(self._ending, 1)
+                os._exit(0)
+        return super().read(size)
+
+    def end_child(self) -> None:
+        os.close(self._told)
+        os.close(self._ending)
+        os.waitpid(self._child, 0)
+
+
+def test_a_child_that_starts_meanwhile_does_not_keep_the_upload_locked(
+    store: FilesystemStore,
+) -> None:
+    upload_id = store.start_upload()
+    stream = ForkingStream(b"hello")
+    try:
+        store.append(upload_id, 0, stream, 5)
+        assert store.commit(upload_id, HELLO) == f"sha256/2c/{HELLO.hex}"
+    finally:
+        stream.end_child()
