@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
+from recipes.layers import build_release
+from recipes.pack import Packed
+
 RUNNER = """
 import argparse, importlib, json, sys
 
@@ -167,3 +170,19 @@ def _expanded(tag: str) -> list[str]:
 def _hash(text: str) -> str:
     digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
     return f"sha256={digest.decode()}"
+
+
+def digest_of(packed: Packed, into: Path) -> str:
+    """Return the digest of the release that a packed tree is."""
+    into.mkdir(exist_ok=True)
+    return str(build_release(packed.path, into).descriptor.digest)
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Return every path below a folder, with its time and bytes."""
+    return {
+        str(path.relative_to(root)): (
+            path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b""
+        )
+        for path in [root, *root.rglob("*")]
+    }  # fmt: skip

@@ -7,12 +7,13 @@ import pytest
 from recipes.errors import (
     ProofFailed,
 )
-from recipes.layers import build_release
-from recipes.pack import Packed, pack
+from recipes.pack import pack
 from tests.checkouts import (
     PROJECT,
     a_counting_checkout,
     a_wheel,
+    digest_of,
+    snapshot,
     write,
 )
 
@@ -20,32 +21,6 @@ from tests.checkouts import (
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "checkout"
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "index"
-    folder.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
-        monkeypatch.delenv(name, raising=False)  # pip is not what is measured
-    return folder
-
-
-def digest_of(packed: Packed, into: Path) -> str:
-    into.mkdir(exist_ok=True)
-    return str(build_release(packed.path, into).descriptor.digest)
-
-
-def snapshot(root: Path) -> dict[str, tuple[int, bytes]]:
-    return {
-        str(path.relative_to(root)): (
-            path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b""
-        )
-        for path in [root, *root.rglob("*")]
-    }  # fmt: skip
 
 
 class TestWheels:

@@ -18,7 +18,6 @@ from recipes.errors import (
 )
 from recipes.package import Wheel
 from recipes.wheels import (
-    WheelPlan,
     minors_of,
     plan_wheels,
     read_requirements,
@@ -43,29 +42,6 @@ size = 1
 
 AMD = "manylinux_2_17_x86_64"
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of wheels, and nothing else, is what pip sees."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
-        monkeypatch.delenv(name, raising=False)  # pip is not what is measured
-    return folder
-
-
-def a_plan(
-    *names: str,
-    pythons: tuple[str, ...] = ("3.11",),
-    platforms: tuple[str, ...] = ("linux/amd64",),
-    **pins: str,
-) -> WheelPlan:
-    asked = {name: f"steps/a.py:1, import {name}" for name in names}
-    return WheelPlan({name: name for name in names}, asked, pythons, platforms, pins)
 
 
 def a_locked(name: str, tag: str = "py3-none-any") -> Wheel:
