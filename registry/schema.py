@@ -3,14 +3,16 @@
 ::
 
     namespace ─┬─ namespace_key
-               └─ repository ─┬─ repository_blob ── blob
+               └─ repository ─┬─ repository_blob ── blob ── blob_data   bytes kept here
                               ├─ upload
                               ├─ manifest ─┬─ manifest_part     what it needs, by digest
                               │            └─ tag
                               ├─ release ─── yank               one row for each change
                               ├─ bundle ──── bundle_release
                               └─ channel ─── promotion          one row for each move
-    token   index_state   event   audit_entry
+    review      what may be garbage, and when it is looked at
+    condemned   bytes of the store that no row needs any more: they go next
+    token   index_state   registry_state   switch   lease   event   audit_entry
 
 Models belong to whatever database the current thread's session is of (`registry.database`), so
 that a process may work with several. A change here is a migration too: a unit test compares both.
@@ -74,13 +76,35 @@ class IndexState(Row):
         table_name = "index_state"
 
 
+class RegistryStateRow(Row):
+    """One row: how often anything that isn't one namespace's was changed (PostgreSQL only)."""
+
+    changes = peewee.BigIntegerField(default=0)
+
+    class Meta:
+        """Its table."""
+
+        table_name = "registry_state"
+
+
 class NamespaceRow(Row):
-    """A namespace."""
+    """A namespace and its settings.
+
+    `quota_bytes` None is no quota; `used_bytes` are those of its distinct blobs and manifests;
+    `immutable_tags` is a list of patterns, `retention` the rules or None; `changes` counts its
+    write transactions (PostgreSQL only).
+    """
 
     name = peewee.TextField(unique=True)
     is_public = peewee.BooleanField()
     owner = peewee.TextField()
     created = peewee.BigIntegerField()
+    quota_bytes = peewee.BigIntegerField(null=True)
+    used_bytes = peewee.BigIntegerField(default=0)
+    is_sparse = peewee.BooleanField(default=False)
+    immutable_tags = peewee.TextField(default="[]")
+    retention = peewee.TextField(null=True)
+    changes = peewee.BigIntegerField(default=0)
 
     class Meta:
         """Its table."""
@@ -111,13 +135,14 @@ class NamespaceKeyRow(Row):
 
 
 class TokenRow(Row):
-    """A token, without its secret."""
+    """A token, without its secret; `verbs` narrows its role (a list, None: all of the role's)."""
 
     public_id = peewee.TextField(unique=True)
     secret_sha256 = peewee.TextField()
     name = peewee.TextField()
     role = peewee.TextField()
     namespace = peewee.TextField(null=True)
+    verbs = peewee.TextField(null=True)
     created = peewee.BigIntegerField()
     expires = peewee.BigIntegerField(null=True)
     revoked = peewee.BigIntegerField(null=True)
@@ -143,8 +168,12 @@ class RepositoryRow(Row):
         table_name = "repository"
 
 
+INLINE = "inline"
+"""The `location` of a blob whose bytes are a row of `blob_data`."""
+
+
 class BlobRow(Row):
-    """A blob that the store holds, manifests among them."""
+    """A blob, manifests among them; `location` is the store's, or `INLINE`."""
 
     digest = peewee.TextField(unique=True)
     size = peewee.BigIntegerField()
@@ -155,6 +184,31 @@ class BlobRow(Row):
         """Its table."""
 
         table_name = "blob"
+
+
+class BlobDataRow(Row):
+    """The bytes of a blob that the database keeps itself: manifests, and what the server signs."""
+
+    blob = peewee.ForeignKeyField(BlobRow, unique=True, on_delete="CASCADE")
+    data = peewee.BlobField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "blob_data"
+
+
+class CondemnedRow(Row):
+    """Bytes of the store that no row needs any more: they go next."""
+
+    location = peewee.TextField(unique=True)
+    size = peewee.BigIntegerField()
+    since = peewee.BigIntegerField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "condemned"
 
 
 class RepositoryBlobRow(Row):
@@ -171,12 +225,13 @@ class RepositoryBlobRow(Row):
 
 
 class UploadRow(Row):
-    """An upload under way; how much it holds is the store's to say."""
+    """An upload under way, last `touched`; how much it holds is the store's to say."""
 
     upload_id = peewee.TextField(unique=True)
     repository = peewee.ForeignKeyField(RepositoryRow)
     started = peewee.BigIntegerField()
     started_by = peewee.TextField()
+    touched = peewee.BigIntegerField(default=0)
 
     class Meta:
         """Its table."""
@@ -234,6 +289,27 @@ class TagRow(Row):
 
         table_name = "tag"
         indexes = ((("repository", "name"), True),)
+
+
+class ReviewRow(Row):
+    """A digest that may have lost its last reference, to be looked at when it is `due`.
+
+    `kind` is `manifest`, `link` (a blob in a repository) or `blob` (which has no repository);
+    `key` is `KIND:REPOSITORY_ID:DIGEST`, so that each waits once.
+    """
+
+    key = peewee.TextField(unique=True)
+    kind = peewee.TextField()
+    repository = peewee.ForeignKeyField(RepositoryRow, null=True, on_delete="CASCADE")
+    digest = peewee.TextField(index=True)
+    due = peewee.BigIntegerField(index=True)
+    reason = peewee.TextField()
+    added = peewee.BigIntegerField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "review"
 
 
 class ReleaseRow(Row):
@@ -368,24 +444,59 @@ class AuditRow(Row):
         table_name = "audit_entry"
 
 
+class SwitchRow(Row):
+    """What an operator switched on or off while the server runs (`read_only`)."""
+
+    name = peewee.TextField(unique=True)
+    is_on = peewee.BooleanField()
+    reason = peewee.TextField()
+    changed = peewee.BigIntegerField()
+    changed_by = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "switch"
+
+
+class LeaseRow(Row):
+    """Who alone does a piece of background work, until when, and how far it is (JSON)."""
+
+    name = peewee.TextField(unique=True)
+    holder = peewee.TextField()
+    until = peewee.BigIntegerField()
+    progress = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "lease"
+
+
 MODELS: tuple[type[Row], ...] = (
     IndexState,
+    RegistryStateRow,
     NamespaceRow,
     NamespaceKeyRow,
     TokenRow,
     RepositoryRow,
     BlobRow,
+    BlobDataRow,
+    CondemnedRow,
     RepositoryBlobRow,
     UploadRow,
     ManifestRow,
     ManifestPartRow,
     TagRow,
+    ReviewRow,
     ReleaseRow,
     YankRow,
     BundleRow,
     BundleReleaseRow,
     ChannelRow,
     PromotionRow,
+    SwitchRow,
+    LeaseRow,
     EventRow,
     AuditRow,
 )

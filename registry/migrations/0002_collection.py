@@ -1,0 +1,117 @@
+"""Collection, quotas, settings of namespaces, switches and leases; bytes kept in the database.
+
+The models are a copy, frozen. Columns are added by ALTER TABLE alone, which both databases do
+without building a table anew (to drop a table is to delete its children's rows, by cascade).
+"""
+
+from typing import Any
+
+import peewee
+from playhouse.migrate import SchemaMigrator
+
+_USED = """
+    UPDATE namespace SET used_bytes = COALESCE((
+        SELECT SUM(size) FROM blob WHERE id IN (
+            SELECT repository_blob.blob_id FROM repository_blob
+            JOIN repository ON repository.id = repository_blob.repository_id
+            WHERE repository.namespace_id = namespace.id
+            UNION
+            SELECT manifest.blob_id FROM manifest
+            JOIN repository ON repository.id = manifest.repository_id
+            WHERE repository.namespace_id = namespace.id
+        )
+    ), 0)
+"""
+
+
+def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
+    """Add the tables and columns; count what namespaces use."""
+    is_postgresql = isinstance(db, peewee.PostgresqlDatabase)
+    whole, boolean, false = (
+        ("BIGINT", "BOOLEAN", "FALSE") if is_postgresql else ("INTEGER", "INTEGER", "0")
+    )
+    run: Any = db.execute_sql
+    for table, column in (
+        ("namespace", f"quota_bytes {whole}"),
+        ("namespace", f"used_bytes {whole} NOT NULL DEFAULT 0"),
+        ("namespace", f"is_sparse {boolean} NOT NULL DEFAULT {false}"),
+        ("namespace", "immutable_tags TEXT NOT NULL DEFAULT '[]'"),
+        ("namespace", "retention TEXT"),
+        ("namespace", f"changes {whole} NOT NULL DEFAULT 0"),
+        ("token", "verbs TEXT"),
+        ("upload", f"touched {whole} NOT NULL DEFAULT 0"),
+    ):
+        run(f"ALTER TABLE {table} ADD COLUMN {column}")
+    run("UPDATE upload SET touched = started")
+    run(_USED)
+
+    class BlobRow(peewee.Model):
+        class Meta:
+            database = db
+            table_name = "blob"
+
+    class RepositoryRow(peewee.Model):
+        class Meta:
+            database = db
+            table_name = "repository"
+
+    class RegistryStateRow(peewee.Model):
+        changes = peewee.BigIntegerField(default=0)
+
+        class Meta:
+            database = db
+            table_name = "registry_state"
+
+    class BlobDataRow(peewee.Model):
+        blob = peewee.ForeignKeyField(BlobRow, unique=True, on_delete="CASCADE")
+        data = peewee.BlobField()
+
+        class Meta:
+            database = db
+            table_name = "blob_data"
+
+    class CondemnedRow(peewee.Model):
+        location = peewee.TextField(unique=True)
+        size = peewee.BigIntegerField()
+        since = peewee.BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "condemned"
+
+    class ReviewRow(peewee.Model):
+        key = peewee.TextField(unique=True)
+        kind = peewee.TextField()
+        repository = peewee.ForeignKeyField(RepositoryRow, null=True, on_delete="CASCADE")
+        digest = peewee.TextField(index=True)
+        due = peewee.BigIntegerField(index=True)
+        reason = peewee.TextField()
+        added = peewee.BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "review"
+
+    class SwitchRow(peewee.Model):
+        name = peewee.TextField(unique=True)
+        is_on = peewee.BooleanField()
+        reason = peewee.TextField()
+        changed = peewee.BigIntegerField()
+        changed_by = peewee.TextField()
+
+        class Meta:
+            database = db
+            table_name = "switch"
+
+    class LeaseRow(peewee.Model):
+        name = peewee.TextField(unique=True)
+        holder = peewee.TextField()
+        until = peewee.BigIntegerField()
+        progress = peewee.TextField()
+
+        class Meta:
+            database = db
+            table_name = "lease"
+
+    db.create_tables([RegistryStateRow, BlobDataRow, CondemnedRow, ReviewRow, SwitchRow, LeaseRow])
+    RegistryStateRow.create(changes=0)
