@@ -55,8 +55,13 @@ class Database:
                     yield
 
     @contextmanager
-    def write(self) -> Iterator[None]:
-        """One transaction that writes: all of it, or nothing. May be nested in another."""
+    def write(self, namespace: str | None = None) -> Iterator[None]:  # noqa: ARG002
+        """One transaction that writes: all of it, or nothing. May be nested in another.
+
+        Name the namespace where nothing is written but its own repositories, manifests, tags,
+        uploads, links and audit entries; one that asks about more, or writes more, names none.
+        SQLite has one writer whatever is named.
+        """
         with self.session(), self._connection.atomic():
             yield
 
