@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from recipebox.invocation import Invocation
-from web.commands.admin import command, read_duration
+from web.commands.admin import command
+from web.commands.admin.common import read_duration
 
 
 @pytest.fixture

@@ -1,53 +1,21 @@
-"""Administer a server from its own machine: tokens."""
+"""`recipebox admin token`: make, list and revoke tokens."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from web.commands.common import (
-    json_option,
-    print_json,
-    read_settings,
-    setting_options,
-    told_plainly,
-    wants_json,
-)
+from web.commands.admin.common import opened_registry, print_table, read_duration
+from web.commands.common import json_option, print_json, setting_options, wants_json
 
 if TYPE_CHECKING:
-    from registry.assembly import Registry
     from registry.tokens import Token
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DURATION = re.compile(r"([1-9][0-9]{0,5})([mhdw])")
 _HEADINGS = ("ID", "NAME", "ROLE", "NAMESPACE", "CREATED", "ENDS")
 _ROLES = ("admin", "publisher", "promoter", "reader")
 
 
-def read_duration(text: str) -> timedelta:
-    """Return a time span such as `30d`: a whole number of minutes, hours, days or weeks.
-
-    Raises:
-        click.BadParameter: it is something else.
-    """
-    matched = _DURATION.fullmatch(text)
-    if matched is None:
-        raise click.BadParameter(f"{text!r} is not a time span such as 12h, 30d or 4w")
-    return timedelta(**{_UNITS[matched[2]]: int(matched[1])})
-
-
-@click.group("admin")
-def command() -> None:
-    """Administer a server from its own machine. Works while it runs, and before its first start.
-
-    Whoever may write the data folder may use these.
-    """
-
-
-@command.group("token")
+@click.group("token")
 def token() -> None:
     """Make, list and revoke tokens."""
 
@@ -79,7 +47,7 @@ def create(
       recipebox admin token create --data DIR --name ci --role promoter --expires 90d
     """  # noqa: D301 - \b is click's
     as_json = wants_json(ctx, as_json)
-    with _registry(flags, as_json=as_json) as registry:
+    with opened_registry(flags, as_json=as_json) as registry:
         from registry.access import Role
 
         made = registry.tokens.create(name, Role(role), namespace, expires)
@@ -96,16 +64,12 @@ def create(
 def list_tokens(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
     """List tokens: whose, what they may do, and until when. Their secrets are kept nowhere."""
     as_json = wants_json(ctx, as_json)
-    with _registry(flags, as_json=as_json) as registry:
+    with opened_registry(flags, as_json=as_json) as registry:
         tokens = registry.tokens.all()
         if as_json:
             print_json({"tokens": [_draw(entry) for entry in tokens]})
             return
-        rows = [_HEADINGS, *(_row(entry) for entry in tokens)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            click.echo("  ".join(cells).rstrip())
+        print_table([_HEADINGS, *(_row(entry) for entry in tokens)])
 
 
 @token.command("revoke")
@@ -116,23 +80,12 @@ def list_tokens(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
 def revoke(ctx: click.Context, /, *, token_id: str, as_json: bool, **flags: Any) -> None:
     """End the token ID at once, and the browser sessions that began with it."""
     as_json = wants_json(ctx, as_json)
-    with _registry(flags, as_json=as_json) as registry:
+    with opened_registry(flags, as_json=as_json) as registry:
         revoked = registry.tokens.revoke(token_id)
         if as_json:
             print_json(_draw(revoked))
         else:
             click.echo(f"revoked {revoked.id} ({revoked.name})")
-
-
-@contextmanager
-def _registry(flags: dict[str, Any], *, as_json: bool) -> "Iterator[Registry]":
-    with told_plainly(as_json):
-        from web.config import read_config
-        from web.preparing import open_prepared
-
-        registry = open_prepared(read_config(*read_settings(flags)))
-        with registry.database.session():
-            yield registry
 
 
 def _draw(entry: "Token") -> dict[str, Any]:

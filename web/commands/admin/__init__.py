@@ -1,0 +1,24 @@
+"""`recipebox admin`: what is done on the server's own machine. A file here is a command's.
+
+::
+
+    admin ── token ── create  list  revoke
+
+Each file imports `registry` within its functions only: `recipebox --help` loads them all.
+"""
+
+import click
+
+from web.commands.admin.token import token
+
+
+@click.group("admin")
+def command() -> None:
+    """Administer a server from its own machine. Works while it runs, and before its first start.
+
+    Whoever may write the data folder may use these.
+    """
+
+
+for subcommand in (token,):
+    command.add_command(subcommand)
