@@ -238,6 +238,42 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("text", "json"),
     ),
     Setting(
+        "trusted_proxies",
+        Kind.TEXT,
+        Side.SERVER,
+        "Addresses and networks of proxies whose X-Forwarded-For, -Proto and -Host are believed, "
+        "such as `127.0.0.1, 10.0.0.0/8`.",
+        "None by default: what anybody can write into a header must not choose the address that "
+        "is logged and limited. Behind a proxy, name it and no more.",
+    ),
+    Setting(
+        "accel_prefix",
+        Kind.TEXT,
+        Side.SERVER,
+        "Let the proxy send blobs from the store's folder, by X-Accel-Redirect below this internal "
+        "location, such as `/_blobs/`.",
+        "nginx sends files quicker and holds no thread of the server's; only for requests that "
+        "come from `trusted_proxies`. deploy/server/nginx.conf has the location.",
+    ),
+    Setting(
+        "redirects",
+        Kind.SWITCH,
+        Side.SERVER,
+        "Send a GET of a blob to the store, with a URL that it has signed, where it can (S3).",
+        "Switch it off where clients can't reach the store, or a proxy rewrites what passes.",
+        default=True,
+    ),
+    Setting(
+        "redirect_lifetime",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How long a signed URL of the store holds.",
+        "A client begins at once, but may come back for the rest; whoever has the URL may read.",
+        default=1200,
+        unit="seconds",
+        smallest=1,
+    ),
+    Setting(
         "failpoint",
         Kind.TEXT,
         Side.SERVER,

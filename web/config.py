@@ -1,10 +1,17 @@
 """What the server is told at start, read from the table of settings."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from registry.config import RegistryConfig
+from settings.errors import InvalidSetting
 from settings.load import Settings
+from web.leaving import Ways
+from web.proxies import TrustedProxies
+
+_ACCEL_FORM = re.compile(r"/[A-Za-z0-9_-]+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,18 @@ class ServerConfig:
     log_format: str = "text"
     """`text` or `json`."""
 
+    trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    """Whose X-Forwarded headers are believed."""
+
+    accel_prefix: str | None = None
+    """The proxy's internal location of the store's files; None: no X-Accel-Redirect."""
+
+    is_redirecting: bool = True
+    """Whether a GET of a blob may be sent to the store itself."""
+
+    redirect_lifetime: timedelta = timedelta(minutes=20)
+    """How long a URL that the store has signed holds."""
+
     session_days: int = 30
     """Days until a browser must log in again; a revoked token ends its sessions at once."""
 
@@ -51,14 +70,31 @@ class ServerConfig:
         return RegistryConfig(data=self.data, server_key=self.server_key)
 
     @property
+    def ways(self) -> Ways:
+        """How blobs may leave."""
+        return Ways(
+            accel_prefix=self.accel_prefix,
+            files=self.data / "blobs",
+            is_redirecting=self.is_redirecting,
+            link_lifetime=self.redirect_lifetime,
+        )
+
+    @property
     def session_secret(self) -> Path:
         """The file of the secret that signs session cookies; its owner alone may read it."""
         return self.data / "keys" / "session.secret"
 
 
 def read_config(settings: Settings, data: Path) -> ServerConfig:
-    """Return the configuration that the settings say; `data` is the data folder."""
+    """Return the configuration that the settings say; `data` is the data folder.
+
+    Raises:
+        InvalidSetting: (settings) a value that can't be, or not together with the others.
+    """
     host, port = settings.address("listen")
+    trusted = TrustedProxies.parse(
+        settings.text("trusted_proxies"), _origin(settings, "trusted_proxies")
+    )
     return ServerConfig(
         data=data,
         host=host,
@@ -70,4 +106,26 @@ def read_config(settings: Settings, data: Path) -> ServerConfig:
         graceful_timeout=settings.whole("graceful_timeout"),
         server_key=settings.path("server_key"),
         log_format=settings.text("log_format") or "text",
+        trusted_proxies=trusted,
+        accel_prefix=_read_accel(settings, trusted),
+        is_redirecting=settings.switch("redirects"),
+        redirect_lifetime=timedelta(seconds=settings.whole("redirect_lifetime")),
     )
+
+
+def _read_accel(settings: Settings, trusted: TrustedProxies) -> str | None:
+    prefix = settings.text("accel_prefix")
+    if prefix is None:
+        return None
+    expected = None
+    if not _ACCEL_FORM.fullmatch(prefix):
+        expected = "one folder, such as /_blobs/"
+    elif not trusted.networks:
+        expected = "trusted_proxies beside it: the address of the proxy that may send the files"
+    if expected is not None:
+        raise InvalidSetting("accel_prefix", _origin(settings, "accel_prefix"), prefix, expected)
+    return prefix
+
+
+def _origin(settings: Settings, name: str) -> str:
+    return f"the {settings.origins[name]}"

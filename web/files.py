@@ -3,10 +3,7 @@
 import io
 from typing import BinaryIO
 
-from flask import Response
-from werkzeug.datastructures import Headers
 from werkzeug.http import parse_range_header
-from werkzeug.wsgi import wrap_file
 
 from web.errors import RangeNotSatisfiable
 
@@ -76,29 +73,3 @@ def choose_range(asked: str | None, size: int) -> tuple[int, int] | None:
     if found is None:
         raise RangeNotSatisfiable(str(asked), size)
     return found
-
-
-def send_part(
-    file: BinaryIO, size: int, headers: Headers, asked: str | None, environ: dict[str, object]
-) -> Response:
-    """Return an answer of an open file's bytes: 200, or 206 for a range of them.
-
-    Raises:
-        RangeNotSatisfiable: as `choose_range`; the file is closed then.
-    """
-    try:
-        chosen = choose_range(asked, size)
-    except RangeNotSatisfiable:
-        file.close()
-        raise
-    start, end = chosen or (0, size)
-    status = 200
-    if chosen is not None:
-        status = 206
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-        file.seek(start)
-    headers["Content-Length"] = str(end - start)
-    headers["Accept-Ranges"] = "bytes"
-    part = FilePart(file, end - start)
-    body = wrap_file(environ, part, BUFFER)  # type: ignore[arg-type]
-    return Response(body, status=status, headers=headers, direct_passthrough=True)

@@ -3,12 +3,13 @@
 import contextlib
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from registry.assembly import Registry, open_registry
 from registry.clock import Clock, system_clock
 from web.config import ServerConfig
+from web.leaving import Ways
 
 _SECRET_BYTES = 32
 
@@ -20,6 +21,7 @@ class Services:
     registry: Registry
     clock: Clock
     session_secret: bytes
+    ways: Ways = field(default_factory=Ways)
 
 
 def build_services(config: ServerConfig, clock: Clock = system_clock) -> Services:
@@ -32,6 +34,7 @@ def build_services(config: ServerConfig, clock: Clock = system_clock) -> Service
         registry=open_registry(config.registry, clock=clock),
         clock=clock,
         session_secret=bytes.fromhex(config.session_secret.read_text("ascii")),
+        ways=config.ways,
     )
 
 

@@ -6,6 +6,7 @@ belongs to a staged release is hidden, by digest too, as is what was uploaded an
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -92,6 +93,14 @@ class Blobs:
             if found != info.size:
                 raise BlobDamaged(info.location, expected=info.size, found=found)
         return path
+
+    def link(self, info: BlobInfo, lifetime: timedelta) -> Path | str | None:  # noqa: ARG002
+        """Return a blob's file, or a URL good for a GET during `lifetime`, or None: neither.
+
+        Raises:
+            BlobMissing, BlobDamaged: (storage) as `path`.
+        """
+        return self.path(info)
 
     def open(self, info: BlobInfo, start: int = 0) -> BinaryIO:
         """Open a blob for reading from the byte `start`; the caller closes it.

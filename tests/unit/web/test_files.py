@@ -4,10 +4,9 @@ import io
 from pathlib import Path
 
 import pytest
-from werkzeug.datastructures import Headers
 
 from web.errors import RangeNotSatisfiable
-from web.files import FilePart, choose_range, send_part
+from web.files import FilePart, choose_range
 
 
 @pytest.fixture
@@ -41,36 +40,6 @@ def test_a_range_past_the_end_can_not_be_had(asked):
         choose_range(asked, 10)
 
     assert caught.value.size == 10
-
-
-def test_a_whole_file_is_sent(blob):
-    answer = send_part(blob.open("rb"), 10, Headers(), None, {})
-
-    assert answer.status_code == 200
-    assert answer.headers["Content-Length"] == "10"
-    assert answer.headers["Accept-Ranges"] == "bytes"
-    assert b"".join(answer.response) == b"0123456789"
-
-
-def test_a_range_is_sent_from_where_it_begins_to_where_it_ends(blob):
-    file = blob.open("rb")
-
-    answer = send_part(file, 10, Headers(), "bytes=2-4", {})
-
-    assert answer.status_code == 206
-    assert answer.headers["Content-Range"] == "bytes 2-4/10"
-    assert answer.headers["Content-Length"] == "3"
-    assert file.tell() == 2  # where sendfile begins
-    assert b"".join(answer.response) == b"234"
-
-
-def test_the_file_is_closed_when_the_range_can_not_be_had(blob):
-    file = blob.open("rb")
-
-    with pytest.raises(RangeNotSatisfiable):
-        send_part(file, 10, Headers(), "bytes=99-", {})
-
-    assert file.closed
 
 
 def test_a_part_hands_its_descriptor_to_sendfile(blob):
