@@ -1,0 +1,1 @@
+"""Measurements against other registries; no part of the program."""
