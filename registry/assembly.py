@@ -92,10 +92,17 @@ def open_registry(
     access = Access(database, clock)
     server_key = ServerKey(config.keys, config.server_key)
     namespaces = Namespaces(database, access, audit, clock)
-    contents = Contents(blob_store, clock)
+    contents = Contents(database, blob_store, clock)
     repositories = Repositories(database, access, namespaces, audit, clock)
-    blobs = Blobs(database, blob_store, access, repositories, audit)
-    countersigning = Countersigning(contents, server_key)
+    blobs = Blobs(
+        database=database,
+        store=blob_store,
+        contents=contents,
+        access=access,
+        repositories=repositories,
+        audit=audit,
+    )
+    countersigning = Countersigning(server_key)
     return Registry(
         config=config,
         database=database,
@@ -126,7 +133,6 @@ def open_registry(
         repositories=repositories,
         publishing=Publishing(
             database=database,
-            store=blob_store,
             access=access,
             contents=contents,
             repositories=repositories,

@@ -31,7 +31,7 @@ from registry.config import RegistryConfig
 from registry.database import Database
 from registry.errors import BundleUnknown, InvalidBundle
 from registry.events import Outbox
-from registry.oci.contents import Contents, KeptManifest, referrers_of
+from registry.oci.contents import Contents, KeptManifest, inline_manifest, referrers_of
 from registry.oci.repositories import Repositories
 from registry.releases import (
     find_release,
@@ -115,7 +115,7 @@ class Bundles:
             entries = [entry for release in releases for entry in _entries(release)]
             described = {row.digest: _descriptor(row) for row in entries}
         lock_manifest = self._keep_lock(lock)
-        index = self._contents.keep_manifest(
+        index = inline_manifest(
             image_index(
                 artifact_type=media.BUNDLE,
                 manifests=[
@@ -207,7 +207,7 @@ class Bundles:
             config=EMPTY_CONFIG,
             layers=[Descriptor.of(text, media.LOCK_TOML, {media.TITLE: "recipebox.lock"})],
         )
-        return self._contents.keep_manifest(data, (media.EMPTY_JSON, text))
+        return inline_manifest(data, (media.EMPTY_JSON, text))
 
     def _add_channels(self, repository: RepositoryRow) -> None:
         # Tags that were there before are no channels: only a promotion makes those.

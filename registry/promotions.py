@@ -203,7 +203,7 @@ class Promotions:
                 continue
             parts = {blob.digest: blob for blob in self._contents.parts(found.repository, row)}
             try:
-                referrer = read_statement_manifest(self._contents.read(row.blob.location))
+                referrer = read_statement_manifest(self._contents.read(row.blob))
             except InvalidStatement as error:
                 carried.append(_Carried(Digest.parse(row.digest), None, str(error)))
                 continue
@@ -213,7 +213,7 @@ class Promotions:
                 problem = f"the statement {row.digest} has {size} bytes, over {LARGEST_STATEMENT}"
                 carried.append(_Carried(Digest.parse(row.digest), None, problem))
                 continue
-            statement, signature = (self._contents.read(blob.location) for blob in signed)
+            statement, signature = (self._contents.read(blob) for blob in signed)
             carried.append(_Carried(Digest.parse(row.digest), (statement, signature), ""))
         return carried
 
@@ -240,7 +240,7 @@ class Promotions:
             time=now,
         )
         subject = Descriptor(manifest.media_type, bundle, manifest.size)
-        return self._countersigning.keep(subject, statement)
+        return self._countersigning.sign(subject, statement)
 
     def _move(
         self,

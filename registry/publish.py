@@ -54,7 +54,6 @@ from registry.releases import (
 from registry.schema import ManifestRow, NamespaceRow, ReleaseRow, RepositoryRow, YankRow
 from signing.statement import receipt_statement
 from signing.trust import TrustedKey, TrustPolicy
-from storage.blobs import BlobStore
 from storage.failpoints import Failpoint, failpoint
 
 __all__ = ["Admission", "Publishing", "Yank", "trusted_keys"]
@@ -92,12 +91,12 @@ class _Locations:
     Every blob that its manifests need is there: they were put after it, and hold it.
     """
 
-    store: BlobStore
+    contents: Contents
     locations: Mapping[str, str]
 
     def open_blob(self, digest: Digest) -> BinaryIO:
         """Open a blob (see `registry.admission.Bytes`)."""
-        return self.store.open(self.locations[str(digest)])
+        return self.contents.open(str(digest), self.locations[str(digest)])
 
 
 class Publishing:
@@ -107,7 +106,6 @@ class Publishing:
         self,
         *,
         database: Database,
-        store: BlobStore,
         access: Access,
         contents: Contents,
         repositories: Repositories,
@@ -117,7 +115,6 @@ class Publishing:
         clock: Clock,
     ) -> None:
         self._database = database
-        self._store = store
         self._access = access
         self._contents = contents
         self._repositories = repositories
@@ -223,12 +220,12 @@ class Publishing:
                 locations[blob.digest] = blob.location
         return _Staged(
             manifest=Descriptor(row.media_type, digest, row.size),
-            data=self._contents.read(row.blob.location),
+            data=self._contents.read(row.blob),
             referrers=tuple(
-                Referrer(Digest.parse(each.digest), self._contents.read(each.blob.location))
+                Referrer(Digest.parse(each.digest), self._contents.read(each.blob))
                 for each in referrers
             ),
-            blobs=_Locations(self._store, locations),
+            blobs=_Locations(self._contents, locations),
             keys=trusted_keys(repository.namespace),
         )
 
@@ -250,7 +247,7 @@ class Publishing:
             admitted=now,
             revision=revision,
         )
-        return self._countersigning.keep(manifest, statement)
+        return self._countersigning.sign(manifest, statement)
 
     def _refuse_other(self, package: PackageName, version: str, digest: Digest) -> None:
         other = find_release(package, version)

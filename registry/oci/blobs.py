@@ -16,7 +16,7 @@ from registry.access import Access, Principal, Verb
 from registry.audit import Audit
 from registry.database import Database
 from registry.errors import AccessError, BlobUnknown, InUse
-from registry.oci.contents import find_blob
+from registry.oci.contents import Contents, find_blob
 from registry.oci.repositories import Kind, Repositories
 from registry.schema import (
     BlobRow,
@@ -48,14 +48,17 @@ class Blobs:
 
     def __init__(
         self,
+        *,
         database: Database,
         store: BlobStore,
+        contents: Contents,
         access: Access,
         repositories: Repositories,
         audit: Audit,
     ) -> None:
         self._database = database
         self._store = store
+        self._contents = contents
         self._access = access
         self._repositories = repositories
         self._audit = audit
@@ -108,7 +111,7 @@ class Blobs:
         Raises:
             BlobMissing: (storage) the row is there, the bytes are not.
         """
-        return self._store.open(info.location, start)
+        return self._contents.open(str(info.digest), info.location, start)
 
     def delete(self, principal: Principal, repository: RepositoryName, digest: Digest) -> None:
         """Unlink a blob from the repository (its bytes wait for a sweep).

@@ -1,14 +1,15 @@
 """What repositories hold: bytes into the store, rows into the database, without asking who.
 
 The parts that decide (uploads, manifests, publishing, bundles, promotions) share these steps. Bytes
-are kept before the rows that tell of them, so that a row always has its bytes; bytes that never got
-their row are only waste.
+of a client's are kept in the store before the row that tells of them, so that a row always has its
+bytes; manifests, and all that the server makes itself, are kept in the database, with their rows.
 """
 
 import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from artifacts import media
 from artifacts.descriptor import Descriptor
@@ -17,7 +18,10 @@ from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import Tag
 from registry.access import Principal
 from registry.clock import Clock, seconds
+from registry.database import Database
 from registry.schema import (
+    INLINE,
+    BlobDataRow,
     BlobRow,
     ManifestPartRow,
     ManifestRow,
@@ -27,20 +31,22 @@ from registry.schema import (
 )
 from signing.statement import Kind, statement_manifest
 from storage.blobs import BlobStore
+from storage.errors import BlobMissing
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Bytes that the store holds durably."""
+    """Bytes that are to get their rows: those that the store holds durably, or `data` itself."""
 
     digest: Digest
     size: int
     location: str
+    data: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class KeptManifest:
-    """A manifest that the store holds, with its parts' bytes if they are the server's own."""
+    """A manifest that is to get its rows, with its parts' bytes if they are the server's own."""
 
     kept: Kept
     manifest: ImageManifest | ImageIndex
@@ -60,36 +66,34 @@ class KeptManifest:
 class Contents:
     """Puts bytes and rows in; the rows within a transaction of the caller's."""
 
-    def __init__(self, store: BlobStore, clock: Clock) -> None:
+    def __init__(self, database: Database, store: BlobStore, clock: Clock) -> None:
+        self._database = database
         self._store = store
         self._clock = clock
 
-    def keep(self, data: bytes, algorithm: str = "sha256") -> Kept:
-        """Put bytes into the store."""
-        digest = Digest.of(data, algorithm)
-        upload_id = self._store.start_upload()
-        try:
-            self._store.append(upload_id, 0, io.BytesIO(data), len(data))
-            return Kept(digest, len(data), self._store.commit(upload_id, digest))
-        finally:
-            self._store.abort(upload_id)
+    def open(self, digest: str, location: str, start: int = 0) -> BinaryIO:
+        """Open a blob for reading from the byte `start`; the caller closes it.
 
-    def keep_manifest(self, data: bytes, blobs: Iterable[bytes] = ()) -> KeptManifest:
-        """Put a manifest of the server's own into the store, with the blobs that it needs."""
-        parts = tuple(self.keep(blob) for blob in blobs)
-        return KeptManifest(self.keep(data), parse_manifest(data), parts)
+        Raises:
+            BlobMissing: (storage) the row is there, the bytes are not.
+        """
+        if location != INLINE:
+            return self._store.open(location, start)
+        with self._database.session():
+            row = BlobDataRow.select().join(BlobRow).where(BlobRow.digest == digest).first()
+        if row is None:
+            raise BlobMissing(f"{INLINE} {digest}")
+        stream = io.BytesIO(bytes(row.data))
+        stream.seek(start)
+        return stream
 
-    def keep_statement(
-        self, subject: Descriptor, kind: Kind, statement: bytes, signature: str
-    ) -> KeptManifest:
-        """Put a signed statement of the server's own about `subject` into the store."""
-        signed = signature.encode("ascii")
-        data = statement_manifest(subject, kind, statement, signed)
-        return self.keep_manifest(data, (media.EMPTY_JSON, statement, signed))
+    def read(self, blob: BlobRow) -> bytes:
+        """Read a small blob whole: its size was checked when it came.
 
-    def read(self, location: str) -> bytes:
-        """Read a small blob whole: its size was checked when it came."""
-        with self._store.open(location) as stream:
+        Raises:
+            BlobMissing: (storage) the row is there, the bytes are not.
+        """
+        with self.open(blob.digest, blob.location) as stream:
             return stream.read()
 
     def parts(self, repository: RepositoryRow, manifest: ManifestRow) -> list[BlobRow]:
@@ -107,14 +111,8 @@ class Contents:
         return list(query)
 
     def link_blob(self, repository: RepositoryRow, kept: Kept) -> BlobRow:
-        """Note that the store holds a blob, and that the repository does."""
-        BlobRow.insert(
-            digest=str(kept.digest),
-            size=kept.size,
-            location=kept.location,
-            created=seconds(self._clock()),
-        ).on_conflict_ignore().execute()
-        blob = BlobRow.get(BlobRow.digest == str(kept.digest))
+        """Note that a blob is kept, and that the repository holds it."""
+        blob = self._add_blob(kept)
         RepositoryBlobRow.insert(repository=repository, blob=blob).on_conflict_ignore().execute()
         return blob
 
@@ -126,7 +124,7 @@ class Contents:
         *,
         is_staged: bool,
     ) -> tuple[ManifestRow, bool]:
-        """Add the rows of a manifest that the store holds; also return whether they are new.
+        """Add the rows of a manifest; also return whether they are new.
 
         Its own bytes are no blob of the repository, but its parts' are, where it brings them.
         """
@@ -135,16 +133,11 @@ class Contents:
             return found, False
         for blob in kept.blobs:
             self.link_blob(repository, blob)
-        BlobRow.insert(
-            digest=str(kept.kept.digest),
-            size=kept.kept.size,
-            location=kept.kept.location,
-            created=seconds(self._clock()),
-        ).on_conflict_ignore().execute()
+        blob_row = self._add_blob(kept.kept)
         manifest = kept.manifest
         row = ManifestRow.create(
             repository=repository,
-            blob=BlobRow.get(BlobRow.digest == str(kept.kept.digest)),
+            blob=blob_row,
             digest=str(kept.kept.digest),
             media_type=manifest.media_type,
             artifact_type=manifest.artifact_type,
@@ -193,6 +186,19 @@ class Contents:
             )
         return linked
 
+    def _add_blob(self, kept: Kept) -> BlobRow:
+        """Add a blob's row, and its bytes where the database keeps them, unless it is there."""
+        BlobRow.insert(
+            digest=str(kept.digest),
+            size=kept.size,
+            location=kept.location,
+            created=seconds(self._clock()),
+        ).on_conflict_ignore().execute()
+        blob = BlobRow.get(BlobRow.digest == str(kept.digest))
+        if blob.location == INLINE and kept.data is not None:
+            BlobDataRow.insert(blob=blob, data=kept.data).on_conflict_ignore().execute()
+        return blob
+
     def set_tag(
         self,
         repository: RepositoryRow,
@@ -210,6 +216,25 @@ class Contents:
         row.is_server_owned = is_server_owned
         row.changed = now
         row.save()
+
+
+def inline(data: bytes, algorithm: str = "sha256") -> Kept:
+    """Return bytes that the database is to keep itself."""
+    return Kept(Digest.of(data, algorithm), len(data), INLINE, data)
+
+
+def inline_manifest(data: bytes, blobs: Iterable[bytes] = ()) -> KeptManifest:
+    """Return a manifest of the server's own, with the blobs that it needs."""
+    return KeptManifest(inline(data), parse_manifest(data), tuple(map(inline, blobs)))
+
+
+def inline_statement(
+    subject: Descriptor, kind: Kind, statement: bytes, signature: str
+) -> KeptManifest:
+    """Return a signed statement of the server's own about `subject`."""
+    signed = signature.encode("ascii")
+    data = statement_manifest(subject, kind, statement, signed)
+    return inline_manifest(data, (media.EMPTY_JSON, statement, signed))
 
 
 def find_manifest(repository: RepositoryRow, reference: Tag | Digest) -> ManifestRow | None:

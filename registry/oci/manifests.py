@@ -29,6 +29,7 @@ from registry.oci.contents import (
     KeptManifest,
     find_blob,
     find_manifest,
+    inline,
 )
 from registry.oci.repositories import STAGING_TYPES, Kind, Repositories, decide_kind
 from registry.releases import yank_of
@@ -138,7 +139,7 @@ class Manifests:
             algorithm = reference.algorithm
         else:
             wanted.insert(0, reference)
-        kept = KeptManifest(self._contents.keep(data, algorithm), manifest)
+        kept = KeptManifest(inline(data, algorithm), manifest)
         with self._database.write():
             row = self._repositories.open_for_push(principal, repository)
             for tag in wanted:
@@ -202,8 +203,7 @@ class Manifests:
         """
         with self._database.session():
             row = self._get(principal, repository, reference)
-            info, location = _info(repository, row), row.blob.location
-        return StoredManifest(info, self._contents.read(location))
+            return StoredManifest(_info(repository, row), self._contents.read(row.blob))
 
     def delete(
         self, principal: Principal, repository: RepositoryName, reference: Tag | Digest

@@ -39,7 +39,17 @@ from registry.errors import (
     WrongKind,
 )
 from registry.publish import Admission, Yank
-from registry.schema import AuditRow, EventRow, ManifestRow, ReleaseRow, TagRow, YankRow
+from registry.schema import (
+    INLINE,
+    AuditRow,
+    BlobDataRow,
+    BlobRow,
+    EventRow,
+    ManifestRow,
+    ReleaseRow,
+    TagRow,
+    YankRow,
+)
 from signing.statement import Kind, Receipt, Statement, release_statement
 from signing.verify import verify
 from storage import paths
@@ -736,8 +746,14 @@ def read(given: Given, repository: RepositoryName, digest: Digest) -> bytes:
 
 
 def tamper(given: Given, data: bytes, into: bytes) -> None:
-    """Change a blob where it is stored."""
-    path = given.data / "blobs" / paths.location(Digest.of(data))
+    """Change a blob where it is kept: in the store, or in the database."""
+    with given.registry.database.write():
+        blob = BlobRow.get(BlobRow.digest == str(Digest.of(data)))
+        if blob.location == INLINE:
+            BlobDataRow.update(data=into).where(BlobDataRow.blob == blob).execute()
+            return
+    path = paths.blob(given.data, blob.location)
+    assert path is not None
     assert path.read_bytes() == data
     path.chmod(0o600)
     path.write_bytes(into)
