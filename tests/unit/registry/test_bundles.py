@@ -359,8 +359,6 @@ def test_linking_a_manifest_brings_no_blob_that_its_own_repository_lacks(given: 
         repository = RepositoryRow.get(RepositoryRow.name == target.text)
         contents = Contents(given.registry.database, given.registry.store, given.clock)
         contents.link_manifest(PUBLISHER, row, repository)
-            PUBLISHER, row, repository
-        )
 
     blobs = given.registry.blobs
     assert blobs.stat(PUBLISHER, target, Digest.of(b"own")).size == 3
