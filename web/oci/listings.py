@@ -28,7 +28,13 @@ class ListingViews(OciViews):
         return json_answer({})
 
     def catalog(self) -> Response:
-        """List the repositories with something that the principal may see."""
+        """List the repositories with something that the principal may see.
+
+        Who sends no login is asked for one, since clients keep theirs until then, and would take
+        the public names for all there is.
+        """
+        if "Authorization" not in request.headers:
+            raise NotAuthenticated("the catalog")
         limit = page_limit()
         last = request.args.get("last")
         page = self._registry.repositories.page(self.principal(), limit, last)

@@ -424,6 +424,14 @@ class TestListing:
         assert first.json == {"repositories": ["team/a"]}
         assert second.json == {"repositories": ["team/b"]}
 
+    def test_the_catalog_asks_for_a_login_that_clients_keep_until_then(self, site, admin):
+        admin.push_image(REPOSITORY, "v1")
+
+        reply = site.ask("GET", "/v2/_catalog")
+
+        assert (reply.status, code_of(reply)) == (401, "UNAUTHORIZED")
+        assert "www-authenticate" in reply.headers
+
     @pytest.mark.parametrize(
         "path",
         ["/v2/_catalog?n=x", f"/v2/{REPOSITORY}/tags/list?n=-1", f"/v2/_catalog?n={'9' * 5000}"],
