@@ -13,7 +13,7 @@ from typing import Any
 import rfc8785
 
 from artifacts import media
-from artifacts.descriptor import Descriptor, read_annotations
+from artifacts.descriptor import Descriptor, read_annotations, read_media_type
 from artifacts.errors import InvalidManifest
 
 _DEEPEST = 32
@@ -64,13 +64,17 @@ class ImageIndex:
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
-        """Every blob that it needs: none."""
-        return ()
+        """Every blob that it needs: entries that are no manifests, as in BuildKit's caches."""
+        return tuple(entry for entry in self.manifests if not _is_manifest(entry))
 
     @property
     def children(self) -> tuple[Descriptor, ...]:
         """Every manifest that it needs."""
-        return self.manifests
+        return tuple(entry for entry in self.manifests if _is_manifest(entry))
+
+
+def _is_manifest(entry: Descriptor) -> bool:
+    return entry.media_type in media.MANIFEST_TYPES | media.INDEX_TYPES
 
 
 def parse_manifest(data: bytes, media_type: str | None = None) -> ImageManifest | ImageIndex:
@@ -151,28 +155,38 @@ EMPTY_CONFIG = Descriptor.of(media.EMPTY_JSON, media.EMPTY)
 
 
 def _read_object(data: bytes) -> dict[str, Any]:
-    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        members = dict(pairs)
-        if len(members) != len(pairs):
-            raise InvalidManifest("a member stands twice in one object")
-        return members
-
     try:
-        drawn = json.loads(data, object_pairs_hook=no_duplicates)
+        # bytes would be taken as UTF-16 and with a byte order mark, too: RFC 8259 has only UTF-8
+        drawn = json.loads(
+            data.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
+        )
         json.dumps(drawn, ensure_ascii=False).encode()
+    except InvalidManifest:
+        raise
+    except UnicodeDecodeError as error:
+        raise InvalidManifest("not JSON: its text is not UTF-8") from error
     except UnicodeEncodeError as error:
         raise InvalidManifest("a string holds half of a surrogate pair") from error
     except RecursionError as error:
         raise InvalidManifest("nested too deeply") from error
     except ValueError as error:
-        if isinstance(error, InvalidManifest):
-            raise
         raise InvalidManifest(f"not JSON: {error}") from error
     if not isinstance(drawn, dict):
         raise InvalidManifest("not a JSON object")
     if _depth(drawn) > _DEEPEST:
         raise InvalidManifest(f"nested more than {_DEEPEST} deep")
     return drawn
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise InvalidManifest("a member stands twice in one object")
+    return members
+
+
+def _refuse_constant(name: str) -> float:
+    raise InvalidManifest(f"not JSON: {name} is no number")
 
 
 def _depth(value: object) -> int:
@@ -192,6 +206,8 @@ def _depth(value: object) -> int:
 
 def _read_list(drawn: dict[str, Any], member: str) -> tuple[Descriptor, ...]:
     entries = drawn.get(member)
+    if entries is None and member in drawn:
+        entries = []  # how Go writes a list that was never filled
     if not isinstance(entries, list):
         raise InvalidManifest(f"{member} is missing or not a list")
     return tuple(
@@ -200,12 +216,9 @@ def _read_list(drawn: dict[str, Any], member: str) -> tuple[Descriptor, ...]:
 
 
 def _read_shared(drawn: dict[str, Any]) -> tuple[str | None, Descriptor | None, dict[str, str]]:
-    artifact_type = drawn.get("artifactType")
-    if artifact_type is not None and not isinstance(artifact_type, str):
-        raise InvalidManifest("artifactType is not a string")
     subject = drawn.get("subject")
     return (
-        artifact_type or None,
+        read_media_type(drawn.get("artifactType"), "artifactType"),
         None if subject is None else Descriptor.from_json(subject, "subject"),
         read_annotations(drawn.get("annotations") or {}, "manifest"),
     )

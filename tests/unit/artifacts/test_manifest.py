@@ -1,4 +1,5 @@
 import json
+from base64 import b64encode
 
 import pytest
 
@@ -54,6 +55,12 @@ def test_an_index_that_we_make_reads_back():
     assert index.blobs == ()
 
 
+def test_entries_of_an_index_that_are_no_manifests_are_blobs():
+    cached = Descriptor.of(b"cached", media.LAYER_TAR_GZIP)
+    index = parse_manifest(image_index(artifact_type=None, manifests=[SUBJECT, cached]))
+    assert (index.children, index.blobs) == ((SUBJECT,), (cached,))
+
+
 def test_an_index_may_be_plain():
     index = parse_manifest(image_index(artifact_type=None, manifests=[]))
     assert isinstance(index, ImageIndex)
@@ -73,6 +80,15 @@ def test_without_a_media_type_the_members_tell_what_it_is():
     )
 
 
+def test_a_list_that_go_never_filled_is_empty():
+    assert parse_manifest(drawn(layers=None)).layers == ()
+
+
+def test_embedded_content_is_what_the_descriptor_describes():
+    embedded = {**D, "data": b64encode(b"layer").decode(), "urls": ["https://example.org/layer"]}
+    assert parse_manifest(drawn(config=embedded)).config.digest == LAYER.digest
+
+
 def test_an_older_docker_manifest_is_read():
     manifest = parse_manifest(drawn(mediaType=media.DOCKER_MANIFEST))
     assert manifest.kind == "a/b"
@@ -89,6 +105,10 @@ def test_an_older_docker_manifest_is_read():
         (b'{"a":' * 40 + b"1" + b"}" * 40, "deep"),
         (b'{"a":' + b"[" * 40 + b"1" + b"]" * 40 + b"}", "deep"),
         (b"[" * 100_000, "deep"),
+        (drawn().decode().encode("utf-16"), "not UTF-8"),
+        (b"\xef\xbb\xbf" + drawn(), "not JSON"),
+        (b'{"schemaVersion": NaN}', "NaN is no number"),
+        (b'{"schemaVersion": 1' + b"0" * 5000 + b"}", "not JSON"),
         (drawn(schemaVersion=1), "schemaVersion"),
         (drawn(schemaVersion=2.0), "schemaVersion"),
         (drawn(schemaVersion=...), "schemaVersion"),
@@ -97,6 +117,17 @@ def test_an_older_docker_manifest_is_read():
         (drawn(config=...), "config is not an object"),
         (drawn(config={**D, "size": -1}), "size"),
         (drawn(config={**D, "size": True}), "size"),
+        (drawn(config={**D, "size": 1 << 63}), "size"),
+        (drawn(config={**D, "size": 5.0}), "size"),
+        (drawn(config={**D, "mediaType": 7}), "config.mediaType is not a string"),
+        (drawn(config={**D, "mediaType": "a/b\0"}), "visible ASCII"),
+        (drawn(config={**D, "mediaType": "a/" + "b" * 254}), "up to 255"),
+        (drawn(config={**D, "urls": "https://example.org"}), "urls"),
+        (drawn(config={**D, "urls": [7]}), "urls"),
+        (drawn(config={**D, "data": 7}), "not base64"),
+        (drawn(config={**D, "data": "bGF5ZX"}), "not base64"),
+        (drawn(config={**D, "data": "bGF5ZXJz"}), "data has 6 bytes, and size says 5"),
+        (drawn(config={**D, "data": "bGF5ZWQ="}), "config.data: expected sha256:"),
         (drawn(config={**D, "digest": "sha256:x"}), "config.digest"),
         (drawn(config={**D, "digest": None}), "digest is missing"),
         (drawn(config={**D, "mediaType": ""}), "config.mediaType"),
@@ -108,6 +139,7 @@ def test_an_older_docker_manifest_is_read():
         (drawn(layers={}), "not a list"),
         (drawn(layers=[1]), r"layers\[0\]"),
         (drawn(artifactType=1), "artifactType"),
+        (drawn(artifactType="a\nb"), "visible ASCII"),
         (drawn(subject=1), "subject"),
         (drawn(manifests=[]), "not 'manifests'"),
         (drawn(mediaType=media.INDEX), "not 'config' or 'layers'"),
