@@ -11,6 +11,7 @@ from registry.errors import RegistryError, SchemaNotReady
 from registry.releases import index_revision
 from storage.blobs import BlobStore
 from storage.errors import StorageError
+from storage.uploads import new_upload_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +55,6 @@ class Health:
             raise SchemaNotReady(str(self._config.database), missing)
 
     def _write(self) -> None:
-        self._store.abort(self._store.start_upload())
+        upload_id = new_upload_id()
+        self._store.start_upload(upload_id)
+        self._store.abort(upload_id)

@@ -156,6 +156,7 @@ class TokenRow(Row):
 class RepositoryRow(Row):
     """A repository; `kind` is a value of `registry.oci.repositories.Kind`."""
 
+    namespace_id: int
     namespace = peewee.ForeignKeyField(NamespaceRow)
     name = peewee.TextField(unique=True)
     kind = peewee.TextField()
@@ -215,7 +216,9 @@ class RepositoryBlobRow(Row):
     """A blob that a repository holds."""
 
     repository = peewee.ForeignKeyField(RepositoryRow)
+    repository_id: int
     blob = peewee.ForeignKeyField(BlobRow)
+    blob_id: int
 
     class Meta:
         """Its table."""
@@ -225,13 +228,17 @@ class RepositoryBlobRow(Row):
 
 
 class UploadRow(Row):
-    """An upload under way, last `touched`; how much it holds is the store's to say."""
+    """An upload under way, last `touched`; how much it holds is the store's to say.
+
+    One that `is_ending` takes no bytes and becomes no blob: its bytes are going, and then its row.
+    """
 
     upload_id = peewee.TextField(unique=True)
     repository = peewee.ForeignKeyField(RepositoryRow)
     started = peewee.BigIntegerField()
     started_by = peewee.TextField()
     touched = peewee.BigIntegerField(default=0)
+    is_ending = peewee.BooleanField(default=False)
 
     class Meta:
         """Its table."""
@@ -243,7 +250,9 @@ class ManifestRow(Row):
     """A manifest in a repository; `kind` is what the referrers list calls it."""
 
     repository = peewee.ForeignKeyField(RepositoryRow)
+    repository_id: int
     blob = peewee.ForeignKeyField(BlobRow)
+    blob_id: int
     digest = peewee.TextField()
     media_type = peewee.TextField()
     artifact_type = peewee.TextField(null=True)
@@ -281,6 +290,7 @@ class TagRow(Row):
     repository = peewee.ForeignKeyField(RepositoryRow)
     name = peewee.TextField()
     manifest = peewee.ForeignKeyField(ManifestRow)
+    manifest_id: int
     is_server_owned = peewee.BooleanField()
     changed = peewee.BigIntegerField()
 
@@ -301,6 +311,7 @@ class ReviewRow(Row):
     key = peewee.TextField(unique=True)
     kind = peewee.TextField()
     repository = peewee.ForeignKeyField(RepositoryRow, null=True, on_delete="CASCADE")
+    repository_id: int | None
     digest = peewee.TextField(index=True)
     due = peewee.BigIntegerField(index=True)
     reason = peewee.TextField()
@@ -338,6 +349,7 @@ class YankRow(Row):
     """A yank or its end; the last of a release counts."""
 
     release = peewee.ForeignKeyField(ReleaseRow)
+    release_id: int
     revision = peewee.BigIntegerField(unique=True)
     is_yanked = peewee.BooleanField()
     reason = peewee.TextField()
@@ -369,7 +381,9 @@ class BundleReleaseRow(Row):
     """A release that a bundle holds."""
 
     bundle = peewee.ForeignKeyField(BundleRow, on_delete="CASCADE")
+    bundle_id: int
     release = peewee.ForeignKeyField(ReleaseRow)
+    release_id: int
 
     class Meta:
         """Its table."""
@@ -385,6 +399,7 @@ class ChannelRow(Row):
     name = peewee.TextField()
     position = peewee.IntegerField()
     bundle = peewee.ForeignKeyField(BundleRow, null=True)
+    bundle_id: int | None
 
     class Meta:
         """Its table."""
@@ -397,7 +412,9 @@ class PromotionRow(Row):
     """A move of a channel's pointer; `record` is the digest of the record's manifest."""
 
     channel = peewee.ForeignKeyField(ChannelRow)
+    channel_id: int
     bundle = peewee.ForeignKeyField(BundleRow)
+    bundle_id: int
     record = peewee.TextField()
     came_from = peewee.TextField(null=True)
     previous = peewee.TextField(null=True)

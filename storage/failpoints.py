@@ -16,10 +16,11 @@ VARIABLE = "RECIPEBOX_FAILPOINT"
 class Failpoint(StrEnum):
     """Where a server may be killed, in the order in which a publish and a promotion pass them."""
 
+    UPLOAD_AFTER_ROW = "upload.after_row"
     UPLOAD_AFTER_START = "upload.after_start"
     UPLOAD_AFTER_APPEND = "upload.after_append"
     BLOB_AFTER_WRITE = "blob.after_write"
-    BLOB_AFTER_LINK = "blob.after_link"
+    BLOB_AFTER_RENAME = "blob.after_rename"
     UPLOAD_BEFORE_COMMIT = "upload.before_commit"
     UPLOAD_AFTER_COMMIT = "upload.after_commit"
     MANIFEST_BEFORE_COMMIT = "manifest.before_commit"

@@ -1,7 +1,7 @@
-"""A blob store in a folder: a temporary file in the same file system, fsync, link, fsync.
+"""A blob store in a folder: a temporary file in the same file system, fsync, rename, fsync.
 
-An upload is written where a hard link can make it the blob, so that nothing is copied; a blob
-appears under its digest whole or not at all, whenever the machine stops.
+An upload is written where a rename makes it the blob, so that nothing is copied; a blob appears
+whole or not at all, whenever the machine stops.
 """
 
 import errno
@@ -9,24 +9,27 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from artifacts.digest import Digest
 from artifacts.errors import DigestMismatch
 from storage import paths
+from storage.blobs import StoredBlob, StoredUpload
 from storage.errors import (
     BlobMissing,
     BodyCutShort,
     OffsetMismatch,
+    StorageError,
     StoreUnavailable,
     UploadBusy,
     UploadClosed,
     UploadUnknown,
 )
 from storage.failpoints import Failpoint, failpoint
-from storage.uploads import RunningHashes, buffers, new_upload_id
+from storage.uploads import RunningHashes, buffers
 
 _OPEN_MODE = 0o600
 _CLOSED_MODE = 0o400
@@ -39,24 +42,19 @@ class FilesystemStore:
         self._root = root
         self._hashes = RunningHashes()
 
-    def start_upload(self) -> str:
+    def start_upload(self, upload_id: str) -> None:
         """Begin an upload (see `BlobStore`)."""
-        upload_id = new_upload_id()
         with self._reporting():
-            folder = paths.uploads(self._root)
-            folder.mkdir(parents=True, exist_ok=True)
+            paths.uploads(self._root).mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            os.close(os.open(folder / upload_id, flags, _OPEN_MODE))
-        return upload_id
+            os.close(os.open(self._upload(upload_id), flags, _OPEN_MODE))
 
     def append(self, upload_id: str, offset: int, stream: BinaryIO, length: int | None) -> int:
         """Add bytes to an upload (see `BlobStore`)."""
         with self._locked(upload_id, os.O_WRONLY) as descriptor:
-            held = os.fstat(descriptor)
-            if not held.st_mode & stat.S_IWUSR:
-                raise UploadClosed(upload_id)
-            if held.st_size != offset:
-                raise OffsetMismatch(upload_id, expected=held.st_size, found=offset)
+            held = os.fstat(descriptor).st_size
+            if held != offset:
+                raise OffsetMismatch(upload_id, expected=held, found=offset)
             hasher = self._hashes.take(upload_id, offset)
             os.lseek(descriptor, offset, os.SEEK_SET)
             size = offset
@@ -65,60 +63,66 @@ class FilesystemStore:
                 size += len(chunk)
                 if hasher is not None:
                     hasher.update(chunk)
+            if not os.fstat(descriptor).st_nlink:
+                raise UploadUnknown(upload_id)  # aborted in the meantime
             if hasher is not None:
                 self._hashes.put(upload_id, hasher, size)
-            failpoint(Failpoint.UPLOAD_AFTER_APPEND)
         if length is not None and size - offset < length:
             raise BodyCutShort(upload_id, expected=length, found=size - offset, size=size)
         return size
 
     def upload_size(self, upload_id: str) -> int:
         """Return how many bytes an upload holds (see `BlobStore`)."""
-        file = paths.upload(self._root, upload_id)
-        try:
-            return file.stat().st_size if file else self._unknown(upload_id)
-        except FileNotFoundError:
-            raise UploadUnknown(upload_id) from None
+        for file in (self._upload(upload_id), self._committed(upload_id)):
+            try:
+                return file.stat().st_size
+            except FileNotFoundError:
+                continue
+        raise UploadUnknown(upload_id)
 
     def commit(self, upload_id: str, digest: Digest) -> str:
         """Make an upload a blob (see `BlobStore`)."""
-        location = paths.location(digest)
-        final = self._root / "blobs" / location
-        with self._locked(upload_id, os.O_RDONLY) as descriptor:
-            found = self._digest(upload_id, descriptor, digest.algorithm)
-            if found != digest:
-                raise DigestMismatch(f"upload {upload_id}", expected=digest, found=found)
+        final = self._committed(upload_id)
+        try:
+            with self._locked(upload_id, os.O_RDONLY) as descriptor:
+                self._check(upload_id, descriptor, digest)
+                with self._reporting():
+                    os.fchmod(descriptor, _CLOSED_MODE)
+                    os.fsync(descriptor)
+                    failpoint(Failpoint.BLOB_AFTER_WRITE)
+                    self._make_folder(final.parent)
+                    self._rename(upload_id, final)
+                    failpoint(Failpoint.BLOB_AFTER_RENAME)
+                    _sync_folder(final.parent)
+                    _sync_folder(paths.uploads(self._root))
+        except UploadClosed:
+            # committed before, perhaps by one who was killed right after the rename
+            with self._opened(final, UploadUnknown(upload_id)) as stream:
+                self._check(upload_id, stream.fileno(), digest)
             with self._reporting():
-                os.fchmod(descriptor, _CLOSED_MODE)
-                os.fsync(descriptor)
-                failpoint(Failpoint.BLOB_AFTER_WRITE)
-                self._make_folder(final.parent)
-                self._link(upload_id, final)
-                failpoint(Failpoint.BLOB_AFTER_LINK)
                 _sync_folder(final.parent)
-        return location
+        self._hashes.forget(upload_id)
+        return paths.location(upload_id)
 
     def abort(self, upload_id: str) -> None:
-        """Forget an upload (see `BlobStore`)."""
+        """Remove an upload, and its blob (see `BlobStore`)."""
         self._hashes.forget(upload_id)
-        file = paths.upload(self._root, upload_id)
-        if file is not None:
+        if paths.is_upload(upload_id):
             with self._reporting():
-                file.unlink(missing_ok=True)
+                # in this order: a commit that runs meanwhile renames the first to the second
+                self._upload(upload_id).unlink(missing_ok=True)
+                self._committed(upload_id).unlink(missing_ok=True)
 
     def open(self, location: str, start: int = 0) -> BinaryIO:
         """Open a blob (see `BlobStore`)."""
         file = paths.blob(self._root, location)
         if file is None:
             raise BlobMissing(location)
-        try:
-            stream = file.open("rb")
-        except FileNotFoundError:
-            raise BlobMissing(location) from None
+        stream = self._opened(file, BlobMissing(location))
         stream.seek(start)
         return stream
 
-    def path(self, location: str) -> Path | None:
+    def link(self, location: str, lifetime: timedelta) -> Path | None:  # noqa: ARG002
         """Return a blob's file (see `BlobStore`)."""
         return paths.blob(self._root, location)
 
@@ -129,23 +133,67 @@ class FilesystemStore:
             with self._reporting():
                 file.unlink(missing_ok=True)
 
-    def _link(self, upload_id: str, final: Path) -> None:
-        # FileExistsError: the same bytes came before, and were checked then
-        with suppress(FileExistsError):
-            try:
-                os.link(paths.uploads(self._root) / upload_id, final)
-            except FileNotFoundError:
+    def blobs(self) -> Iterator[StoredBlob]:
+        """Yield every blob (see `Inventory`)."""
+        for file, held in self._files(paths.blobs(self._root)):
+            location = file.relative_to(paths.blobs(self._root)).as_posix()
+            if paths.is_location(location):
+                yield StoredBlob(location, held.st_size, int(held.st_mtime))
+
+    def uploads(self) -> Iterator[StoredUpload]:
+        """Yield every upload (see `Inventory`)."""
+        for file, held in self._files(paths.uploads(self._root)):
+            if paths.is_upload(file.name):
+                yield StoredUpload(file.name, held.st_size, int(held.st_mtime))
+
+    def _files(self, folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+        """Yield the files below a folder, as they are met; those that go meanwhile are left out."""
+        for parent, _, names in os.walk(folder, onerror=self._refused):
+            for name in names:
+                file = Path(parent, name)
+                try:
+                    held = file.lstat()
+                except FileNotFoundError:
+                    continue
+                yield file, held
+
+    def _refused(self, error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise self._unavailable(error) from error
+
+    def _upload(self, upload_id: str) -> Path:
+        file = paths.upload(self._root, upload_id)
+        if file is None:
+            raise UploadUnknown(upload_id)
+        return file
+
+    def _committed(self, upload_id: str) -> Path:
+        """Return where the blob of an upload is, or will be."""
+        return paths.blobs(self._root) / paths.location(upload_id)
+
+    def _rename(self, upload_id: str, final: Path) -> None:
+        try:
+            self._upload(upload_id).rename(final)
+        except FileNotFoundError:
+            if not final.exists():
                 raise UploadUnknown(upload_id) from None  # aborted in the meantime
 
-    def _unknown(self, upload_id: str) -> int:
-        raise UploadUnknown(upload_id)
+    def _opened(self, file: Path, missing: StorageError) -> BinaryIO:
+        try:
+            return file.open("rb")
+        except FileNotFoundError:
+            raise missing from None
+        except OSError as error:
+            raise self._unavailable(error) from error
 
-    def _digest(self, upload_id: str, descriptor: int, algorithm: str) -> Digest:
-        known = self._hashes.find(upload_id, os.fstat(descriptor).st_size)
-        if known is not None and known.algorithm == algorithm:
-            return known
-        with open(descriptor, "rb", closefd=False) as stream:
-            return Digest.of_stream(stream, algorithm)
+    def _check(self, upload_id: str, descriptor: int, digest: Digest) -> None:
+        """Hash what the open file holds, unless that was done while it came."""
+        found = self._hashes.find(upload_id, os.fstat(descriptor).st_size)
+        if found is None or found.algorithm != digest.algorithm:
+            with open(descriptor, "rb", closefd=False) as stream:
+                found = Digest.of_stream(stream, digest.algorithm)
+        if found != digest:
+            raise DigestMismatch(f"upload {upload_id}", expected=digest, found=found)
 
     def _write(self, descriptor: int, chunk: bytes) -> None:
         left = memoryview(chunk)
@@ -156,21 +204,24 @@ class FilesystemStore:
     @contextmanager
     def _locked(self, upload_id: str, flags: int) -> Iterator[int]:
         """Open an upload and hold its lock, which also other processes see."""
-        file = paths.upload(self._root, upload_id)
-        if file is None:
-            raise UploadUnknown(upload_id)
         try:
-            descriptor = os.open(file, flags | os.O_NOFOLLOW)
+            descriptor = os.open(self._upload(upload_id), flags | os.O_NOFOLLOW)
         except FileNotFoundError:
+            if self._committed(upload_id).exists():
+                raise UploadClosed(upload_id) from None
             raise UploadUnknown(upload_id) from None
-        except PermissionError:
-            raise UploadClosed(upload_id) from None  # its mode, for who isn't root
+        except OSError as error:
+            if isinstance(error, PermissionError) and flags & os.O_WRONLY:
+                raise UploadClosed(upload_id) from None  # its mode, for who isn't root
+            raise self._unavailable(error) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UploadBusy(upload_id) from None
             try:
+                if flags & os.O_WRONLY and not os.fstat(descriptor).st_mode & stat.S_IWUSR:
+                    raise UploadClosed(upload_id)
                 yield descriptor
             finally:
                 # not by closing alone: a child that another thread is just starting (gpg) has a
@@ -185,8 +236,11 @@ class FilesystemStore:
         try:
             yield
         except OSError as error:
-            reason = errno.errorcode.get(error.errno or 0, "?")
-            raise StoreUnavailable(str(self._root), f"{error.strerror} ({reason})") from error
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: OSError) -> StoreUnavailable:
+        reason = errno.errorcode.get(error.errno or 0, "?")
+        return StoreUnavailable(str(self._root), f"{error.strerror} ({reason})")
 
     def _make_folder(self, folder: Path) -> None:
         missing = []

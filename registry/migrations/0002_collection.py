@@ -40,6 +40,7 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
         ("namespace", f"changes {whole} NOT NULL DEFAULT 0"),
         ("token", "verbs TEXT"),
         ("upload", f"touched {whole} NOT NULL DEFAULT 0"),
+        ("upload", f"is_ending {boolean} NOT NULL DEFAULT {false}"),
     ):
         run(f"ALTER TABLE {table} ADD COLUMN {column}")
     run("UPDATE upload SET touched = started")

@@ -5,6 +5,7 @@ repository that they may see needs it. Those who may push there may read every b
 belongs to a staged release is hidden, by digest too, as is what was uploaded and never named.
 """
 
+import io
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from registry.errors import AccessError, BlobUnknown, InUse
 from registry.oci.contents import Contents, find_blob
 from registry.oci.repositories import Kind, Repositories
 from registry.schema import (
+    INLINE,
     BlobRow,
     ManifestPartRow,
     ManifestRow,
@@ -36,6 +38,11 @@ class BlobInfo:
     digest: Digest
     size: int
     location: str
+
+
+def _check_size(info: BlobInfo, found: int) -> None:
+    if found != info.size:
+        raise BlobDamaged(info.location, expected=info.size, found=found)
 
 
 def blob_info(row: BlobRow) -> BlobInfo:
@@ -78,40 +85,40 @@ class Blobs:
                 raise BlobUnknown(f"{repository}@{digest}")
             return blob_info(blob)
 
-    def path(self, info: BlobInfo) -> Path | None:
-        """Return the file of a blob, for sendfile, or None where the store has no files.
+    def link(self, info: BlobInfo, lifetime: timedelta) -> Path | str | None:
+        """Return a blob's file, or a URL good for a GET during `lifetime`, or None: neither.
 
-        An answer says its length before its bytes are read, so the file is measured here.
+        An answer says its length before its bytes are read, so a file is measured here.
 
         Raises:
             BlobMissing: (storage) the row is there, the bytes are not.
             BlobDamaged: (storage) the file isn't as long as the row says.
         """
-        path = self._store.path(info.location)
-        if path is not None:
+        link = None if info.location == INLINE else self._store.link(info.location, lifetime)
+        if isinstance(link, Path):
             try:
-                found = path.stat().st_size
+                found = link.stat().st_size
             except FileNotFoundError:
                 raise BlobMissing(info.location) from None
-            if found != info.size:
-                raise BlobDamaged(info.location, expected=info.size, found=found)
-        return path
-
-    def link(self, info: BlobInfo, lifetime: timedelta) -> Path | str | None:  # noqa: ARG002
-        """Return a blob's file, or a URL good for a GET during `lifetime`, or None: neither.
-
-        Raises:
-            BlobMissing, BlobDamaged: (storage) as `path`.
-        """
-        return self.path(info)
+            _check_size(info, found)
+        return link
 
     def open(self, info: BlobInfo, start: int = 0) -> BinaryIO:
         """Open a blob for reading from the byte `start`; the caller closes it.
 
         Raises:
             BlobMissing: (storage) the row is there, the bytes are not.
+            BlobDamaged: (storage) there aren't as many as the row says.
+            StoreUnavailable: (storage) it is away.
         """
-        return self._contents.open(str(info.digest), info.location, start)
+        stream = self._contents.open(str(info.digest), info.location, start)
+        try:
+            _check_size(info, stream.seek(0, io.SEEK_END))
+            stream.seek(start)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
 
     def delete(self, principal: Principal, repository: RepositoryName, digest: Digest) -> None:
         """Unlink a blob from the repository (its bytes wait for a sweep).

@@ -1,11 +1,14 @@
 """Blob uploads: chunked and resumable, in one request, and mounts from another repository.
 
-Bytes go into the store without a transaction; the row of an upload says to which repository it
-belongs, and is swapped for the blob's rows in one.
+Bytes go into the store without a transaction, and never before the row that tells of their upload:
+whoever is killed leaves bytes only below a row, which expires. The row says to which repository the
+upload belongs, and is swapped for the blob's rows in one transaction. Who ends an upload without a
+blob marks its row first (`is_ending`), so that nobody can make a blob of bytes that are going; then
+the bytes go, and then the row.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import BinaryIO
@@ -24,12 +27,13 @@ from registry.errors import (
     UploadInUse,
     UploadUnknown,
 )
-from registry.oci.blobs import BlobInfo, Blobs
+from registry.oci.blobs import BlobInfo, Blobs, blob_info
 from registry.oci.contents import Contents, Kept
 from registry.oci.repositories import Repositories
-from registry.schema import RepositoryRow, UploadRow
+from registry.schema import BlobRow, CondemnedRow, RepositoryRow, UploadRow
 from storage.blobs import BlobStore
 from storage.failpoints import Failpoint, failpoint
+from storage.uploads import new_upload_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +70,20 @@ class Uploads:
 
         Raises:
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push there.
+            StoreUnavailable: (storage) the bytes can't be kept now.
         """
-        with self._database.session():
-            self._repositories.check_push(principal, repository)
-        upload_id = self._store.start_upload()
-        with self._database.write():
+        upload_id = new_upload_id()
+        now = seconds(self._clock())
+        with self._database.write(repository.namespace):
             UploadRow.create(
                 upload_id=upload_id,
                 repository=self._repositories.open_for_push(principal, repository),
-                started=seconds(self._clock()),
+                started=now,
                 started_by=principal.name,
+                touched=now,
             )
+        failpoint(Failpoint.UPLOAD_AFTER_ROW)
+        self._store.start_upload(upload_id)
         failpoint(Failpoint.UPLOAD_AFTER_START)
         return Upload(upload_id, repository, 0)
 
@@ -98,8 +105,9 @@ class Uploads:
             UploadInUse: another request writes to it.
             BodyTooShort: the stream ended before `length`; what came is kept.
         """
-        self._check(principal, repository, upload_id)
+        self._touch(principal, repository, upload_id)
         size = self._append(upload_id, stream, offset, length)
+        self._check(principal, repository, upload_id)  # it may have been ended in the meantime
         return Upload(upload_id, repository, size)
 
     def status(self, principal: Principal, repository: RepositoryName, upload_id: str) -> Upload:
@@ -129,22 +137,10 @@ class Uploads:
             DigestMismatch: (artifacts) the bytes have another digest; the upload stays open.
             UploadUnknown, OffsetConflict, UploadInUse, BodyTooShort: as `append`.
         """
-        self._check(principal, repository, upload_id)
+        self._touch(principal, repository, upload_id)
         if stream is not None:
             self._append(upload_id, stream, offset, length)
-        with _translated(upload_id):
-            size = self._store.upload_size(upload_id)
-            kept = Kept(digest, size, self._store.commit(upload_id, digest))
-        with self._database.write():
-            row = self._repositories.open_for_push(principal, repository)
-            ended = UploadRow.delete().where(UploadRow.upload_id == upload_id).execute()
-            if not ended:
-                raise UploadUnknown(upload_id)
-            self._contents.link_blob(row, kept)
-            failpoint(Failpoint.UPLOAD_BEFORE_COMMIT)
-        failpoint(Failpoint.UPLOAD_AFTER_COMMIT)
-        self._store.abort(upload_id)
-        return BlobInfo(kept.digest, kept.size, kept.location)
+        return self._finish(principal, repository, upload_id, digest)
 
     def cancel(self, principal: Principal, repository: RepositoryName, upload_id: str) -> None:
         """End an upload without a blob.
@@ -153,9 +149,7 @@ class Uploads:
             UploadUnknown: not an open upload of this repository.
         """
         self._check(principal, repository, upload_id)
-        with self._database.write():
-            UploadRow.delete().where(UploadRow.upload_id == upload_id).execute()
-        self._store.abort(upload_id)
+        self._end(upload_id)
 
     def push(
         self,
@@ -171,18 +165,15 @@ class Uploads:
             DigestMismatch: (artifacts) the bytes have another digest; nothing is kept.
             BodyTooShort: the stream ended before `length`; nothing is kept.
         """
-        with self._database.session():
-            self._repositories.check_push(principal, repository)
-        upload_id = self._store.start_upload()
+        begun = self.start(principal, repository)
         try:
-            size = self._append(upload_id, stream, 0, length)
-            kept = Kept(digest, size, self._store.commit(upload_id, digest))
-            with self._database.write():
-                row = self._repositories.open_for_push(principal, repository)
-                self._contents.link_blob(row, kept)
-        finally:
-            self._store.abort(upload_id)
-        return BlobInfo(kept.digest, kept.size, kept.location)
+            self._append(begun.id, stream, 0, length)
+            return self._finish(principal, repository, begun.id, digest)
+        except BaseException:
+            # what the store can't remove now is still below its row, and expires
+            with suppress(storage.errors.StoreUnavailable):
+                self._end(begun.id)
+            raise
 
     def mount(
         self,
@@ -205,14 +196,67 @@ class Uploads:
         return found
 
     def expire(self, lifetime: timedelta) -> int:
-        """End the uploads that were begun longer ago than `lifetime`; return how many."""
+        """End the uploads that were last touched longer ago than `lifetime`; return how many.
+
+        Raises:
+            StoreUnavailable: (storage) what isn't ended yet is ended by the next call.
+        """
         limit = seconds(self._clock() - lifetime)
         with self._database.write():
-            ids = [row.upload_id for row in UploadRow.select().where(UploadRow.started < limit)]
-            UploadRow.delete().where(UploadRow.started < limit).execute()
+            UploadRow.update(is_ending=True).where(UploadRow.touched < limit).execute()
+            ids = [row.upload_id for row in UploadRow.select().where(UploadRow.is_ending)]
         for upload_id in ids:
-            self._store.abort(upload_id)
+            self._end(upload_id)
         return len(ids)
+
+    def _end(self, upload_id: str) -> None:
+        """Remove an upload's bytes, then its row; nothing where its blob's rows took its place."""
+        with self._database.write():
+            is_there = UploadRow.update(is_ending=True).where(UploadRow.upload_id == upload_id)
+            if not is_there.execute():
+                return
+        self._store.abort(upload_id)
+        with self._database.write():
+            UploadRow.delete().where(UploadRow.upload_id == upload_id).execute()
+
+    def _finish(
+        self, principal: Principal, repository: RepositoryName, upload_id: str, digest: Digest
+    ) -> BlobInfo:
+        with _translated(upload_id):
+            size = self._store.upload_size(upload_id)
+            kept = Kept(digest, size, self._store.commit(upload_id, digest))
+        with self._database.write(repository.namespace):
+            row = self._repositories.open_for_push(principal, repository)
+            ended = (
+                UploadRow.delete()
+                .where((UploadRow.upload_id == upload_id) & ~UploadRow.is_ending)
+                .execute()
+            )
+            blob = self._contents.link_blob(row, kept) if ended else None
+            self._condemn_unused(kept)
+            failpoint(Failpoint.UPLOAD_BEFORE_COMMIT)
+        failpoint(Failpoint.UPLOAD_AFTER_COMMIT)
+        if blob is None:
+            raise UploadUnknown(upload_id)
+        return blob_info(blob)
+
+    def _condemn_unused(self, kept: Kept) -> None:
+        """Have bytes removed that are no blob's: others had its digest, or the upload was ended.
+
+        No row can ever come to point at them, since their upload's row is gone or going.
+        """
+        if not BlobRow.select().where(BlobRow.location == kept.location).exists():
+            CondemnedRow.insert(
+                location=kept.location, size=kept.size, since=seconds(self._clock())
+            ).on_conflict_ignore().execute()
+
+    def _touch(self, principal: Principal, repository: RepositoryName, upload_id: str) -> None:
+        """Check, and put off when the upload expires."""
+        with self._database.write(repository.namespace):
+            self._check(principal, repository, upload_id)
+            UploadRow.update(touched=seconds(self._clock())).where(
+                UploadRow.upload_id == upload_id
+            ).execute()
 
     def _check(self, principal: Principal, repository: RepositoryName, upload_id: str) -> None:
         with self._database.session():
@@ -220,7 +264,11 @@ class Uploads:
             open_here = (
                 UploadRow.select()
                 .join(RepositoryRow)
-                .where((UploadRow.upload_id == upload_id) & (RepositoryRow.name == repository.text))
+                .where(
+                    (UploadRow.upload_id == upload_id)
+                    & ~UploadRow.is_ending
+                    & (RepositoryRow.name == repository.text)
+                )
             )
             if not open_here.exists():
                 raise UploadUnknown(upload_id)
@@ -230,7 +278,9 @@ class Uploads:
     ) -> int:
         with _translated(upload_id):
             start = self._store.upload_size(upload_id) if offset is None else offset
-            return self._store.append(upload_id, start, stream, length)
+            size = self._store.append(upload_id, start, stream, length)
+        failpoint(Failpoint.UPLOAD_AFTER_APPEND)
+        return size
 
     def _find(
         self, principal: Principal, source: RepositoryName, digest: Digest

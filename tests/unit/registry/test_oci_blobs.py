@@ -1,5 +1,9 @@
 """Blobs: who may read which, and which may be deleted."""
 
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 
 from artifacts import media
@@ -22,6 +26,7 @@ from tests.keys import SIGNER
 
 TOOLS = RepositoryName("team/tools")
 HELLO = Digest.of(b"hello")
+SHORT = timedelta(minutes=1)
 
 
 def test_a_blob_of_a_plain_repository_is_read_by_who_may_pull(given: Given) -> None:
@@ -36,30 +41,41 @@ def test_it_is_read_from_any_byte_and_from_a_file(given: Given) -> None:
     info = given.registry.blobs.stat(READER, TOOLS, HELLO)
     with given.registry.blobs.open(info, 3) as opened:
         assert opened.read() == b"lo"
-    path = given.registry.blobs.path(info)
-    assert path is not None
+    path = given.registry.blobs.link(info, SHORT)
+    assert isinstance(path, Path)
     assert path.read_bytes() == b"hello"
 
 
 def test_a_file_that_was_cut_short_or_removed_is_not_handed_out(given: Given) -> None:
     given.artifact(TOOLS, b"hello")
     info = given.registry.blobs.stat(READER, TOOLS, HELLO)
-    path = given.registry.blobs.path(info)
-    assert path is not None
+    path = given.registry.blobs.link(info, SHORT)
+    assert isinstance(path, Path)
     path.chmod(0o600)
     path.write_bytes(b"hell")
     with pytest.raises(BlobDamaged, match="4 bytes are stored at"):
-        given.registry.blobs.path(info)
+        given.registry.blobs.link(info, SHORT)
     path.unlink()
     with pytest.raises(BlobMissing):
-        given.registry.blobs.path(info)
+        given.registry.blobs.link(info, SHORT)
+
+
+def test_a_stream_of_another_length_is_not_handed_out(tmp_path) -> None:
+    store = MemoryStore()
+    given = Given(tmp_path / "data", store)
+    given.artifact(TOOLS, b"hello")
+    info = given.registry.blobs.stat(ADMIN, TOOLS, HELLO)
+    with given.registry.blobs.open(info, 3) as opened:
+        assert opened.read() == b"lo"
+    with pytest.raises(BlobDamaged, match="where 6 were kept"):
+        given.registry.blobs.open(replace(info, size=6))
 
 
 def test_a_store_without_files_has_no_paths(tmp_path) -> None:
     given = Given(tmp_path / "data", MemoryStore())
     given.artifact(TOOLS, b"hello")
     info = given.registry.blobs.stat(ADMIN, TOOLS, HELLO)
-    assert given.registry.blobs.path(info) is None
+    assert given.registry.blobs.link(info, SHORT) is None
 
 
 def test_in_a_private_namespace_others_find_nothing(given: Given) -> None:
@@ -111,8 +127,8 @@ def test_blobs_of_a_staged_release_are_hidden_and_those_of_a_listed_one_are_not(
 def test_a_row_whose_bytes_are_gone_says_so(given: Given) -> None:
     given.artifact(TOOLS, b"hello")
     info = given.registry.blobs.stat(READER, TOOLS, HELLO)
-    path = given.registry.blobs.path(info)
-    assert path is not None
+    path = given.registry.blobs.link(info, SHORT)
+    assert isinstance(path, Path)
     path.unlink()
     with pytest.raises(BlobMissing, match="though they should be"):
         given.registry.blobs.open(info)

@@ -31,19 +31,19 @@ def test_none_stands_in_the_code_that_is_not_listed() -> None:
 
 
 def test_nothing_happens_where_another_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    failpoint(Failpoint.BLOB_AFTER_LINK)
+    failpoint(Failpoint.BLOB_AFTER_RENAME)
     monkeypatch.setenv(VARIABLE, "admit.after_commit")
-    failpoint(Failpoint.BLOB_AFTER_LINK)
+    failpoint(Failpoint.BLOB_AFTER_RENAME)
 
 
 def test_the_process_dies_at_the_one_asked_for() -> None:
     code = (
         "from storage.failpoints import Failpoint, failpoint\n"
-        "failpoint(Failpoint.BLOB_AFTER_LINK); print('alive')"
+        "failpoint(Failpoint.BLOB_AFTER_RENAME); print('alive')"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code],
-        env={VARIABLE: "blob.after_link", "PYTHONPATH": str(ROOT)},
+        env={VARIABLE: "blob.after_rename", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,
     )
