@@ -36,6 +36,12 @@ class RegistryConfig:
     upload_lifetime: timedelta = timedelta(days=7)
     """How long an upload may stay unfinished before the next start of the server ends it."""
 
+    sweep_grace: timedelta = timedelta(days=1)
+    """How long what nothing refers to is kept from its last touch, before a sweep removes it."""
+
+    sweep_every: timedelta = timedelta(hours=1)
+    """How often the server sweeps by itself; none at all: never."""
+
     @property
     def database(self) -> Path:
         """The SQLite file."""

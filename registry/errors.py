@@ -38,7 +38,10 @@
     │   ├── UploadInUse              another request writes to the upload
     │   ├── ServerOwned              a tag of the server's: a release's or a channel's
     │   ├── InUse                    can't be deleted: what needs it is named
+    │   ├── QuotaExceeded            more bytes than the namespace may use
     │   ├── PointerMoved             the channel isn't where the promotion expected it
+    │   ├── LeaseHeld                another process does this work now
+    │   ├── LeaseLost                another process took this work over
     │   └── GateClosed               a gate of the channel refuses the bundle
     └── SchemaError
         ├── SchemaTooNew             made by a later version of Recipebox
@@ -366,6 +369,21 @@ class InUse(Conflict):
         super().__init__(f"{what} can't be deleted: it is needed by {', '.join(needed_by)}")
 
 
+class QuotaExceeded(Conflict):
+    """`asked` bytes more, where `namespace` uses `used` of the `quota` that it may use."""
+
+    hint = "delete what isn't needed, or ask an administrator for a larger quota"
+
+    def __init__(self, namespace: str, *, quota: int, used: int, asked: int) -> None:
+        self.namespace = namespace
+        self.quota = quota
+        self.used = used
+        self.asked = asked
+        super().__init__(
+            f"{namespace} uses {used} of its quota of {quota} bytes; {asked} more don't fit"
+        )
+
+
 class PointerMoved(Conflict):
     """`channel` points to `found`, not to `expected`."""
 
@@ -393,6 +411,30 @@ class GateClosed(Conflict):
         self.bundle = bundle
         self.reasons = tuple(reasons)
         super().__init__(f"{application} {channel} refuses {bundle}: {'; '.join(reasons)}")
+
+
+class LeaseHeld(Conflict):
+    """The work `name` is done by `holder`, which must give a sign until `until`."""
+
+    hint = "wait until it is done; one that died is succeeded once that time has passed"
+
+    def __init__(self, name: str, holder: str, until: datetime) -> None:
+        self.name = name
+        self.holder = holder
+        self.until = until
+        super().__init__(
+            f"another process does the {name} now: {holder}, until {until:%Y-%m-%dT%H:%M:%SZ}"
+        )
+
+
+class LeaseLost(Conflict):
+    """The work `name` was taken over by another process; nothing half done is left."""
+
+    hint = "this process stood still for too long, or its clock jumped; start the work again"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"another process took the {name} over from this one")
 
 
 class SchemaError(RegistryError):

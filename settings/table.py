@@ -274,6 +274,27 @@ SETTINGS: tuple[Setting, ...] = (
         smallest=1,
     ),
     Setting(
+        "sweep_grace",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How long what nothing refers to is kept from its last touch, before a sweep removes it.",
+        "It must be longer than the longest push, from the first question if a blob is there to "
+        "the manifest that needs it; and it is the time in which a tag that was deleted by mistake "
+        "can be set again. What it held waits as long again, step by step.",
+        default=86_400,
+        unit="seconds",
+    ),
+    Setting(
+        "sweep_every",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How often the server sweeps by itself; 0: never.",
+        "One process of all that serve a registry does it, in small steps between requests. With "
+        "0, run `recipebox admin sweep` when it suits you.",
+        default=3600,
+        unit="seconds",
+    ),
+    Setting(
         "failpoint",
         Kind.TEXT,
         Side.SERVER,

@@ -58,6 +58,12 @@ class ServerConfig:
     redirect_lifetime: timedelta = timedelta(minutes=20)
     """How long a URL that the store has signed holds."""
 
+    sweep_grace: timedelta = timedelta(days=1)
+    """How long what nothing refers to is kept from its last touch."""
+
+    sweep_every: timedelta = timedelta(hours=1)
+    """How often the server sweeps by itself; none at all: never."""
+
     session_days: int = 30
     """Days until a browser must log in again; a revoked token ends its sessions at once."""
 
@@ -67,7 +73,12 @@ class ServerConfig:
     @property
     def registry(self) -> RegistryConfig:
         """What the registry is told."""
-        return RegistryConfig(data=self.data, server_key=self.server_key)
+        return RegistryConfig(
+            data=self.data,
+            server_key=self.server_key,
+            sweep_grace=self.sweep_grace,
+            sweep_every=self.sweep_every,
+        )
 
     @property
     def ways(self) -> Ways:
@@ -110,6 +121,8 @@ def read_config(settings: Settings, data: Path) -> ServerConfig:
         accel_prefix=_read_accel(settings, trusted),
         is_redirecting=settings.switch("redirects"),
         redirect_lifetime=timedelta(seconds=settings.whole("redirect_lifetime")),
+        sweep_grace=timedelta(seconds=settings.whole("sweep_grace")),
+        sweep_every=timedelta(seconds=settings.whole("sweep_every")),
     )
 
 

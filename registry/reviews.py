@@ -1,0 +1,133 @@
+"""The review queue: what may have lost its last reference, and when the sweep looks at it.
+
+::
+
+    manifest  put without a tag; its tag moved or went; its index or its subject went
+    link      a blob in a repository: uploaded, mounted; its manifest went
+    blob      nobody links it any more: its bytes may go
+
+A row is written in the transaction that takes the reference away, so that nothing is lost sight of,
+and says nothing but "look": the sweep decides anew. It is due a grace later, and a touch puts it
+off: whoever asks if something is there and may push will rely on the answer for a while (a client
+that finds a blob doesn't send it again). A row that is there already is always written over, never
+left as it was: the sweep may be about to drop it for a reference that is gone by then.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from registry.clock import Clock, seconds
+from registry.database import Database
+from registry.schema import ManifestPartRow, ManifestRow, RepositoryRow, ReviewRow
+
+_CHUNK = 500
+"""Rows in one statement at most: SQLite bounds its variables."""
+
+
+class Kind(StrEnum):
+    """What a review is about."""
+
+    MANIFEST = "manifest"
+    LINK = "link"
+    BLOB = "blob"
+
+
+class Reason(StrEnum):
+    """Why something is reviewed: what happened to it last."""
+
+    PUT = "it was put without a tag"
+    TAG_MOVED = "its tag moved to another manifest"
+    TAG_DELETED = "its tag was deleted"
+    INDEX_GONE = "an index that held it is gone"
+    SUBJECT_GONE = "what it refers to is gone"
+    UPLOADED = "it was uploaded"
+    MOUNTED = "it was mounted"
+    MANIFEST_GONE = "a manifest that needed it is gone"
+    UNLINKED = "a repository let go of it"
+    FOUND = "it was there before reviews were"
+
+
+def review_key(kind: Kind, repository: int | None, digest: str) -> str:
+    """Return what a review is known by; `repository` is its row's id, None for a blob's bytes."""
+    return f"{kind}:{'' if repository is None else repository}:{digest}"
+
+
+class Reviews:
+    """Queues reviews, within a transaction of the caller's, and puts them off."""
+
+    def __init__(self, database: Database, clock: Clock, grace: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._grace = int(grace.total_seconds())
+
+    @property
+    def grace(self) -> int:
+        """Seconds from the last touch until something is looked at."""
+        return self._grace
+
+    def queue(
+        self,
+        kind: Kind,
+        repository: RepositoryRow | int | None,
+        digests: str | Iterable[str],
+        reason: Reason,
+        *,
+        grace: int | None = None,
+    ) -> None:
+        """Have digests looked at after `grace` seconds (None: what is set), waiting or not."""
+        now = seconds(self._clock())
+        due = now + (self._grace if grace is None else grace)
+        holder = repository.id if isinstance(repository, RepositoryRow) else repository
+        wanted = [digests] if isinstance(digests, str) else list(dict.fromkeys(digests))
+        rows = [
+            {
+                "key": review_key(kind, holder, digest),
+                "kind": kind.value,
+                "repository": holder,
+                "digest": digest,
+                "due": due,
+                "reason": reason.value,
+                "added": now,
+            }
+            for digest in wanted
+        ]
+        for start in range(0, len(rows), _CHUNK):
+            ReviewRow.insert_many(rows[start : start + _CHUNK]).on_conflict(
+                conflict_target=[ReviewRow.key],
+                preserve=[ReviewRow.due, ReviewRow.reason, ReviewRow.added],
+            ).execute()
+
+    def queue_parts(self, manifest: ManifestRow, *, grace: int | None = None) -> None:
+        """Have all looked at that a manifest, which is about to be deleted, was a reference to.
+
+        What refers to it goes with it, without a grace.
+        """
+        holder = manifest.repository_id
+        parts: Any = ManifestPartRow.select().where(ManifestPartRow.manifest == manifest)
+        children = [part.digest for part in parts if part.is_manifest]
+        blobs = [part.digest for part in parts if not part.is_manifest]
+        referrers: Any = ManifestRow.select(ManifestRow.digest).where(
+            (ManifestRow.repository == holder) & (ManifestRow.subject == manifest.digest)
+        )
+        signed = [digest for (digest,) in referrers.tuples() if digest != manifest.digest]
+        self.queue(Kind.MANIFEST, holder, children, Reason.INDEX_GONE, grace=grace)
+        self.queue(Kind.LINK, holder, blobs, Reason.MANIFEST_GONE, grace=grace)
+        self.queue(Kind.MANIFEST, holder, signed, Reason.SUBJECT_GONE, grace=0)
+        self.queue(Kind.BLOB, None, manifest.digest, Reason.MANIFEST_GONE, grace=0)
+
+    def renew(self, kind: Kind, repository: RepositoryRow, digest: str) -> bool:
+        """Put a review off for whoever relies on the digest; False where the sweep came first.
+
+        Called in a session, outside of a transaction. It is a question and nothing more where
+        nothing waits, or where three quarters of the grace are still ahead.
+        """
+        key = review_key(kind, repository.id, digest)
+        now = seconds(self._clock())
+        found = ReviewRow.get_or_none(ReviewRow.key == key)
+        if found is None or found.due >= now + self._grace - self._grace // 4:
+            return True
+        with self._database.write(repository.namespace.name):
+            due = now + self._grace
+            return bool(ReviewRow.update(due=due).where(ReviewRow.key == key).execute())
