@@ -116,6 +116,7 @@ class NamespaceKeyRow(Row):
     """A public key of a namespace."""
 
     namespace = peewee.ForeignKeyField(NamespaceRow)
+    namespace_id: int
     fingerprint = peewee.TextField()
     armored = peewee.TextField()
     user_ids = peewee.TextField()
@@ -158,6 +159,7 @@ class RepositoryRow(Row):
 
     namespace_id: int
     namespace = peewee.ForeignKeyField(NamespaceRow)
+    namespace_id: int
     name = peewee.TextField(unique=True)
     kind = peewee.TextField()
     created = peewee.BigIntegerField()
@@ -191,6 +193,7 @@ class BlobDataRow(Row):
     """The bytes of a blob that the database keeps itself: manifests, and what the server signs."""
 
     blob = peewee.ForeignKeyField(BlobRow, unique=True, on_delete="CASCADE")
+    blob_id: int
     data = peewee.BlobField()
 
     class Meta:
@@ -235,6 +238,7 @@ class UploadRow(Row):
 
     upload_id = peewee.TextField(unique=True)
     repository = peewee.ForeignKeyField(RepositoryRow)
+    repository_id: int
     started = peewee.BigIntegerField()
     started_by = peewee.TextField()
     touched = peewee.BigIntegerField(default=0)
@@ -275,6 +279,7 @@ class ManifestPartRow(Row):
     """A blob, or a manifest, that a manifest needs."""
 
     manifest = peewee.ForeignKeyField(ManifestRow, on_delete="CASCADE")
+    manifest_id: int
     digest = peewee.TextField(index=True)
     is_manifest = peewee.BooleanField()
 
@@ -288,6 +293,7 @@ class TagRow(Row):
     """A tag; a server-owned one can't be moved or deleted through `/v2/`."""
 
     repository = peewee.ForeignKeyField(RepositoryRow)
+    repository_id: int
     name = peewee.TextField()
     manifest = peewee.ForeignKeyField(ManifestRow)
     manifest_id: int
@@ -327,8 +333,10 @@ class ReleaseRow(Row):
     """A listed release: `metadata` is its package.json, `revision` the index's when listed."""
 
     repository = peewee.ForeignKeyField(RepositoryRow)
+    repository_id: int
     version = peewee.TextField()
     manifest = peewee.ForeignKeyField(ManifestRow, unique=True)
+    manifest_id: int
     revision = peewee.BigIntegerField(unique=True)
     summary = peewee.TextField()
     metadata = peewee.TextField()
@@ -366,7 +374,9 @@ class BundleRow(Row):
     """A bundle of an application; `packages` gives versions by name."""
 
     repository = peewee.ForeignKeyField(RepositoryRow)
+    repository_id: int
     manifest = peewee.ForeignKeyField(ManifestRow, unique=True)
+    manifest_id: int
     packages = peewee.TextField()
     created = peewee.BigIntegerField()
     created_by = peewee.TextField()
@@ -396,6 +406,7 @@ class ChannelRow(Row):
     """A channel of an application, and the bundle that it points to."""
 
     repository = peewee.ForeignKeyField(RepositoryRow)
+    repository_id: int
     name = peewee.TextField()
     position = peewee.IntegerField()
     bundle = peewee.ForeignKeyField(BundleRow, null=True)
