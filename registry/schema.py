@@ -159,7 +159,6 @@ class RepositoryRow(Row):
 
     namespace_id: int
     namespace = peewee.ForeignKeyField(NamespaceRow)
-    namespace_id: int
     name = peewee.TextField(unique=True)
     kind = peewee.TextField()
     created = peewee.BigIntegerField()
