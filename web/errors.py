@@ -235,6 +235,9 @@ TABLE: Mapping[type[Exception], Row] = {
     ),
     registry.ServerOwned: Row(403, "server_owned", "DENIED", "The tag belongs to the server"),
     registry.InUse: Row(403, "in_use", "DENIED", "It is still needed"),
+    registry.QuotaExceeded: Row(
+        403, "quota_exceeded", "DENIED", "It doesn't fit the quota"
+    ),
     registry.PointerMoved: Row(409, "pointer_moved", "DENIED", "The channel has moved"),
     registry.GateClosed: Row(409, "gate_closed", "DENIED", "A gate of the channel is closed"),
     # what is broken on this side

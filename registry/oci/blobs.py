@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
+from registry import quota
 from registry.access import Access, Principal, Verb
 from registry.audit import Audit
 from registry.database import Database
@@ -141,6 +142,7 @@ class Blobs:
             RepositoryBlobRow.delete().where(
                 (RepositoryBlobRow.repository == row) & (RepositoryBlobRow.blob == blob)
             ).execute()
+            quota.unlink(row, blob)
             self._audit.record(principal, "blob.delete", name)
 
     def _shows(

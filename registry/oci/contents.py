@@ -16,6 +16,7 @@ from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import Tag
+from registry import quota
 from registry.access import Principal
 from registry.clock import Clock, seconds
 from registry.database import Database
@@ -111,8 +112,13 @@ class Contents:
         return list(query)
 
     def link_blob(self, repository: RepositoryRow, kept: Kept) -> BlobRow:
-        """Note that a blob is kept, and that the repository holds it."""
+        """Note that a blob is kept, and that the repository holds it.
+
+        Raises:
+            QuotaExceeded: it doesn't fit into the namespace.
+        """
         blob = self._add_blob(kept)
+        quota.link(repository, blob)
         RepositoryBlobRow.insert(repository=repository, blob=blob).on_conflict_ignore().execute()
         return blob
 
@@ -127,6 +133,9 @@ class Contents:
         """Add the rows of a manifest; also return whether they are new.
 
         Its own bytes are no blob of the repository, but its parts' are, where it brings them.
+
+        Raises:
+            QuotaExceeded: it doesn't fit into the namespace.
         """
         found = find_manifest(repository, kept.kept.digest)
         if found is not None:
@@ -134,6 +143,7 @@ class Contents:
         for blob in kept.blobs:
             self.link_blob(repository, blob)
         blob_row = self._add_blob(kept.kept)
+        quota.link(repository, blob_row)
         manifest = kept.manifest
         row = ManifestRow.create(
             repository=repository,
@@ -157,15 +167,21 @@ class Contents:
     def link_manifest(
         self, principal: Principal, row: ManifestRow, repository: RepositoryRow
     ) -> ManifestRow:
-        """Let another repository hold a manifest too, with the blobs that it needs."""
+        """Let another repository hold a manifest too, with the blobs that it needs.
+
+        Raises:
+            QuotaExceeded: they don't fit into the other's namespace.
+        """
         found = find_manifest(repository, Digest.parse(row.digest))
         if found is not None:
             return found
         # Only what its own repository holds: a part that is "elsewhere" may be another's blob.
         for blob in self.parts(row.repository, row):
+            quota.link(repository, blob)
             RepositoryBlobRow.insert(
                 repository=repository, blob=blob
             ).on_conflict_ignore().execute()
+        quota.link(repository, row.blob)
         linked = ManifestRow.create(
             repository=repository,
             blob=row.blob,

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from artifacts import media
+from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import RepositoryName, Tag
+from registry import quota
 from registry.access import Access, Principal, Verb
 from registry.audit import Audit
 from registry.config import RegistryConfig
@@ -235,6 +237,7 @@ class Manifests:
             BundleRow.delete().where(BundleRow.manifest == row).execute()
             TagRow.delete().where(TagRow.manifest == row).execute()
             row.delete_instance()
+            quota.unlink(holder, row.blob)
             self._audit.record(principal, "manifest.delete", name)
 
     def _get(
@@ -302,12 +305,16 @@ def _is_version(text: str) -> bool:
     return True
 
 
+def is_elsewhere(part: Descriptor) -> bool:
+    """Return whether a registry needn't have a part, since it is fetched from somewhere else."""
+    return any(word in part.media_type for word in _ELSEWHERE)
+
+
 def _check_parts(repository: RepositoryRow, manifest: ImageManifest | ImageIndex) -> None:
     missing = [
         str(part.digest)
         for part in manifest.blobs
-        if not any(word in part.media_type for word in _ELSEWHERE)
-        and find_blob(repository, str(part.digest)) is None
+        if not is_elsewhere(part) and find_blob(repository, str(part.digest)) is None
     ]
     missing += [
         str(child.digest)
