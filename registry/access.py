@@ -23,7 +23,8 @@ may be pulled by anyone. `attach` is a push of a statement (a referrer) to an ap
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -72,13 +73,17 @@ Proof = Literal["none", "token", "session"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: a name, a role (None: anonymous), a namespace (None: every), and the proof."""
+    """Who asks: a name, a role (None: anonymous), a namespace (None: every), and the proof.
+
+    `expires` is when the proof ends by itself (None: never).
+    """
 
     name: str
     role: Role | None
     namespace: str | None
     proof: Proof
     token_id: str | None = None
+    expires: datetime | None = field(default=None, compare=False)
 
 
 ANONYMOUS = Principal("anonymous", None, None, "none")
@@ -187,7 +192,8 @@ class Access:
             raise InvalidToken
         if row.expires is not None and row.expires <= seconds(self._clock()):
             raise ExpiredToken(row.name, moment(row.expires))
-        return Principal(row.name, Role(row.role), row.namespace, proof, row.public_id)
+        expires = None if row.expires is None else moment(row.expires)
+        return Principal(row.name, Role(row.role), row.namespace, proof, row.public_id, expires)
 
 
 def _reason(principal: Principal, verb: Verb, namespace: NamespaceRow) -> str | None:

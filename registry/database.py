@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +13,7 @@ from playhouse.migrations import Runner
 from registry.config import RegistryConfig
 from registry.errors import DatabaseUnusable, SchemaTooNew
 from registry.schema import CURRENT
+from registry.stamp import SqliteStamp
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 """The folder of the schema's steps."""
@@ -33,6 +34,15 @@ class Database:
             timeout=config.busy_timeout,
             autoconnect=False,
         )
+        self._stamp = SqliteStamp(config.database)
+
+    def stamp(self, namespace: str) -> Hashable | None:  # noqa: ARG002 - SQLite counts as a whole
+        """Return what stays the same until something that concerns `namespace` is committed.
+
+        Exact, for every process that writes; it means nothing to another one. None: it can't be
+        told just now.
+        """
+        return self._stamp.read()
 
     @contextmanager
     def session(self) -> Iterator[None]:
