@@ -16,6 +16,7 @@ from typing import BinaryIO
 import storage.errors
 from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
+from registry import quota
 from registry.access import Principal
 from registry.clock import Clock, seconds
 from registry.database import Database
@@ -104,9 +105,10 @@ class Uploads:
             OffsetConflict: it holds another number of bytes than `offset`.
             UploadInUse: another request writes to it.
             BodyTooShort: the stream ended before `length`; what came is kept.
+            QuotaExceeded: it doesn't fit into the namespace: what was announced, or what came.
         """
         self._touch(principal, repository, upload_id)
-        size = self._append(upload_id, stream, offset, length)
+        size = self._append(repository, upload_id, stream, offset, length)
         self._check(principal, repository, upload_id)  # it may have been ended in the meantime
         return Upload(upload_id, repository, size)
 
@@ -135,11 +137,11 @@ class Uploads:
 
         Raises:
             DigestMismatch: (artifacts) the bytes have another digest; the upload stays open.
-            UploadUnknown, OffsetConflict, UploadInUse, BodyTooShort: as `append`.
+            UploadUnknown, OffsetConflict, UploadInUse, BodyTooShort, QuotaExceeded: as `append`.
         """
         self._touch(principal, repository, upload_id)
         if stream is not None:
-            self._append(upload_id, stream, offset, length)
+            self._append(repository, upload_id, stream, offset, length, digest=digest)
         return self._finish(principal, repository, upload_id, digest)
 
     def cancel(self, principal: Principal, repository: RepositoryName, upload_id: str) -> None:
@@ -164,10 +166,11 @@ class Uploads:
         Raises:
             DigestMismatch: (artifacts) the bytes have another digest; nothing is kept.
             BodyTooShort: the stream ended before `length`; nothing is kept.
+            QuotaExceeded: it doesn't fit into the namespace; nothing is kept.
         """
         begun = self.start(principal, repository)
         try:
-            self._append(begun.id, stream, 0, length)
+            self._append(repository, begun.id, stream, 0, length, digest=digest)
             return self._finish(principal, repository, begun.id, digest)
         except BaseException:
             # what the store can't remove now is still below its row, and expires
@@ -186,6 +189,7 @@ class Uploads:
 
         Raises:
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push.
+            QuotaExceeded: it doesn't fit into the namespace.
         """
         found = None if source is None else self._find(principal, source, digest)
         if found is None:
@@ -274,11 +278,21 @@ class Uploads:
                 raise UploadUnknown(upload_id)
 
     def _append(
-        self, upload_id: str, stream: BinaryIO, offset: int | None, length: int | None
+        self,
+        repository: RepositoryName,
+        upload_id: str,
+        stream: BinaryIO,
+        offset: int | None,
+        length: int | None,
+        *,
+        digest: Digest | None = None,
     ) -> int:
-        with _translated(upload_id):
+        """Have the store take bytes, as long as what they make may fit into the namespace."""
+        with _translated(upload_id), self._database.session():
             start = self._store.upload_size(upload_id) if offset is None else offset
-            size = self._store.append(upload_id, start, stream, length)
+            quota.check_upload(repository.namespace, start + (length or 0), digest)
+            within = quota.metered(repository.namespace, stream, start, digest)
+            size = self._store.append(upload_id, start, within, length)
         failpoint(Failpoint.UPLOAD_AFTER_APPEND)
         return size
 

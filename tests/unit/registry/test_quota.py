@@ -272,3 +272,62 @@ def test_unlinking_what_is_still_held_changes_nothing(given):
         unlink(repository, BlobRow.get(BlobRow.size == 100))
 
     assert used(given) == 100
+
+
+class TestUploads:
+    def test_a_declared_length_that_can_not_fit_is_refused_unread(self, given):
+        limit(given, 100)
+        upload = given.registry.uploads.start(ADMIN, ONE)
+        stream = io.BytesIO(b"x" * 101)
+
+        with pytest.raises(QuotaExceeded):
+            given.registry.uploads.append(ADMIN, ONE, upload.id, stream, length=101)
+
+        assert stream.tell() == 0
+
+    def test_chunks_count_together(self, given):
+        limit(given, 100)
+        uploads = given.registry.uploads
+        upload = uploads.start(ADMIN, ONE)
+        uploads.append(ADMIN, ONE, upload.id, io.BytesIO(b"x" * 60))
+
+        with pytest.raises(QuotaExceeded):
+            uploads.append(ADMIN, ONE, upload.id, io.BytesIO(b"x" * 41), length=41)
+        done = uploads.append(ADMIN, ONE, upload.id, io.BytesIO(b"x" * 40), length=40)
+        uploads.finish(ADMIN, ONE, upload.id, Digest.of(b"x" * 100))
+
+        assert done.size == 100
+        assert used(given) == 100
+
+    def test_a_body_of_unknown_length_stops(self, given):
+        limit(given, 100)
+        upload = given.registry.uploads.start(ADMIN, ONE)
+
+        with pytest.raises(QuotaExceeded, match=r"uses 0 of its quota of 100 bytes"):
+            given.registry.uploads.append(ADMIN, ONE, upload.id, io.BytesIO(b"x" * (1 << 22)))
+
+    def test_the_one_that_comes_second_is_refused_and_may_go_on_once_there_is_room(self, given):
+        limit(given, 100)
+        uploads = given.registry.uploads
+        first, second = uploads.start(ADMIN, ONE), uploads.start(ADMIN, TWO)
+        uploads.append(ADMIN, ONE, first.id, io.BytesIO(b"x" * 60))
+        uploads.append(ADMIN, TWO, second.id, io.BytesIO(b"y" * 60))
+        kept = uploads.finish(ADMIN, ONE, first.id, Digest.of(b"x" * 60))
+
+        with pytest.raises(QuotaExceeded):
+            uploads.finish(ADMIN, TWO, second.id, Digest.of(b"y" * 60))
+        given.registry.blobs.delete(ADMIN, ONE, kept.digest)
+        uploads.finish(ADMIN, TWO, second.id, Digest.of(b"y" * 60))
+
+        assert used(given) == 60
+
+    def test_a_known_blob_may_be_pushed_again_when_the_quota_is_used_up(self, given):
+        given.blob(ONE, b"x" * 100)
+        limit(given, 100)
+        uploads = given.registry.uploads
+        upload = uploads.start(ADMIN, TWO)
+
+        uploads.append(ADMIN, TWO, upload.id, io.BytesIO(b"x" * 100))
+        uploads.finish(ADMIN, TWO, upload.id, Digest.of(b"x" * 100))
+
+        assert used(given) == 100
