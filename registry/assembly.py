@@ -26,6 +26,7 @@ from registry.oci.uploads import Uploads
 from registry.promotions import Promotions
 from registry.publish import Publishing
 from registry.server_key import ServerKey
+from registry.switches import Switches
 from registry.tokens import NewToken, Tokens
 from storage.blobs import BlobStore
 from storage.errors import StoreUnavailable
@@ -56,6 +57,7 @@ class Registry:
     channels: Channels
     promotions: Promotions
     health: Health
+    switches: Switches
 
     def prepare(self) -> NewToken | None:
         """Make the data folder, migrate, make the server's key; return the first admin's token.
@@ -93,7 +95,15 @@ def open_registry(
     server_key = ServerKey(config.keys, config.server_key)
     namespaces = Namespaces(database, access, audit, clock)
     contents = Contents(database, blob_store, clock)
-    repositories = Repositories(database, access, namespaces, audit, clock)
+    switches = Switches(database, audit, clock, is_read_only=config.is_read_only)
+    repositories = Repositories(
+        database=database,
+        access=access,
+        namespaces=namespaces,
+        switches=switches,
+        audit=audit,
+        clock=clock,
+    )
     blobs = Blobs(
         database=database,
         store=blob_store,
@@ -165,4 +175,5 @@ def open_registry(
             clock=clock,
         ),
         health=Health(config, database, blob_store),
+        switches=switches,
     )

@@ -1,6 +1,6 @@
 """What the registry is told at start: where its data is, and its limits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +15,10 @@ class RegistryConfig:
         ├── registry.sqlite3   what exists: rows
         ├── blobs/, uploads/   bytes (storage/paths.py)
         ├── keys/              the server's own key
+        ├── backups/           copies of the database from before migrations
         └── migrations.lock    held while the schema moves
+
+    On PostgreSQL there is no registry.sqlite3 and no migrations.lock.
     """
 
     data: Path
@@ -24,8 +27,27 @@ class RegistryConfig:
     server_key: Path | None = None
     """An armoured secret key without passphrase to sign with; None: one is made in `keys/`."""
 
+    database_url: str | None = field(default=None, repr=False)
+    """A database of PostgreSQL, `postgresql://...`, which may hold a password; None: SQLite."""
+
+    connect_timeout: int = 5
+    """Seconds that PostgreSQL may take to let us in: a server that is there takes some 5 ms."""
+
     busy_timeout: float = 30.0
     """Seconds that a writer waits for another: a receipt takes gpg some 50 ms in a transaction."""
+
+    statement_timeout: float = 60.0
+    """Seconds that PostgreSQL may work at one statement: a page takes some 10 ms, and what is
+    slower than a client's patience helps nobody. Longer than `busy_timeout`, which it holds."""
+
+    answer_timeout: float = 70.0
+    """Seconds without any answer after which PostgreSQL counts as away: longer than it may work."""
+
+    is_copied: bool = True
+    """Whether the database is copied before its schema is moved forward."""
+
+    copies_kept: int = 3
+    """How many of these copies stay: the last ones."""
 
     manifest_limit: int = 4 * 1024 * 1024
     """Largest manifest in bytes: what the distribution specification asks for at least."""
@@ -42,10 +64,18 @@ class RegistryConfig:
     sweep_every: timedelta = timedelta(hours=1)
     """How often the server sweeps by itself; none at all: never."""
 
+    is_read_only: bool = False
+    """Whether nothing can be written, whatever the switch `read_only` says."""
+
     @property
     def database(self) -> Path:
         """The SQLite file."""
         return self.data / "registry.sqlite3"
+
+    @property
+    def backups(self) -> Path:
+        """The folder of the copies that are made before migrations."""
+        return self.data / "backups"
 
     @property
     def migration_lock(self) -> Path:

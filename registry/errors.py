@@ -37,16 +37,22 @@
     │   ├── OffsetConflict           an upload holds another number of bytes
     │   ├── UploadInUse              another request writes to the upload
     │   ├── ServerOwned              a tag of the server's: a release's or a channel's
+    │   ├── TagImmutable             a tag that the namespace holds where it is
     │   ├── InUse                    can't be deleted: what needs it is named
     │   ├── QuotaExceeded            more bytes than the namespace may use
     │   ├── PointerMoved             the channel isn't where the promotion expected it
     │   ├── LeaseHeld                another process does this work now
     │   ├── LeaseLost                another process took this work over
     │   └── GateClosed               a gate of the channel refuses the bundle
+    ├── ReadOnly                     an operator lets nobody write for now
+    ├── DatabaseUnavailable          not now: what failed may work in a moment
+    │   ├── DatabaseAway             can't be reached, or has no room or memory
+    │   └── DatabaseBusy             others held what was needed for too long
     └── SchemaError
         ├── SchemaTooNew             made by a later version of Recipebox
         ├── SchemaNotReady           migrations haven't run
-        └── DatabaseUnusable         not a database, or one that can't be read or written
+        ├── DatabaseUnusable         not a database, or one that can't be read or written
+        └── CopyFailed               no copy could be made before a migration
 """
 
 from collections.abc import Sequence
@@ -360,6 +366,22 @@ class ServerOwned(Conflict):
         super().__init__(f"the tag {repository}:{tag} belongs to the server: {reason}")
 
 
+class TagImmutable(Conflict):
+    """The tag `tag` of `repository` stays where it is: its namespace's `pattern` holds it."""
+
+    hint = "push under another tag; whoever administers the namespace can change its patterns"
+
+    def __init__(self, repository: str, tag: str, *, pattern: str, digest: str) -> None:
+        self.repository = repository
+        self.tag = tag
+        self.pattern = pattern
+        self.digest = digest
+        super().__init__(
+            f"the tag {repository}:{tag} is immutable (by the pattern {pattern!r}): it names "
+            f"{digest}, and can't be moved or deleted"
+        )
+
+
 class InUse(Conflict):
     """`what` can't be deleted, since `needed_by` needs it."""
 
@@ -437,6 +459,41 @@ class LeaseLost(Conflict):
         super().__init__(f"another process took the {name} over from this one")
 
 
+class ReadOnly(RegistryError):
+    """Nothing can be written for now; `reason` is the operator's."""
+
+    hint = "pulling works; try again later"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the registry is read-only: {reason}")
+
+
+class DatabaseUnavailable(RegistryError):
+    """The database at `place` can't do it now, for `reason` (the driver's words)."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+        super().__init__(f"the database {place} {self.said}: {reason}")
+
+    said = "is not available"
+
+
+class DatabaseAway(DatabaseUnavailable):
+    """It can't be reached or written: it is stopped, cut off, or out of room or memory."""
+
+    hint = "see that it runs and can be reached, and that its disk has room"
+    said = "is away"
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Other transactions held what was needed for too long; nothing was changed."""
+
+    hint = "try again in a moment"
+    said = "is busy"
+
+
 class SchemaError(RegistryError):
     """Base of a database that this version can't work with."""
 
@@ -475,3 +532,18 @@ class DatabaseUnusable(SchemaError):
         self.place = place
         self.reason = reason
         super().__init__(f"the database {place} can't be used: {reason}")
+
+
+class CopyFailed(SchemaError):
+    """The database at `place` could not be copied before the migration `before`, for `reason`."""
+
+    hint = (
+        "mend that, or make a copy yourself and start again with migration_copy switched off "
+        "(--migration-copy false, RECIPEBOX_MIGRATION_COPY=false)"
+    )
+
+    def __init__(self, place: str, before: str, reason: str) -> None:
+        self.place = place
+        self.before = before
+        self.reason = reason
+        super().__init__(f"{place} can't be copied before the migration {before}: {reason}")

@@ -211,6 +211,16 @@ SETTINGS: tuple[Setting, ...] = (
         smallest=1,
     ),
     Setting(
+        "cache_memory",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How much memory each process may fill with answers to pulls.",
+        "They hold for as long as nothing is written. 0 keeps none; more helps where several "
+        "thousand manifests and blobs are pulled all the time.",
+        default=32,
+        unit="MiB",
+    ),
+    Setting(
         "graceful_timeout",
         Kind.WHOLE,
         Side.SERVER,
@@ -236,6 +246,15 @@ SETTINGS: tuple[Setting, ...] = (
         "json for machines that collect it.",
         default="text",
         choices=("text", "json"),
+    ),
+    Setting(
+        "read_only",
+        Kind.SWITCH,
+        Side.SERVER,
+        "Refuse every write through `/v2/` and `/api/`, whatever `recipebox admin read-only` says.",
+        "For a server over a copy of the data, or while it moves. `recipebox admin read-only on` "
+        "does the same while servers run, at once and with a reason.",
+        default=False,
     ),
     Setting(
         "trusted_proxies",

@@ -37,6 +37,9 @@ class ServerConfig:
     threads: int = 16
     """Requests that each process answers at once."""
 
+    cache_bytes: int = 32 << 20
+    """Memory for answers to pulls, in bytes, in each process."""
+
     graceful_timeout: int = 120
     """Seconds that a stopping server gives to the requests in flight."""
 
@@ -45,6 +48,9 @@ class ServerConfig:
 
     log_format: str = "text"
     """`text` or `json`."""
+
+    is_read_only: bool = False
+    """Whether every write is refused."""
 
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
     """Whose X-Forwarded headers are believed."""
@@ -78,6 +84,7 @@ class ServerConfig:
             server_key=self.server_key,
             sweep_grace=self.sweep_grace,
             sweep_every=self.sweep_every,
+            is_read_only=self.is_read_only,
         )
 
     @property
@@ -114,9 +121,11 @@ def read_config(settings: Settings, data: Path) -> ServerConfig:
         public_url=settings.text("public_url"),
         workers=settings.whole("workers"),
         threads=settings.whole("threads"),
+        cache_bytes=settings.whole("cache_memory") << 20,
         graceful_timeout=settings.whole("graceful_timeout"),
         server_key=settings.path("server_key"),
         log_format=settings.text("log_format") or "text",
+        is_read_only=settings.switch("read_only"),
         trusted_proxies=trusted,
         accel_prefix=_read_accel(settings, trusted),
         is_redirecting=settings.switch("redirects"),

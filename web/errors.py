@@ -234,12 +234,13 @@ TABLE: Mapping[type[Exception], Row] = {
         409, "upload_in_use", "BLOB_UPLOAD_INVALID", "The upload is being written"
     ),
     registry.ServerOwned: Row(403, "server_owned", "DENIED", "The tag belongs to the server"),
+    registry.TagImmutable: Row(409, "tag_immutable", "DENIED", "The tag is immutable"),
     registry.InUse: Row(403, "in_use", "DENIED", "It is still needed"),
-    registry.QuotaExceeded: Row(
-        403, "quota_exceeded", "DENIED", "It doesn't fit the quota"
-    ),
+    registry.QuotaExceeded: Row(403, "quota_exceeded", "DENIED", "It doesn't fit the quota"),
     registry.PointerMoved: Row(409, "pointer_moved", "DENIED", "The channel has moved"),
     registry.GateClosed: Row(409, "gate_closed", "DENIED", "A gate of the channel is closed"),
+    # 405, since it is what distribution and Quay answer, and Docker shows a sentence of 4xx only
+    registry.ReadOnly: Row(405, "read_only", "UNSUPPORTED", "The registry is read-only"),
     # what is broken on this side
     registry.SchemaError: Row(503, "schema_not_ready", "UNSUPPORTED", "The database isn't ready"),
     storage.BlobMissing: Row(500, "blob_missing", "BLOB_UNKNOWN", "Stored bytes are missing"),
@@ -315,6 +316,8 @@ def _headers_of(error: Exception) -> dict[str, str]:
             return {"Content-Range": f"bytes */{size}"}
         case registry.OffsetConflict(size=size) | registry.BodyTooShort(size=size):
             return {"Range": f"0-{max(size - 1, 0)}"}  # where an upload goes on
+        case registry.ReadOnly():
+            return {"Allow": "GET, HEAD"}
         case storage.StoreUnavailable() | registry.SchemaError():
             return {"Retry-After": "5"}
         case _:

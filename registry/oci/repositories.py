@@ -28,6 +28,7 @@ from registry.errors import WrongKind
 from registry.namespaces import Namespaces
 from registry.oci.tags import Page, page_of
 from registry.schema import ManifestRow, NamespaceRow, RepositoryRow
+from registry.switches import Switches
 
 
 class Kind(StrEnum):
@@ -83,15 +84,18 @@ class Repositories:
 
     def __init__(
         self,
+        *,
         database: Database,
         access: Access,
         namespaces: Namespaces,
+        switches: Switches,
         audit: Audit,
         clock: Clock,
     ) -> None:
         self._database = database
         self._access = access
         self._namespaces = namespaces
+        self._switches = switches
         self._audit = audit
         self._clock = clock
 
@@ -137,8 +141,10 @@ class Repositories:
 
         Raises:
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push there.
+            ReadOnly: nothing can be written now, however long ago the push began.
         """
         self.check_push(principal, name)
+        self._switches.require_writable()
         return self.find(name) or self._create(principal, name, Kind.NEW)
 
     def open_application(
