@@ -29,6 +29,7 @@ from web.api.index import IndexViews, KeyViews
 from web.auth import CHALLENGE, SessionCookies, csrf_token, current_principal
 from web.config import ServerConfig
 from web.errors import Problem, problem_of
+from web.front import install_front
 from web.headers import add_headers
 from web.health import HealthViews
 from web.index import times
@@ -78,6 +79,7 @@ def create_app(services: Services, config: ServerConfig) -> Flask:
     _dress_templates(app, services, version)
     _wrap_requests(app, services, version)
     app.register_error_handler(Exception, _ErrorAnswers(pages).answer)
+    install_front(app, services, config.cache_bytes)
     return app
 
 

@@ -34,6 +34,7 @@ and replaces the workers one by one; INT stops at once.
     "public_url",
     "workers",
     "threads",
+    "cache_memory",
     "graceful_timeout",
     "server_key",
     "log_format",

@@ -1,6 +1,6 @@
 """Blobs: HEAD, GET with ranges, DELETE (distribution-spec 1.1, "Pulling blobs")."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from web.leaving import Asked, leave
 from web.oci.views import OciViews
@@ -19,6 +19,7 @@ class BlobViews(OciViews):
         """Send a blob, or its size: HEAD is answered from the database alone."""
         blobs = self._registry.blobs
         info = blobs.stat(self.principal(), self.repository(name), self.digest(digest))
+        g.oci_blob = info
         leaving = leave(blobs, info, Asked.read(request.environ), self._services.ways)
         return Response(
             leaving.body(request.environ),
