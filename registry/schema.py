@@ -12,7 +12,7 @@
                               └─ channel ─── promotion          one row for each move
     review      what may be garbage, and when it is looked at
     condemned   bytes of the store that no row needs any more: they go next
-    token   index_state   registry_state   switch   lease   event   audit_entry
+    token   ended_session   index_state   registry_state   switch   lease   event   audit_entry
 
 Models belong to whatever database the current thread's session is of (`registry.database`), so
 that a process may work with several. A change here is a migration too: a unit test compares both.
@@ -136,7 +136,10 @@ class NamespaceKeyRow(Row):
 
 
 class TokenRow(Row):
-    """A token, without its secret; `verbs` narrows its role (a list, None: all of the role's)."""
+    """A token, without its secret; `verbs` narrows its role (a list, None: all of the role's).
+
+    `made_by` is the public id of the token that asked for it; None: an operator did.
+    """
 
     public_id = peewee.TextField(unique=True)
     secret_sha256 = peewee.TextField()
@@ -144,6 +147,7 @@ class TokenRow(Row):
     role = peewee.TextField()
     namespace = peewee.TextField(null=True)
     verbs = peewee.TextField(null=True)
+    made_by = peewee.TextField(null=True)
     created = peewee.BigIntegerField()
     expires = peewee.BigIntegerField(null=True)
     revoked = peewee.BigIntegerField(null=True)
@@ -152,6 +156,18 @@ class TokenRow(Row):
         """Its table."""
 
         table_name = "token"
+
+
+class EndedSessionRow(Row):
+    """A browser's session that was ended; kept `until` its cookie would have run out."""
+
+    session_id = peewee.TextField(unique=True)
+    until = peewee.BigIntegerField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "ended_session"
 
 
 class RepositoryRow(Row):
@@ -506,6 +522,7 @@ MODELS: tuple[type[Row], ...] = (
     NamespaceRow,
     NamespaceKeyRow,
     TokenRow,
+    EndedSessionRow,
     RepositoryRow,
     BlobRow,
     BlobDataRow,

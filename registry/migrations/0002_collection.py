@@ -39,6 +39,7 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
         ("namespace", "retention TEXT"),
         ("namespace", f"changes {whole} NOT NULL DEFAULT 0"),
         ("token", "verbs TEXT"),
+        ("token", "made_by TEXT"),
         ("upload", f"touched {whole} NOT NULL DEFAULT 0"),
         ("upload", f"is_ending {boolean} NOT NULL DEFAULT {false}"),
     ):
@@ -70,6 +71,14 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
         class Meta:
             database = db
             table_name = "blob_data"
+
+    class EndedSessionRow(peewee.Model):
+        session_id = peewee.TextField(unique=True)
+        until = peewee.BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "ended_session"
 
     class CondemnedRow(peewee.Model):
         location = peewee.TextField(unique=True)
@@ -114,5 +123,15 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
             database = db
             table_name = "lease"
 
-    db.create_tables([RegistryStateRow, BlobDataRow, CondemnedRow, ReviewRow, SwitchRow, LeaseRow])
+    db.create_tables(
+        [
+            RegistryStateRow,
+            BlobDataRow,
+            EndedSessionRow,
+            CondemnedRow,
+            ReviewRow,
+            SwitchRow,
+            LeaseRow,
+        ]
+    )
     RegistryStateRow.create(changes=0)
