@@ -8,6 +8,8 @@ from registry.audit import Audit
 from registry.bundles import Bundles
 from registry.catalog import Catalog
 from registry.channels import Channels
+from registry.check.checker import Checker, ListedStore
+from registry.check.repair import Repair
 from registry.clock import Clock, system_clock
 from registry.config import RegistryConfig
 from registry.countersign import Countersigning
@@ -25,10 +27,11 @@ from registry.oci.tags import Tags
 from registry.oci.uploads import Uploads
 from registry.promotions import Promotions
 from registry.publish import Publishing
+from registry.reviews import Reviews
+from registry.reviews import Reviews
 from registry.server_key import ServerKey
 from registry.switches import Switches
 from registry.tokens import NewToken, Tokens
-from storage.blobs import BlobStore
 from storage.errors import StoreUnavailable
 from storage.filesystem import FilesystemStore
 
@@ -39,7 +42,7 @@ class Registry:
 
     config: RegistryConfig
     database: Database
-    store: BlobStore
+    store: ListedStore
     access: Access
     tokens: Tokens
     namespaces: Namespaces
@@ -57,6 +60,8 @@ class Registry:
     channels: Channels
     promotions: Promotions
     health: Health
+    checker: Checker
+    repair: Repair
     switches: Switches
 
     def prepare(self) -> NewToken | None:
@@ -84,7 +89,7 @@ class Registry:
 
 
 def open_registry(
-    config: RegistryConfig, store: BlobStore | None = None, clock: Clock = system_clock
+    config: RegistryConfig, store: ListedStore | None = None, clock: Clock = system_clock
 ) -> Registry:
     """Build the registry over `store` (None: a folder in the data folder). Opens nothing yet."""
     database = Database(config)
@@ -94,7 +99,9 @@ def open_registry(
     access = Access(database, clock)
     server_key = ServerKey(config.keys, config.server_key)
     namespaces = Namespaces(database, access, audit, clock)
-    contents = Contents(database, blob_store, clock)
+    reviews = Reviews(database, clock, config.sweep_grace)
+    contents = Contents(database, blob_store, clock, reviews)
+    reviews = Reviews(database, clock, config.sweep_grace)
     switches = Switches(database, audit, clock, is_read_only=config.is_read_only)
     repositories = Repositories(
         database=database,
@@ -175,5 +182,14 @@ def open_registry(
             clock=clock,
         ),
         health=Health(config, database, blob_store),
+        checker=Checker(database, blob_store, contents),
+        repair=Repair(
+            database=database,
+            store=blob_store,
+            contents=contents,
+            reviews=reviews,
+            audit=audit,
+            clock=clock,
+        ),
         switches=switches,
     )

@@ -31,6 +31,7 @@ from recipes.package import DeploymentConfig, Entry, PackageMetadata, PythonStep
 from registry.access import Principal, Role
 from registry.assembly import Registry, open_registry
 from registry.bundles import Bundle
+from registry.check.checker import ListedStore
 from registry.config import RegistryConfig
 from registry.promotions import Promotion
 from registry.publish import Admission
@@ -46,7 +47,6 @@ from signing.statement import (
     release_statement,
     statement_manifest,
 )
-from storage.blobs import BlobStore
 from tests.keys import SIGNER, TestKey, make_key
 
 PLATFORM = "linux/amd64"
@@ -311,7 +311,7 @@ class Given:
     def __init__(
         self,
         data: Path,
-        store: BlobStore | None = None,
+        store: ListedStore | None = None,
         clock: SetClock | None = None,
         *,
         is_first_start: bool = True,

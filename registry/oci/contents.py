@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from artifacts import media
 from artifacts.descriptor import Descriptor
@@ -20,6 +20,8 @@ from registry import quota
 from registry.access import Principal
 from registry.clock import Clock, seconds
 from registry.database import Database
+from registry.reviews import Kind as ReviewKind
+from registry.reviews import Reason, Reviews
 from registry.schema import (
     INLINE,
     BlobDataRow,
@@ -67,10 +69,13 @@ class KeptManifest:
 class Contents:
     """Puts bytes and rows in; the rows within a transaction of the caller's."""
 
-    def __init__(self, database: Database, store: BlobStore, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, store: BlobStore, clock: Clock, reviews: Reviews
+    ) -> None:
         self._database = database
         self._store = store
         self._clock = clock
+        self.reviews = reviews
 
     def open(self, digest: str, location: str, start: int = 0) -> BinaryIO:
         """Open a blob for reading from the byte `start`; the caller closes it.
@@ -111,8 +116,13 @@ class Contents:
         )
         return list(query)
 
-    def link_blob(self, repository: RepositoryRow, kept: Kept) -> BlobRow:
+    def link_blob(
+        self, repository: RepositoryRow, kept: Kept, review: Reason | None = None
+    ) -> BlobRow:
         """Note that a blob is kept, and that the repository holds it.
+
+        Args:
+            review: how it came, for a blob that no manifest needs yet.
 
         Raises:
             QuotaExceeded: it doesn't fit into the namespace.
@@ -120,6 +130,8 @@ class Contents:
         blob = self._add_blob(kept)
         quota.link(repository, blob)
         RepositoryBlobRow.insert(repository=repository, blob=blob).on_conflict_ignore().execute()
+        if review is not None:
+            self.reviews.queue(ReviewKind.LINK, repository, blob.digest, review)
         return blob
 
     def add_manifest(
@@ -139,6 +151,7 @@ class Contents:
         """
         found = find_manifest(repository, kept.kept.digest)
         if found is not None:
+            self._add_blob(kept.kept)  # brings bytes back that were lost
             return found, False
         for blob in kept.blobs:
             self.link_blob(repository, blob)
@@ -223,15 +236,37 @@ class Contents:
         *,
         is_server_owned: bool = False,
     ) -> None:
-        """Make a tag point to a manifest."""
+        """Make a tag point to a manifest; the one that it pointed to is reviewed."""
         now = seconds(self._clock())
         row = TagRow.get_or_none((TagRow.repository == repository) & (TagRow.name == tag.text))
         if row is None:
             row = TagRow(repository=repository, name=tag.text)
+        elif row.manifest_id != manifest.id:
+            digest = row.manifest.digest
+            self.reviews.queue(ReviewKind.MANIFEST, repository, digest, Reason.TAG_MOVED)
         row.manifest = manifest
         row.is_server_owned = is_server_owned
         row.changed = now
         row.save()
+
+    def delete_tags(self, repository: RepositoryRow, names: Iterable[str]) -> None:
+        """Delete tags, those that there are; what they pointed to is reviewed."""
+        named = (TagRow.repository == repository) & TagRow.name.in_(list(names))
+        manifests: Any = ManifestRow.select(ManifestRow.digest).join(TagRow).where(named)
+        digests = [digest for (digest,) in manifests.tuples()]
+        TagRow.delete().where(named).execute()
+        self.reviews.queue(ReviewKind.MANIFEST, repository, digests, Reason.TAG_DELETED)
+
+    def delete_manifest(self, row: ManifestRow, *, grace: int | None = None) -> None:
+        """Delete a manifest that no tag, release or bundle points to; what it held is reviewed.
+
+        Args:
+            grace: how many seconds that waits; None: as is set.
+        """
+        repository, blob = row.repository, row.blob
+        self.reviews.queue_parts(row, grace=grace)
+        row.delete_instance()
+        quota.unlink(repository, blob)
 
 
 def inline(data: bytes, algorithm: str = "sha256") -> Kept:

@@ -1,0 +1,246 @@
+"""Mends what can be mended from what is there: `recipebox admin check --repair`.
+
+Nothing that could still be needed is thrown away. Bytes that are missing or damaged can't be made
+up: their blob is forgotten, so that a registry says that it isn't there, and the next push of it
+brings it back.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from artifacts.reference import Tag
+from registry.audit import OPERATOR, Audit
+from registry.check.checker import ListedStore
+from registry.check.findings import Finding, Problem
+from registry.check.manifests import ManifestExaminer, parts_of, said_of, used_bytes
+from registry.check.releases import ReleaseExaminer
+from registry.clock import Clock, seconds
+from registry.database import Database
+from registry.oci.contents import Contents, unstage
+from registry.reviews import Kind as ReviewKind
+from registry.reviews import Reason, Reviews
+from registry.schema import (
+    INLINE,
+    MODELS,
+    BlobDataRow,
+    BlobRow,
+    ChannelRow,
+    CondemnedRow,
+    IndexState,
+    ManifestPartRow,
+    ManifestRow,
+    NamespaceRow,
+    PromotionRow,
+    ReleaseRow,
+    RepositoryBlobRow,
+    RepositoryRow,
+)
+
+_DROPPED = frozenset(
+    {"repository_blob", "blob_data", "manifest_part", "tag", "upload", "review", "bundle_release"}
+)
+"""Tables whose rows mean nothing without what they refer to."""
+
+
+class Repair:
+    """Mends findings, each in a transaction of its own."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: ListedStore,
+        contents: Contents,
+        reviews: Reviews,
+        audit: Audit,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._contents = contents
+        self._reviews = reviews
+        self._audit = audit
+        self._clock = clock
+        self._mends: Mapping[Problem, Callable[[Finding], str | None]] = {
+            Problem.BYTES_MISSING: self._forget_blob,
+            Problem.BYTES_LENGTH: self._forget_blob,
+            Problem.BYTES_DIGEST: self._forget_blob,
+            Problem.BYTES_ORPHANED: self._delete_bytes,
+            Problem.BYTES_CONDEMNED: self._pardon,
+            Problem.INLINE_DAMAGED: self._drop_data,
+            Problem.INLINE_STRAY: self._drop_data,
+            Problem.UPLOAD_ORPHANED: self._abort,
+            Problem.NEVER_COLLECTED: self._review,
+            Problem.DANGLING: self._drop_row,
+            Problem.MANIFEST_ROW: self._say_manifest,
+            Problem.PARTS: self._say_parts,
+            Problem.BLOB_MISSING: self._link,
+            Problem.COUNTER: self._count,
+            Problem.RELEASE_STAGED: self._show_release,
+            Problem.RELEASE_METADATA: self._say_release,
+            Problem.RELEASE_TAG: self._tag_release,
+            Problem.INDEX_BEHIND: self._move_index,
+            Problem.CHANNEL_POINTER: self._point_channel,
+            Problem.CHANNEL_TAG: self._tag_channel,
+        }
+
+    def mend(self, finding: Finding) -> str | None:
+        """Mend a finding; return what was done, or None where it needs a person.
+
+        Raises:
+            StoreUnavailable: (storage) the store can't be written.
+        """
+        mend = self._mends.get(finding.problem)
+        if mend is None:
+            return None
+        with self._database.write():
+            done = mend(finding)
+            if done is not None:
+                detail = {"problem": finding.problem.value, "done": done}
+                self._audit.record(OPERATOR, "check.repair", finding.where, detail)
+        return done
+
+    def _forget_blob(self, finding: Finding) -> str | None:
+        blob = BlobRow.get_by_id(finding.row)
+        if finding.problem is not Problem.BYTES_MISSING:
+            CondemnedRow.insert(
+                location=blob.location, size=blob.size, since=seconds(self._clock())
+            ).on_conflict_ignore().execute()
+        holders = list(
+            NamespaceRow.select()
+            .join(RepositoryRow)
+            .join(RepositoryBlobRow)
+            .where(RepositoryBlobRow.blob == blob)
+            .distinct()
+        )
+        RepositoryBlobRow.delete().where(RepositoryBlobRow.blob == blob).execute()
+        for namespace in holders:
+            _recount(namespace)
+        if ManifestRow.select().where(ManifestRow.blob == blob).exists():
+            blob.location = INLINE  # a manifest's own bytes: the next push of it brings them
+            blob.save()
+        else:
+            blob.delete_instance()
+        return "forgotten: push it again"
+
+    def _delete_bytes(self, finding: Finding) -> str:
+        self._store.delete(finding.name)
+        return "deleted"
+
+    def _pardon(self, finding: Finding) -> str:
+        CondemnedRow.delete().where(CondemnedRow.location == finding.name).execute()
+        return "they stay"
+
+    def _drop_data(self, finding: Finding) -> str:
+        BlobDataRow.delete().where(BlobDataRow.blob == finding.row).execute()
+        if finding.problem is Problem.INLINE_STRAY:
+            return "the store's are kept"
+        return "forgotten: push it again"
+
+    def _abort(self, finding: Finding) -> str:
+        self._store.abort(finding.name)
+        return "ended"
+
+    def _review(self, finding: Finding) -> str:
+        self._reviews.queue(ReviewKind.BLOB, None, finding.where, Reason.FOUND)
+        return "queued for a sweep"
+
+    def _drop_row(self, finding: Finding) -> str | None:
+        if finding.table not in _DROPPED:
+            return None
+        tables = {each._meta.table_name: each for each in MODELS}  # noqa: SLF001 - peewee's way
+        model = tables[finding.table]
+        model.delete().where(model.id == finding.row).execute()
+        return "removed"
+
+    def _say_manifest(self, finding: Finding) -> str | None:
+        row = ManifestRow.get_by_id(finding.row)
+        manifest = ManifestExaminer(self._contents).read(row)
+        if manifest is None:
+            return None
+        values: dict[str, Any] = {**said_of(manifest), "size": row.blob.size}
+        ManifestRow.update(values).where(ManifestRow.id == row.id).execute()
+        return "its row says what its bytes say"
+
+    def _say_parts(self, finding: Finding) -> str | None:
+        row = ManifestRow.get_by_id(finding.row)
+        manifest = ManifestExaminer(self._contents).read(row)
+        if manifest is None:
+            return None
+        ManifestPartRow.delete().where(ManifestPartRow.manifest == row).execute()
+        for digest, is_manifest in sorted(parts_of(manifest)):
+            ManifestPartRow.create(manifest=row, digest=digest, is_manifest=is_manifest)
+        return "its rows say what its bytes say"
+
+    def _link(self, finding: Finding) -> str | None:
+        """Link a blob that the manifest once was accepted with, where it is still kept."""
+        row = ManifestRow.get_by_id(finding.row)
+        blob = BlobRow.get_or_none(BlobRow.digest == finding.name)
+        if blob is None:
+            return None
+        RepositoryBlobRow.insert(
+            repository=row.repository_id, blob=blob
+        ).on_conflict_ignore().execute()
+        _recount(row.repository.namespace)
+        return "linked again"
+
+    def _count(self, finding: Finding) -> str:
+        return f"counted again: {_recount(NamespaceRow.get_by_id(finding.row))}"
+
+    def _show_release(self, finding: Finding) -> str:
+        unstage(ReleaseRow.get_by_id(finding.row).manifest)
+        return "shown"
+
+    def _say_release(self, finding: Finding) -> str | None:
+        row = ReleaseRow.get_by_id(finding.row)
+        metadata = ReleaseExaminer(self._contents).read_metadata(row)
+        if metadata is None:
+            return None
+        summary = json.loads(metadata)["summary"]
+        ReleaseRow.update(metadata=metadata, summary=summary).where(
+            ReleaseRow.id == row.id
+        ).execute()
+        return "the index says what its package.json says"
+
+    def _tag_release(self, finding: Finding) -> str:
+        row = ReleaseRow.get_by_id(finding.row)
+        self._contents.set_tag(row.repository, Tag(row.version), row.manifest, is_server_owned=True)
+        return "tagged"
+
+    def _move_index(self, finding: Finding) -> str:
+        if not IndexState.update(revision=finding.row).execute():
+            IndexState.create(revision=finding.row)
+        return f"moved on to {finding.row}"
+
+    def _point_channel(self, finding: Finding) -> str:
+        row = ChannelRow.get_by_id(finding.row)
+        last = _last_promotion(row)
+        row.bundle = None if last is None else last.bundle
+        row.save()
+        return "points where its last promotion says"
+
+    def _tag_channel(self, finding: Finding) -> str | None:
+        row = ChannelRow.get_by_id(finding.row)
+        last = _last_promotion(row)
+        if last is None:
+            return None
+        manifest = last.bundle.manifest
+        self._contents.set_tag(row.repository, Tag(row.name), manifest, is_server_owned=True)
+        return "tagged"
+
+
+def _recount(namespace: NamespaceRow) -> int:
+    used = used_bytes(namespace)
+    NamespaceRow.update(used_bytes=used).where(NamespaceRow.id == namespace.id).execute()
+    return used
+
+
+def _last_promotion(channel: ChannelRow) -> PromotionRow | None:
+    found: PromotionRow | None = (
+        PromotionRow.select()
+        .where(PromotionRow.channel == channel)
+        .order_by(PromotionRow.id.desc())
+        .first()
+    )
+    return found
