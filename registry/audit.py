@@ -8,12 +8,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from registry.access import Principal
+from registry.access import Principal, Role
 from registry.clock import Clock, seconds
 from registry.schema import AuditRow
 
-OPERATOR = Principal("operator", None, None, "none")
-"""Who works on the server's own machine, with its files."""
+OPERATOR = Principal("operator", Role.ADMIN, None, "none")
+"""Who works on the server's own machine, with its files: may do all, and needs no token."""
 
 
 class Audit:

@@ -7,7 +7,8 @@
     │   ├── InvalidToken             no such token, or another secret
     │   │   └── ExpiredToken         it was good until a time
     │   ├── NotAuthenticated         an anonymous request for what isn't public
-    │   └── Denied                   known and readable, but the role doesn't allow the verb
+    │   ├── Denied                   known and readable, but the role doesn't allow the verb
+    │   └── OutOfScope               the principal may, but its bearer token is for something else
     ├── NotFound                     missing, or private to others: the two can't be told apart
     │   ├── NamespaceUnknown
     │   ├── RepositoryUnknown
@@ -111,6 +112,17 @@ class Denied(AccessError):
         self.what = what
         self.reason = reason
         super().__init__(f"{who} may not {verb} on {what}: {reason}")
+
+
+class OutOfScope(AccessError):
+    """A bearer token that wasn't made for `verb` on `what`, though whose it is may do that."""
+
+    hint = "ask for a bearer token with that scope"
+
+    def __init__(self, what: str, verb: str) -> None:
+        self.what = what
+        self.verb = verb
+        super().__init__(f"the bearer token isn't for {verb} on {what}")
 
 
 class NotFound(RegistryError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import signing.errors
 from artifacts.reference import check_namespace
-from registry.access import Access, Principal, Role, Verb, covers, is_readable
+from registry.access import Access, Principal, Verb, allowed, covers, is_readable
 from registry.audit import Audit
 from registry.clock import Clock, moment, seconds
 from registry.database import Database
@@ -79,8 +79,10 @@ class Namespaces:
         check_namespace(name)
         if principal.role is None:
             raise NotAuthenticated(f"the namespace {name}")
-        if principal.role not in {Role.ADMIN, Role.PUBLISHER}:
+        if not (principal.may(Verb.PUSH) and principal.may(Verb.OWN)):
             reason = f"its role is {principal.role}"
+            if Verb.PUSH in allowed(principal.role):
+                reason = "its token was made narrower than that"
             raise Denied(principal.name, "create", f"the namespace {name}", reason)
         if not covers(principal, name):
             reason = f"the token is for {principal.namespace} only"

@@ -22,7 +22,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -159,12 +159,16 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+CUT_SHORT = "body_truncated"
+"""The code of a body that ended early, whoever found out."""
+
 # The most exact class wins, so the order of the table is for people.
 TABLE: Mapping[type[Exception], Row] = {
     # who asks
     registry.InvalidToken: Row(401, "invalid_token", "UNAUTHORIZED", "The token was refused"),
     registry.ExpiredToken: Row(401, "expired_token", "UNAUTHORIZED", "The token has expired"),
     registry.NotAuthenticated: Row(401, "not_authenticated", "UNAUTHORIZED", "Log in first"),
+    registry.OutOfScope: Row(401, "out_of_scope", "UNAUTHORIZED", "The token is for other things"),
     registry.Denied: Row(403, "denied", "DENIED", "Not allowed"),
     # what is asked for
     registry.NotFound: Row(404, "not_found", "NAME_UNKNOWN", "Not found"),
@@ -193,7 +197,7 @@ TABLE: Mapping[type[Exception], Row] = {
         404, "manifest_blob_unknown", "MANIFEST_BLOB_UNKNOWN", "A part of the manifest is missing"
     ),
     registry.WrongKind: Row(409, "wrong_kind", "DENIED", "The name is something else"),
-    registry.BodyTooShort: Row(400, "body_truncated", "SIZE_INVALID", "The body was cut short"),
+    registry.BodyTooShort: Row(400, CUT_SHORT, "SIZE_INVALID", "The body was cut short"),
     registry.InvalidKey: Row(422, "invalid_key", "UNSUPPORTED", "The key can't be taken"),
     registry.InvalidRelease: Row(
         422, "invalid_release", "MANIFEST_INVALID", "The release can't be admitted"
@@ -208,7 +212,7 @@ TABLE: Mapping[type[Exception], Row] = {
     InvalidManifest: Row(400, "invalid_manifest", "MANIFEST_INVALID", "Not a valid manifest"),
     ArtifactError: Row(400, "invalid_artifact", "MANIFEST_INVALID", "Not valid"),
     BadRequest: Row(400, "bad_request", "UNSUPPORTED", "Not a request that is understood"),
-    BodyTruncated: Row(400, "body_truncated", "SIZE_INVALID", "The body was cut short"),
+    BodyTruncated: Row(400, CUT_SHORT, "SIZE_INVALID", "The body was cut short"),
     InvalidContentRange: Row(
         400, "invalid_content_range", "BLOB_UPLOAD_INVALID", "Not a range of bytes"
     ),
@@ -242,6 +246,9 @@ TABLE: Mapping[type[Exception], Row] = {
     # 405, since it is what distribution and Quay answer, and Docker shows a sentence of 4xx only
     registry.ReadOnly: Row(405, "read_only", "UNSUPPORTED", "The registry is read-only"),
     # what is broken on this side
+    registry.DatabaseUnavailable: Row(
+        503, "database_unavailable", "UNSUPPORTED", "The database can't be used now"
+    ),
     registry.SchemaError: Row(503, "schema_not_ready", "UNSUPPORTED", "The database isn't ready"),
     storage.BlobMissing: Row(500, "blob_missing", "BLOB_UNKNOWN", "Stored bytes are missing"),
     storage.BlobDamaged: Row(500, "blob_damaged", "BLOB_UNKNOWN", "Stored bytes are damaged"),
@@ -272,6 +279,17 @@ def problem_of(error: Exception) -> Problem:
         return _draw(row, detail, None, headers=_headers_of(error))
     said: str | None = getattr(error, "hint", None)
     return _draw(row, str(error), said, _values_of(error), _headers_of(error))
+
+
+def stalled(problem: Problem) -> Problem:
+    """Return a cut body's problem as that of a client that was waited for in vain (408)."""
+    return replace(
+        problem,
+        status=408,
+        code="body_timed_out",
+        title="The body came too slowly",
+        hint="send it again; an upload goes on where Range says",
+    )
 
 
 def find_row(kind: type[BaseException]) -> Row | None:
@@ -318,7 +336,7 @@ def _headers_of(error: Exception) -> dict[str, str]:
             return {"Range": f"0-{max(size - 1, 0)}"}  # where an upload goes on
         case registry.ReadOnly():
             return {"Allow": "GET, HEAD"}
-        case storage.StoreUnavailable() | registry.SchemaError():
+        case storage.StoreUnavailable() | registry.SchemaError() | registry.DatabaseUnavailable():
             return {"Retry-After": "5"}
         case _:
             return {}

@@ -159,13 +159,13 @@ class TestTokens:
 
     def test_a_revocation_counts_from_the_next_request_on(self, given: Given) -> None:
         made = given.registry.tokens.create("ci", Role.READER)
-        assert given.registry.access.resume(made.token.id).proof == "session"
+        assert given.registry.access.resume(made.token.id, "s").proof == "session"
 
         given.registry.tokens.revoke(made.token.id)
 
         for act in (
             lambda: given.registry.access.authenticate(made.text),
-            lambda: given.registry.access.resume(made.token.id),
+            lambda: given.registry.access.resume(made.token.id, "s"),
         ):
             with pytest.raises(InvalidToken, match="no such token, or it is revoked"):
                 act()
@@ -174,7 +174,7 @@ class TestTokens:
         made = given.registry.tokens.create("ann", Role.PROMOTER, expires_in=timedelta(hours=1))
         given.clock.advance(timedelta(hours=1))
         with pytest.raises(ExpiredToken):
-            given.registry.access.resume(made.token.id)
+            given.registry.access.resume(made.token.id, "s")
 
     def test_nobody_is_anonymous(self) -> None:
         assert ANONYMOUS.role is None
