@@ -78,6 +78,17 @@ def releases_of(package: PackageName) -> list[ReleaseRow]:
     return sorted(query, key=lambda row: Version.parse(row.version), reverse=True)
 
 
+def successor_of(release: ReleaseRow) -> ReleaseRow | None:
+    """Return the newest release after `release` that isn't yanked, or None."""
+    version = Version.parse(release.version)
+    for row in releases_of(PackageName.parse(release.repository.name)):
+        if Version.parse(row.version) <= version:
+            break
+        if yank_of(row) is None:
+            return row
+    return None
+
+
 def metadata_of(row: ReleaseRow) -> Mapping[str, Any]:
     """Return a release's package.json."""
     drawn: dict[str, Any] = json.loads(row.metadata)

@@ -5,15 +5,16 @@ yet, what could belong to a release. Tags that are versions of a package, or cha
 application, are the server's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from artifacts import media
 from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
+from artifacts.errors import InvalidManifest
 from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import RepositoryName, Tag
-from registry import quota
 from registry.access import Access, Principal, Verb
 from registry.audit import Audit
 from registry.config import RegistryConfig
@@ -26,22 +27,27 @@ from registry.errors import (
     ManifestUnknown,
     ServerOwned,
 )
+from registry.oci import immutable
 from registry.oci.contents import (
     Contents,
     KeptManifest,
-    find_blob,
     find_manifest,
     inline,
 )
+from registry.oci.referrers import check_listable
 from registry.oci.repositories import STAGING_TYPES, Kind, Repositories, decide_kind
-from registry.releases import yank_of
+from registry.releases import successor_of, yank_of
+from registry.reviews import Kind as ReviewKind
+from registry.reviews import Reason
 from registry.schema import (
+    BlobRow,
     BundleRow,
     ChannelRow,
     ManifestPartRow,
     ManifestRow,
     PromotionRow,
     ReleaseRow,
+    RepositoryBlobRow,
     RepositoryRow,
     TagRow,
 )
@@ -51,6 +57,9 @@ from storage.failpoints import Failpoint, failpoint
 
 # Layers that image-spec lets a registry not have (layer.md, "Non-Distributable Layers").
 _ELSEWHERE = (".nondistributable.", ".foreign.")
+
+_CHUNK = 500
+"""Digests that one query asks for: SQLite bounds its variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +131,12 @@ class Manifests:
 
         Raises:
             ManifestTooLarge: over the limit.
-            InvalidManifest: (artifacts) not a manifest.
+            InvalidManifest: (artifacts) not a manifest, or a part has another size than it says.
             DigestMismatch: (artifacts) not the digest that it was put under.
             ManifestBlobUnknown: blobs or manifests that it needs aren't in the repository.
             WrongKind: the name is something else.
             ServerOwned: the tag is the server's.
+            TagImmutable: the tag names another manifest, and the namespace holds it.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push there.
         """
         if len(data) > self._limit:
@@ -142,24 +152,27 @@ class Manifests:
         else:
             wanted.insert(0, reference)
         kept = KeptManifest(inline(data, algorithm), manifest)
-        with self._database.write():
+        check_listable(kept)
+        with self._database.write(repository.namespace):
             row = self._repositories.open_for_push(principal, repository)
-            for tag in wanted:
-                self._check_tag(row, Kind(row.kind), tag)
+            self._check_tags(row, Kind(row.kind), wanted, kept.kept.digest)
             self._check_attach(principal, row, manifest, wanted)
-            kind = decide_kind(Kind(row.kind), repository, manifest)
-            _check_parts(row, manifest)
-            for tag in wanted:
-                self._check_tag(row, kind, tag)
+            kind = Kind(row.kind)
+            if find_manifest(row, kept.kept.digest) is None:  # else it only gets another tag
+                kind = decide_kind(kind, repository, manifest)
+            _check_parts(row, manifest, is_sparse=_may_be_sparse(row, kind, manifest))
+            self._check_tags(row, kind, wanted, kept.kept.digest)
             if kind != row.kind:
                 self._repositories.become(row, kind)
                 if kind is Kind.PACKAGE:
-                    _drop_version_tags(row)
+                    self._drop_version_tags(row)
             added, created = self._contents.add_manifest(
                 principal, row, kept, is_staged=_is_staged(row, kind, manifest)
             )
             for tag in wanted:
                 self._contents.set_tag(row, tag, added)
+            if not wanted:
+                self._contents.reviews.queue(ReviewKind.MANIFEST, row, added.digest, Reason.PUT)
             self._audit.record(
                 principal,
                 "manifest.put",
@@ -195,6 +208,28 @@ class Manifests:
         with self._database.session():
             return _info(repository, self._get(principal, repository, reference))
 
+    def touch(
+        self, principal: Principal, repository: RepositoryName, reference: Tag | Digest
+    ) -> tuple[ManifestInfo, bool]:
+        """Return the same for a client that may rely on it: who may push has it kept for a grace.
+
+        Also return whether it waits for a review, so that the next client must ask again.
+
+        Raises:
+            ManifestUnknown, NotAuthenticated, NamespaceUnknown: as `stat`.
+        """
+        while True:
+            with self._database.session():
+                row = self._get(principal, repository, reference)
+                info, holder = _info(repository, row), row.repository
+                reviews = self._contents.reviews
+                if not reviews.awaits(ReviewKind.MANIFEST, holder, row.digest):
+                    return info, False
+                if not self._repositories.may_rely(principal, repository):
+                    return info, True
+                if reviews.renew(ReviewKind.MANIFEST, holder, row.digest):
+                    return info, True
+
     def get(
         self, principal: Principal, repository: RepositoryName, reference: Tag | Digest
     ) -> StoredManifest:
@@ -203,7 +238,7 @@ class Manifests:
         Raises:
             ManifestUnknown, NotAuthenticated, NamespaceUnknown: as `stat`.
         """
-        with self._database.session():
+        with self._database.read():  # its row and its bytes as one: a sweep may come between
             row = self._get(principal, repository, reference)
             return StoredManifest(_info(repository, row), self._contents.read(row.blob))
 
@@ -215,30 +250,32 @@ class Manifests:
         Raises:
             ManifestUnknown: not there.
             ServerOwned: a tag of the server's.
+            TagImmutable: the namespace holds the tag, or one of the manifest's.
             InUse: a listed release or what belongs to it, a part of a bundle, a bundle that is
                 or was in a channel, or a statement about one.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not delete.
         """
-        with self._database.write():
+        with self._database.write(repository.namespace):
             self._access.require(principal, Verb.DELETE, repository.namespace, repository.text)
             row = self._get(principal, repository, reference)
             holder = row.repository
             if isinstance(reference, Tag):
                 self._check_tag(holder, Kind(holder.kind), reference)
-                TagRow.delete().where(
-                    (TagRow.repository == holder) & (TagRow.name == reference.text)
-                ).execute()
+                immutable.refuse_change(holder, reference, None)
+                self._contents.delete_tags(holder, [reference.text])
                 self._audit.record(principal, "tag.delete", f"{repository}:{reference}")
                 return
             name = f"{repository}@{reference}"
             needed_by = list(dict.fromkeys(_needed_by(holder, row)))
             if needed_by:
                 raise InUse(name, needed_by)
+            immutable.refuse_deletion(holder, list(TagRow.select().where(TagRow.manifest == row)))
             BundleRow.delete().where(BundleRow.manifest == row).execute()
             TagRow.delete().where(TagRow.manifest == row).execute()
-            row.delete_instance()
-            quota.unlink(holder, row.blob)
+            self._contents.delete_manifest(row)
             self._audit.record(principal, "manifest.delete", name)
+            failpoint(Failpoint.DELETE_BEFORE_COMMIT)
+        failpoint(Failpoint.DELETE_AFTER_COMMIT)
 
     def _get(
         self, principal: Principal, repository: RepositoryName, reference: Tag | Digest
@@ -259,6 +296,13 @@ class Manifests:
             return row
         return row if self._repositories.sees_staged(principal, repository) else None
 
+    def _drop_version_tags(self, repository: RepositoryRow) -> None:
+        """Take away the tags that are the server's from now on: what they named wasn't admitted."""
+        tags = TagRow.select().where(TagRow.repository == repository)
+        dropped = [row for row in tags if _is_version(row.name)]
+        immutable.refuse_deletion(repository, dropped)
+        self._contents.delete_tags(repository, [row.name for row in dropped])
+
     def _check_attach(
         self,
         principal: Principal,
@@ -273,6 +317,14 @@ class Manifests:
         if tags or manifest.artifact_type != media.STATEMENT or manifest.subject is None:
             reason = f"its role is {principal.role}, which adds statements and nothing else"
             raise Denied(principal.name, Verb.PUSH, name.text, reason)
+
+    def _check_tags(
+        self, repository: RepositoryRow, kind: Kind, tags: Sequence[Tag], digest: Digest
+    ) -> None:
+        """Refuse tags that aren't the client's to give to `digest`, in a repository of `kind`."""
+        for tag in tags:
+            self._check_tag(repository, kind, tag)
+            immutable.refuse_change(repository, tag, str(digest))
 
     def _check_tag(self, repository: RepositoryRow, kind: Kind, tag: Tag) -> None:
         """Refuse a tag that is, or will be, the server's."""
@@ -290,13 +342,6 @@ class Manifests:
             raise ServerOwned(repository.name, tag.text, reason)
 
 
-def _drop_version_tags(repository: RepositoryRow) -> None:
-    """Take away the tags that are the server's from now on: what they named wasn't admitted."""
-    for row in TagRow.select().where(TagRow.repository == repository):
-        if _is_version(row.name):
-            row.delete_instance()
-
-
 def _is_version(text: str) -> bool:
     try:
         Version.parse(text)
@@ -310,19 +355,63 @@ def is_elsewhere(part: Descriptor) -> bool:
     return any(word in part.media_type for word in _ELSEWHERE)
 
 
-def _check_parts(repository: RepositoryRow, manifest: ImageManifest | ImageIndex) -> None:
-    missing = [
-        str(part.digest)
-        for part in manifest.blobs
-        if not is_elsewhere(part) and find_blob(repository, str(part.digest)) is None
-    ]
-    missing += [
-        str(child.digest)
-        for child in manifest.children
-        if find_manifest(repository, child.digest) is None
-    ]
-    if missing:
+def _may_be_sparse(
+    repository: RepositoryRow, kind: Kind, manifest: ImageManifest | ImageIndex
+) -> bool:
+    """Return whether a manifest may lack parts: never what a release or bundle is made of."""
+    is_plain = kind in {Kind.NEW, Kind.PLAIN} and manifest.artifact_type not in STAGING_TYPES
+    return is_plain and bool(repository.namespace.is_sparse)
+
+
+def _check_parts(
+    repository: RepositoryRow, manifest: ImageManifest | ImageIndex, *, is_sparse: bool
+) -> None:
+    """Refuse a manifest with parts that aren't in the repository, or not of the size it says."""
+    blobs = [part for part in manifest.blobs if not is_elsewhere(part)]
+    held = _sizes_of(
+        blobs,
+        BlobRow.select(BlobRow.digest, BlobRow.size)
+        .join(RepositoryBlobRow)
+        .where(RepositoryBlobRow.repository == repository),
+        BlobRow.digest,
+    )
+    missing = _compare(blobs, held)
+    held = _sizes_of(
+        manifest.children,
+        ManifestRow.select(ManifestRow.digest, ManifestRow.size).where(
+            ManifestRow.repository == repository
+        ),
+        ManifestRow.digest,
+    )
+    missing += _compare(manifest.children, held)
+    if missing and not is_sparse:
         raise ManifestBlobUnknown(repository.name, tuple(dict.fromkeys(missing)))
+
+
+def _sizes_of(parts: Sequence[Descriptor], query: Any, column: Any) -> dict[str, int]:
+    """Return the sizes of those of `parts` that `query` finds; some 40,000 fit into a manifest."""
+    digests = list(dict.fromkeys(str(part.digest) for part in parts))
+    sizes: dict[str, int] = {}
+    for start in range(0, len(digests), _CHUNK):
+        sizes.update(query.where(column.in_(digests[start : start + _CHUNK])).tuples())
+    return sizes
+
+
+def _compare(parts: Sequence[Descriptor], sizes: Mapping[str, int]) -> list[str]:
+    """Return the digests of the parts that are missing.
+
+    Raises:
+        InvalidManifest: (artifacts) one has another size than the manifest says.
+    """
+    missing = []
+    for part in parts:
+        found = sizes.get(str(part.digest))
+        if found is None:
+            missing.append(str(part.digest))
+        elif found != part.size:
+            reason = f"it says that {part.digest} has {part.size} bytes, and that has {found}"
+            raise InvalidManifest(reason)
+    return missing
 
 
 def _is_staged(repository: RepositoryRow, kind: Kind, manifest: ImageManifest | ImageIndex) -> bool:
@@ -376,8 +465,14 @@ def _info(repository: RepositoryName, row: ManifestRow) -> ManifestInfo:
 
 
 def _warning(repository: RepositoryName, row: ManifestRow) -> str | None:
+    """Return what is to be said of a yanked release, and what to take instead.
+
+    That a later version has come is no reason to warn: what is locked is meant to stay.
+    """
     release = ReleaseRow.get_or_none(ReleaseRow.manifest == row)
     yank = None if release is None else yank_of(release)
     if release is None or yank is None:
         return None
-    return f"{repository} {release.version} was yanked: {yank.reason}"
+    later = successor_of(release)
+    said = "" if later is None else f"; {later.version} is the newest that is not"
+    return f"{repository} {release.version} was yanked: {yank.reason}{said}"
