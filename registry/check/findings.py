@@ -50,6 +50,38 @@ class Problem(StrEnum):
     PROMOTION_CHAIN = "history of a channel broken"
 
 
+_PUSH = "push it again, or bring it back from a backup"
+_FORGET = "bring the bytes back from a backup; or forget them (--repair), and push them again"
+_RESTORE = "rows were changed behind the server's back: bring the database back from a backup"
+_ADVICE = {
+    Problem.BYTES_MISSING: _FORGET,
+    Problem.BYTES_LENGTH: _FORGET,
+    Problem.BYTES_DIGEST: _FORGET,
+    Problem.INLINE_MISSING: _PUSH,
+    Problem.INLINE_DAMAGED: _FORGET,
+    Problem.BYTES_SHARED: _RESTORE,
+    Problem.DANGLING: f"--repair removes what means nothing alone; else {_RESTORE}",
+    Problem.NAME: _RESTORE,
+    Problem.MANIFEST_DIGEST: _RESTORE,
+    Problem.MANIFEST_UNREADABLE: _PUSH,
+    Problem.BLOB_MISSING: f"--repair links what is still kept; else {_PUSH}",
+    Problem.CHILD_MISSING: _PUSH,
+    Problem.TAG_ELSEWHERE: "move the tag where it belongs",
+    Problem.RELEASE_ELSEWHERE: _RESTORE,
+    Problem.RELEASE_RECEIPT: _RESTORE,
+    Problem.RELEASE_WHEELS: _PUSH,
+    Problem.BUNDLE_ELSEWHERE: _RESTORE,
+    Problem.BUNDLE_PARTS: _RESTORE,
+    Problem.PROMOTION_RECORD: _RESTORE,
+    Problem.PROMOTION_CHAIN: _RESTORE,
+}
+
+
+def advice(problem: Problem) -> str:
+    """Return what an operator can do about a problem."""
+    return _ADVICE.get(problem, "--repair mends it")
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something wrong: what, where (`team/etl@sha256:...`), and what was expected and found.

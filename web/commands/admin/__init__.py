@@ -2,13 +2,15 @@
 
 ::
 
-    admin ── token ── create  list  revoke
+    admin ─┬─ check
+           └─ token ── create  list  revoke
 
 Each file imports `registry` within its functions only: `recipebox --help` loads them all.
 """
 
 import click
 
+from web.commands.admin.check import check
 from web.commands.admin.token import token
 
 
@@ -20,5 +22,5 @@ def command() -> None:
     """
 
 
-for subcommand in (token,):
+for subcommand in (check, token):
     command.add_command(subcommand)
