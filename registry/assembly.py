@@ -28,7 +28,6 @@ from registry.oci.uploads import Uploads
 from registry.promotions import Promotions
 from registry.publish import Publishing
 from registry.reviews import Reviews
-from registry.reviews import Reviews
 from registry.server_key import ServerKey
 from registry.switches import Switches
 from registry.tokens import NewToken, Tokens
@@ -85,7 +84,9 @@ class Registry:
         self.database.migrate()
         self.server_key.prepare()
         self.uploads.expire(self.config.upload_lifetime)
-        return self.tokens.create_first()
+        made = self.tokens.create_first()
+        self.database.close()
+        return made
 
 
 def open_registry(
@@ -101,7 +102,6 @@ def open_registry(
     namespaces = Namespaces(database, access, audit, clock)
     reviews = Reviews(database, clock, config.sweep_grace)
     contents = Contents(database, blob_store, clock, reviews)
-    reviews = Reviews(database, clock, config.sweep_grace)
     switches = Switches(database, audit, clock, is_read_only=config.is_read_only)
     repositories = Repositories(
         database=database,

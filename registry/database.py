@@ -1,121 +1,236 @@
-"""The database: one connection a thread, one transaction a write (peewee; SQLite now)."""
+"""The database: one connection a thread, one transaction a write; on SQLite or on PostgreSQL.
 
-import fcntl
-import os
+What the two do differently is in registry/sqlite.py and registry/postgresql.py; why the one is as
+safe as the other, in docs/adr/0012-transactions-on-two-databases.md.
+"""
+
+import contextlib
+import logging
+import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import peewee
 from playhouse.migrations import Runner
 
+from registry.clock import system_clock
 from registry.config import RegistryConfig
-from registry.errors import DatabaseUnusable, SchemaTooNew
+from registry.copies import copy_before
+from registry.engine import Engine
+from registry.errors import DatabaseUnavailable, DatabaseUnusable, SchemaTooNew
 from registry.schema import CURRENT
-from registry.stamp import SqliteStamp
+from registry.sqlite import Sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 """The folder of the schema's steps."""
 
+_LOG = logging.getLogger("registry.database")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What the transaction of this thread may do; no namespace is every one."""
+
+    writes: bool
+    namespace: str | None = None
+
+    def check(self, namespace: str | None) -> None:
+        """Refuse a write within this transaction that it isn't wide enough for."""
+        if not self.writes:
+            raise ValueError("a write within a read: end the read first")
+        if self.namespace is not None and self.namespace != namespace:
+            raise ValueError(f"a write of {namespace or 'all'} within one of {self.namespace}")
+
+
+class _Thread(threading.local):
+    """What a thread is in the middle of."""
+
+    scope: _Scope | None = None
+
 
 class Database:
-    """Hands out sessions. Nothing is opened before the first, so a server may fork before it."""
+    """Hands out sessions. Nothing is opened before the first, so a server may fork before it.
+
+    Errors of the database itself, wherever they come from, are raised as
+    `registry.errors.DatabaseUnavailable` or `DatabaseUnusable`, and what failed changed nothing
+    (but for a commit whose answer got lost: then it is unknown, and to try again is safe).
+    """
 
     def __init__(self, config: RegistryConfig, migrations: Path = MIGRATIONS) -> None:
         self._config = config
         self._migrations = migrations
-        # IMMEDIATE: a write waits for others at its beginning; a deferred one that finds out in
-        # its middle that it should have waited can only fail.
-        self._connection = peewee.SqliteDatabase(
-            str(config.database),
-            pragmas={"journal_mode": "wal", "foreign_keys": 1, "synchronous": "full"},
-            lock_type="IMMEDIATE",
-            timeout=config.busy_timeout,
-            autoconnect=False,
-        )
-        self._stamp = SqliteStamp(config.database)
+        self._engine = _engine(config)
+        self._connection: peewee.Database = self._engine.connection
+        self._thread = _Thread()
 
-    def stamp(self, namespace: str) -> Hashable | None:  # noqa: ARG002 - SQLite counts as a whole
-        """Return what stays the same until something that concerns `namespace` is committed.
-
-        Exact, for every process that writes; it means nothing to another one. None: it can't be
-        told just now.
-        """
-        return self._stamp.read()
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self._engine.place
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """Keep this thread's connection open: a request is one. May be nested."""
-        with self._connection.connection_context():
-            CURRENT.push(self._connection)
-            try:
-                yield
-            finally:
-                CURRENT.pop()
+        """Let this thread ask the database: a request is one session. May be nested.
+
+        A connection is made by the first statement, and stays for the thread's next sessions.
+        """
+        connection = self._engine.connection
+        connection.enter()
+        CURRENT.push(connection)
+        try:
+            yield
+        except self._engine.errors as error:
+            failure = self._engine.failure(error)
+            if failure is None:
+                raise
+            connection.doubt()
+            raise failure from error
+        finally:
+            CURRENT.pop()
+            connection.leave()
 
     @contextmanager
     def read(self) -> Iterator[None]:
         """A session whose reads all see one state of the database. May be nested."""
         with self.session():
-            if self._connection.in_transaction():
+            if self._thread.scope is not None:
                 yield
-            else:
-                with self._connection.transaction("DEFERRED"):
-                    yield
+                return
+            with self._transaction(_Scope(writes=False)):
+                yield
 
     @contextmanager
-    def write(self, namespace: str | None = None) -> Iterator[None]:  # noqa: ARG002
+    def write(self, namespace: str | None = None) -> Iterator[None]:
         """One transaction that writes: all of it, or nothing. May be nested in another.
 
         Name the namespace where nothing is written but its own repositories, manifests, tags,
-        uploads, links and audit entries; one that asks about more, or writes more, names none.
-        SQLite has one writer whatever is named.
+        uploads, links, reviews of these and audit entries, and blobs that it brings; a transaction
+        that writes more, or decides by what other namespaces write, names none. SQLite has one
+        writer whatever is named; on PostgreSQL one namespace's writers don't wait for another's.
+
+        Raises:
+            ValueError: within a read, or within a write of another namespace.
+            DatabaseBusy: others wrote for longer than may be waited for.
         """
-        with self.session(), self._connection.atomic():
-            yield
+        with self.session():
+            scope = self._thread.scope
+            if scope is not None:
+                scope.check(namespace)
+                with self._connection.atomic():
+                    yield
+                return
+            with self._transaction(_Scope(writes=True, namespace=namespace)):
+                yield
+                self._engine.count(namespace)
+
+    def stamp(self, namespace: str | None = None) -> Hashable | None:
+        """Return a value that every later commit of what a cache keeps changes; equal is unchanged.
+
+        For what is `namespace`'s and for what is nobody's (tokens, switches, settings); without
+        one, for the latter only. Ask *before* reading what is to be kept, outside of a
+        transaction, and keep it under that stamp: what is committed in between only makes the
+        stamp one that is never seen again. An entry holds while the stamp that is asked for now
+        is the one that it was kept under. In this process only: never store one. None: it can't be
+        had (the database is away, or was never made), and then nothing kept is sure.
+
+        It is exact, since the change and the stamp's change are one commit:
+
+        - SQLite: `PRAGMA data_version` counts the commits of all connections but its own. Each
+          thread's connection would count differently, and not its own; so one more connection of
+          the process, which never writes, is asked for all of its threads (`registry.stamp`).
+        - PostgreSQL: each `write()` adds one to `registry_state.changes`, and each
+          `write(namespace)` to `namespace.changes`, in its transaction. One statement reads both,
+          so from one state. Who changes rows by hand adds one as well, or starts servers again.
+
+        Raises:
+            ValueError: within a transaction, whose reads may be older than the stamp.
+        """
+        if self._thread.scope is not None:
+            raise ValueError("a stamp within a transaction: ask before it begins")
+        with contextlib.suppress(DatabaseUnavailable), self.session():
+            return self._engine.stamp(namespace)
+        return None
 
     def migrate(self) -> list[str]:
         """Move the schema forward, alone (under a lock); return the migrations that ran.
 
+        A database with something in it is copied before (`RegistryConfig.is_copied`). Each step is
+        one transaction: killed at any moment, it was done or it wasn't.
+
         Raises:
             SchemaTooNew: a later version made it.
-            DatabaseUnusable: the file isn't a database, or can't be read or written.
+            CopyFailed: there is no copy, and so nothing was changed.
+            DatabaseUnusable: it isn't a database, or can't be read or written.
+            DatabaseUnavailable: it can't be reached.
         """
-        with _open_private(self._config.migration_lock) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            _open_private(self._config.database).close()  # -wal and -shm get its mode
+        with self.session():
             try:
-                with self.session():
-                    self._refuse_newer(self._runner())
-                    ran: list[str] = self._runner().up()
-                    return ran
-            except peewee.DatabaseError as error:
-                raise DatabaseUnusable(str(self._config.database), str(error)) from error
+                with self._engine.migrating():
+                    return self._run_missing()
+            except peewee.PeeweeException as error:
+                if self._engine.failure(error) is not None:
+                    raise
+                raise DatabaseUnusable(self.place, str(error)) from error
 
     def missing_migrations(self) -> list[str]:
         """Return the migrations that are still to run.
 
         Raises:
-            SchemaTooNew: a later version made the database.
+            SchemaTooNew: a later version of Recipebox made the database.
         """
         with self.session():
-            runner = self._runner()
-            self._refuse_newer(runner)
-            return [step.name for step in runner.status() if not step.applied]
+            return self._missing(self._runner())
+
+    def close(self) -> None:
+        """Close the connections of all threads, each of which may go on: it gets a new one."""
+        self._engine.close()
+
+    @contextmanager
+    def _transaction(self, scope: _Scope) -> Iterator[None]:
+        opening = self._engine.opening(scope.namespace, writes=scope.writes)
+        with self._connection.transaction(opening):
+            self._thread.scope = scope
+            try:
+                yield
+            finally:
+                self._thread.scope = None
+
+    def _run_missing(self) -> list[str]:
+        runner = self._runner()
+        missing = self._missing(runner)
+        if not missing:
+            return []
+        if runner.applied():
+            if self._config.is_copied:
+                made = copy_before(
+                    self._engine,
+                    self._config.backups,
+                    missing[0],
+                    system_clock(),
+                    self._config.copies_kept,
+                )
+                _LOG.warning("the database was copied to %s", made)
+            _LOG.warning("moving the schema of %s forward: %s", self.place, ", ".join(missing))
+        ran: list[str] = runner.up()
+        return ran
+
+    def _missing(self, runner: Runner) -> list[str]:
+        steps = runner.status()
+        unknown = [step.name for step in steps if step.path is None]
+        if unknown:
+            known = [step.name for step in steps if step.path is not None]
+            raise SchemaTooNew(self.place, found=unknown[-1], known=known[-1])
+        return [step.name for step in steps if not step.applied]
 
     def _runner(self) -> Runner:
         return Runner(self._connection, str(self._migrations))
 
-    def _refuse_newer(self, runner: Runner) -> None:
-        known = [step.name for step in runner.migrations()]
-        unknown = sorted(set(runner.applied()) - set(known))
-        if unknown:
-            raise SchemaTooNew(str(self._config.database), found=unknown[-1], known=known[-1])
 
+def _engine(config: RegistryConfig) -> Engine:
+    if config.database_url is None:
+        return Sqlite(config)
+    from registry.postgresql import Postgresql
 
-def _open_private(path: Path) -> BinaryIO:
-    """Open a file to write to its end; whoever may enter the folder, its owner only reads it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.fchmod(descriptor, 0o600)
-    return os.fdopen(descriptor, "ab")
+    return Postgresql(config, config.database_url)

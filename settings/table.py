@@ -169,6 +169,26 @@ SETTINGS: tuple[Setting, ...] = (
         "Everything that a backup must hold is in it.",
     ),
     Setting(
+        "database",
+        Kind.TEXT,
+        Side.SERVER,
+        "A PostgreSQL database for what the server knows, "
+        "`postgresql://USER:PASSWORD@HOST:PORT/NAME?sslmode=verify-full`.",
+        "By default a file of SQLite in the data folder, which is enough for one machine. Several "
+        "machines share a database of PostgreSQL 13 or newer, in UTF-8, which is the server's own. "
+        "libpq's options, variables and password file count too.",
+        secret=True,
+    ),
+    Setting(
+        "migration_copy",
+        Kind.SWITCH,
+        Side.SERVER,
+        "Copy the database into the folder `backups` of the data before its schema moves forward.",
+        "The last three copies stay. On PostgreSQL pg_dump makes them, and where it isn't at hand, "
+        "or can't, the server doesn't start: switch this off where you have a copy of your own.",
+        default=True,
+    ),
+    Setting(
         "listen",
         Kind.ADDRESS,
         Side.SERVER,
@@ -229,6 +249,49 @@ SETTINGS: tuple[Setting, ...] = (
         default=120,
         unit="seconds",
         smallest=1,
+    ),
+    Setting(
+        "server",
+        Kind.CHOICE,
+        Side.SERVER,
+        "Which WSGI server answers.",
+        "gunicorn sends files by the kernel and ends clients that stall; granian "
+        "(`pip install recipebox[granian]`) answers small requests quicker, and wants a proxy in "
+        "front that buffers slow ones.",
+        default="gunicorn",
+        choices=("gunicorn", "granian"),
+    ),
+    Setting(
+        "client_timeout",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How long a client may stall in its request or in taking the answer (gunicorn only).",
+        "A client that stalls holds a thread. What came of an upload is kept, and it can go on.",
+        default=60,
+        unit="seconds",
+        smallest=1,
+    ),
+    Setting(
+        "tls_certificate",
+        Kind.PATH,
+        Side.SERVER,
+        "A PEM file with the server's certificate, and its issuers after it: with it, the server "
+        "speaks TLS, 1.2 or newer.",
+        "Without a proxy that does so. HUP reads it again.",
+    ),
+    Setting(
+        "tls_key",
+        Kind.PATH,
+        Side.SERVER,
+        "A PEM file with the certificate's key, without a passphrase.",
+        "By default the key stands in the certificate's file.",
+    ),
+    Setting(
+        "tls_client_ca",
+        Kind.PATH,
+        Side.SERVER,
+        "A PEM file of authorities: every client must show a certificate of one of them.",
+        "Where only known machines may connect at all; they still need a token.",
     ),
     Setting(
         "server_key",

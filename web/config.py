@@ -10,6 +10,7 @@ from settings.errors import InvalidSetting
 from settings.load import Settings
 from web.leaving import Ways
 from web.proxies import TrustedProxies
+from web.tls import TlsFiles
 
 _ACCEL_FORM = re.compile(r"/[A-Za-z0-9_-]+/")
 
@@ -20,6 +21,12 @@ class ServerConfig:
 
     data: Path
     """The folder of everything that the server keeps."""
+
+    database: str | None = field(default=None, repr=False)
+    """A database of PostgreSQL, which may hold a password; None: SQLite in the data folder."""
+
+    migration_copy: bool = True
+    """Whether the database is copied before its schema is moved forward."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -52,6 +59,15 @@ class ServerConfig:
     is_read_only: bool = False
     """Whether every write is refused."""
 
+    server: str = "gunicorn"
+    """`gunicorn` or `granian`."""
+
+    client_timeout: int = 60
+    """Seconds that a client may stall, where the server can tell."""
+
+    tls: TlsFiles | None = None
+    """The files of TLS; None: plain HTTP."""
+
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
     """Whose X-Forwarded headers are believed."""
 
@@ -81,11 +97,18 @@ class ServerConfig:
         """What the registry is told."""
         return RegistryConfig(
             data=self.data,
+            database_url=self.database,
+            is_copied=self.migration_copy,
             server_key=self.server_key,
             sweep_grace=self.sweep_grace,
             sweep_every=self.sweep_every,
             is_read_only=self.is_read_only,
         )
+
+    @property
+    def scheme(self) -> str:
+        """What the server itself speaks."""
+        return "http" if self.tls is None else "https"
 
     @property
     def ways(self) -> Ways:
@@ -115,6 +138,8 @@ def read_config(settings: Settings, data: Path) -> ServerConfig:
     )
     return ServerConfig(
         data=data,
+        database=settings.text("database"),
+        migration_copy=settings.switch("migration_copy"),
         host=host,
         port=port,
         address_file=settings.path("address_file"),
@@ -126,6 +151,9 @@ def read_config(settings: Settings, data: Path) -> ServerConfig:
         server_key=settings.path("server_key"),
         log_format=settings.text("log_format") or "text",
         is_read_only=settings.switch("read_only"),
+        server=settings.text("server") or "gunicorn",
+        client_timeout=settings.whole("client_timeout"),
+        tls=_read_tls(settings),
         trusted_proxies=trusted,
         accel_prefix=_read_accel(settings, trusted),
         is_redirecting=settings.switch("redirects"),
@@ -147,6 +175,19 @@ def _read_accel(settings: Settings, trusted: TrustedProxies) -> str | None:
     if expected is not None:
         raise InvalidSetting("accel_prefix", _origin(settings, "accel_prefix"), prefix, expected)
     return prefix
+
+
+def _read_tls(settings: Settings) -> TlsFiles | None:
+    certificate = settings.path("tls_certificate")
+    if certificate is None:
+        for name in ("tls_key", "tls_client_ca"):
+            value = settings.path(name)
+            if value is not None:
+                expected = "tls_certificate beside it: without one there is no TLS"
+                raise InvalidSetting(name, _origin(settings, name), str(value), expected)
+        return None
+    key = settings.path("tls_key") or certificate
+    return TlsFiles(certificate, key, settings.path("tls_client_ca"))
 
 
 def _origin(settings: Settings, name: str) -> str:

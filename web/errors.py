@@ -288,7 +288,7 @@ def stalled(problem: Problem) -> Problem:
         status=408,
         code="body_timed_out",
         title="The body came too slowly",
-        hint="send it again; an upload goes on where Range says",
+        hint="an upload goes on where its Range says",
     )
 
 

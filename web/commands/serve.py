@@ -19,16 +19,19 @@ Examples:
   recipebox serve --data ./data
   recipebox serve --data /var/lib/recipebox --listen 0.0.0.0:8080 --workers 4
   recipebox serve --data ./data --listen 127.0.0.1:0 --address-file ./url
+  recipebox serve --data ./data --tls-certificate server.pem --tls-key server.key
 
 \b
-Signals: TERM finishes the requests in flight and stops; HUP reads the configuration again
-and replaces the workers one by one; INT stops at once.
+Signals: TERM finishes the requests in flight and stops; HUP reads the configuration and the
+files of TLS again and replaces the workers one by one; INT stops at once.
 """
 
 
 @click.command("serve", epilog=_EPILOG)
 @setting_options(
     "data",
+    "database",
+    "migration_copy",
     "listen",
     "address_file",
     "public_url",
@@ -36,6 +39,15 @@ and replaces the workers one by one; INT stops at once.
     "threads",
     "cache_memory",
     "graceful_timeout",
+    "client_timeout",
+    "server",
+    "tls_certificate",
+    "tls_key",
+    "tls_client_ca",
+    "trusted_proxies",
+    "accel_prefix",
+    "redirects",
+    "redirect_lifetime",
     "server_key",
     "log_format",
     "config",
@@ -53,20 +65,24 @@ def command(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
         from web.config import ServerConfig, read_config
         from web.listening import listen, url_of
         from web.preparing import prepare
-        from web.server import Server
+        from web.serving import choose_server, raise_file_limit
+        from web.tls import check_tls
 
         def read() -> ServerConfig:
             return read_config(*read_settings(flags))
 
         config = read()
+        make_server = choose_server(config.server)
+        check_tls(config.tls)
         socket = listen(config.host, config.port)
-        url = config.public_url or url_of(socket)
+        url = config.public_url or url_of(socket, config.scheme)
         token = prepare(config)
         if as_json:
             print_json({"url": url, "data": str(config.data), "first_token": token})
         else:
             _greet(url, str(config.data), token)
-        server = Server(read, config, socket, url)
+        raise_file_limit()
+        server = make_server(read, config, socket, url)
     server.run()
 
 

@@ -1,0 +1,151 @@
+"""SQLite: a file in the data folder, and one writer at a time."""
+
+import fcntl
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Hashable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import peewee
+
+from registry.config import RegistryConfig
+from registry.connections import KeptConnections
+from registry.engine import CopyRefused
+from registry.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, RegistryError
+from registry.stamp import SqliteStamp
+
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_AWAY = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+_PRIMARY = 0xFF  # of an extended code (sqlite.org/rescode.html), this is the primary one
+
+
+class _Cursors(threading.local):
+    """The cursors of a thread that somebody still holds."""
+
+    def __init__(self) -> None:
+        self.held: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+
+
+class KeptSqlite(KeptConnections, peewee.SqliteDatabase):
+    """peewee's SQLite, whose connections are kept."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._cursors = _Cursors()
+        super().__init__(*args, **options)
+
+    def cursor(self, named_cursor: Any = None) -> Any:
+        """Return a cursor, and note it: one that isn't read to its end keeps an old state open."""
+        made = super().cursor(named_cursor)
+        self._cursors.held.add(made)
+        return made
+
+    def _is_alive(self, raw: Any) -> bool:  # noqa: ARG002 - a file doesn't go away
+        return True
+
+    def _settle(self, raw: Any) -> bool:
+        for cursor in list(self._cursors.held):
+            cursor.close()
+        return not raw.in_transaction
+
+
+class Sqlite:
+    """SQLite as an engine: WAL, foreign keys, every commit on the disk."""
+
+    errors = (peewee.PeeweeException, sqlite3.Error)
+
+    def __init__(self, config: RegistryConfig) -> None:
+        self.place = str(config.database)
+        self._config = config
+        self._stamp = SqliteStamp(config.database)
+        # IMMEDIATE: a write waits for others at its beginning; a deferred one that finds out in
+        # its middle that it should have waited can only fail.
+        self.connection: KeptConnections = KeptSqlite(
+            self.place,
+            pragmas={"journal_mode": "wal", "foreign_keys": 1, "synchronous": "full"},
+            timeout=config.busy_timeout,
+            check_same_thread=False,  # at the end, one thread closes those of all
+        )
+
+    def opening(self, namespace: str | None, *, writes: bool) -> str:  # noqa: ARG002
+        """Return the kind of transaction; the file has one writer, whatever it writes."""
+        return "IMMEDIATE" if writes else "DEFERRED"
+
+    def count(self, namespace: str | None) -> None:
+        """Nothing to do: SQLite counts commits itself."""
+
+    def stamp(self, namespace: str | None) -> Hashable | None:  # noqa: ARG002 - any changes it
+        """Return the count of all commits, or None where the file can't be read."""
+        return self._stamp.read()
+
+    def failure(self, error: Exception) -> RegistryError | None:
+        """Return what a primary code says of the file."""
+        cause = error.args[0] if isinstance(error, peewee.PeeweeException) and error.args else error
+        code = getattr(cause, "sqlite_errorcode", None)
+        if code is None:
+            return None
+        if code & _PRIMARY in _BUSY:
+            return DatabaseBusy(self.place, str(error))
+        if code & _PRIMARY in _AWAY:
+            return DatabaseAway(self.place, str(error))
+        if code & _PRIMARY in _BROKEN:
+            return DatabaseUnusable(self.place, str(error))
+        return None
+
+    @contextmanager
+    def migrating(self) -> Iterator[None]:
+        """Hold the lock of migrations; the file and what SQLite puts beside it are private."""
+        with _open_private(self._config.migration_lock) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _open_private(self._config.database).close()  # -wal and -shm get its mode
+            yield
+
+    def copy(self, folder: Path, name: str) -> Path:
+        """Copy the file as one state of it, which is on the disk when this returns.
+
+        Raises:
+            CopyRefused: SQLite can't read it, or can't write the copy.
+        """
+        target = folder / f"{name}.sqlite3"
+        part = folder / f".{target.name}.{os.getpid()}"
+        try:
+            _open_private(part).close()
+            with (
+                closing(sqlite3.connect(self.place)) as source,
+                closing(sqlite3.connect(part)) as copy,
+            ):
+                source.backup(copy)
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(target)
+        except sqlite3.Error as error:
+            raise CopyRefused(str(error)) from error
+        finally:
+            part.unlink(missing_ok=True)
+        return target
+
+    def close(self) -> None:
+        """Close the connections of every thread, and the stamp's."""
+        self.connection.close_all()
+        self._stamp.close()
+
+
+def _open_private(path: Path) -> BinaryIO:
+    """Open a file to write to its end; whoever may enter the folder, its owner only reads it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab")
