@@ -47,7 +47,6 @@ from registry.schema import (
     ManifestRow,
     ReleaseRow,
     RepositoryRow,
-    TagRow,
 )
 from resolver.errors import ResolverError
 from resolver.lock import Lock, LockedPackage
@@ -211,9 +210,7 @@ class Bundles:
 
     def _add_channels(self, repository: RepositoryRow) -> None:
         # Tags that were there before are no channels: only a promotion makes those.
-        TagRow.delete().where(
-            (TagRow.repository == repository) & TagRow.name.in_(self._channels)
-        ).execute()
+        self._contents.delete_tags(repository, self._channels)
         for position, name in enumerate(self._channels):
             ChannelRow.create(repository=repository, name=name, position=position, bundle=None)
 

@@ -117,6 +117,11 @@ class Reviews:
         self.queue(Kind.MANIFEST, holder, signed, Reason.SUBJECT_GONE, grace=0)
         self.queue(Kind.BLOB, None, manifest.digest, Reason.MANIFEST_GONE, grace=0)
 
+    def awaits(self, kind: Kind, repository: RepositoryRow, digest: str) -> bool:
+        """Return whether a digest waits for a review."""
+        key = review_key(kind, repository.id, digest)
+        return ReviewRow.select().where(ReviewRow.key == key).exists()
+
     def renew(self, kind: Kind, repository: RepositoryRow, digest: str) -> bool:
         """Put a review off for whoever relies on the digest; False where the sweep came first.
 

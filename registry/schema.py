@@ -334,7 +334,7 @@ class ReviewRow(Row):
     repository = peewee.ForeignKeyField(RepositoryRow, null=True, on_delete="CASCADE")
     repository_id: int | None
     digest = peewee.TextField(index=True)
-    due = peewee.BigIntegerField(index=True)
+    due = peewee.BigIntegerField()
     reason = peewee.TextField()
     added = peewee.BigIntegerField()
 
@@ -342,6 +342,7 @@ class ReviewRow(Row):
         """Its table."""
 
         table_name = "review"
+        indexes = ((("kind", "due"), False),)
 
 
 class ReleaseRow(Row):

@@ -274,7 +274,9 @@ def find_key(environ: WSGIEnvironment) -> Hashable | None:
 
 def _note(answer: Response) -> Response:
     """Note for the front path what a view's answer was made of, where it may be repeated."""
-    if answer.status_code in _KEPT_STATUSES and "principal" in g:
+    # who may push relies on an answer to HEAD: each that waits for a review must be told to it
+    is_awaited = g.get("is_awaited", False)
+    if answer.status_code in _KEPT_STATUSES and "principal" in g and not is_awaited:
         if request.endpoint == _MANIFEST_ENDPOINT:
             request.environ[_NOTED] = Noted(g.principal, None, answer.get_data())
         elif request.endpoint == _BLOB_ENDPOINT and "oci_blob" in g:

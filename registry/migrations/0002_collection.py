@@ -4,6 +4,7 @@ The models are a copy, frozen. Columns are added by ALTER TABLE alone, which bot
 without building a table anew (to drop a table is to delete its children's rows, by cascade).
 """
 
+import time
 from typing import Any
 
 import peewee
@@ -21,6 +22,41 @@ _USED = """
             WHERE repository.namespace_id = namespace.id
         )
     ), 0)
+"""
+
+_GRACE = 86_400
+_REASON = "it was there before reviews were"
+_REVIEWS = (
+    """
+    INSERT INTO review (key, kind, repository_id, digest, due, reason, added)
+    SELECT 'manifest:' || repository_id || ':' || digest, 'manifest', repository_id, digest,
+        {due}, '{reason}', {added}
+    FROM manifest
+    WHERE NOT EXISTS (SELECT 1 FROM tag WHERE tag.manifest_id = manifest.id)
+        AND NOT EXISTS (SELECT 1 FROM release WHERE release.manifest_id = manifest.id)
+        AND NOT EXISTS (SELECT 1 FROM bundle WHERE bundle.manifest_id = manifest.id)
+    """,
+    """
+    INSERT INTO review (key, kind, repository_id, digest, due, reason, added)
+    SELECT 'link:' || repository_blob.repository_id || ':' || blob.digest, 'link',
+        repository_blob.repository_id, blob.digest, {due}, '{reason}', {added}
+    FROM repository_blob JOIN blob ON blob.id = repository_blob.blob_id
+    WHERE NOT EXISTS (
+        SELECT 1 FROM manifest_part JOIN manifest ON manifest.id = manifest_part.manifest_id
+        WHERE manifest_part.digest = blob.digest AND manifest_part.is_manifest = {false}
+            AND manifest.repository_id = repository_blob.repository_id
+    )
+    """,
+    """
+    INSERT INTO review (key, kind, repository_id, digest, due, reason, added)
+    SELECT 'blob::' || digest, 'blob', NULL, digest, {due}, '{reason}', {added}
+    FROM blob
+    WHERE NOT EXISTS (SELECT 1 FROM repository_blob WHERE repository_blob.blob_id = blob.id)
+        AND NOT EXISTS (SELECT 1 FROM manifest WHERE manifest.blob_id = blob.id)
+    """,
+)
+"""What was garbage before: a manifest that nothing points to (the sweep asks what holds it), a blob
+that no manifest of its repository needs, and bytes that nobody links.
 """
 
 
@@ -94,13 +130,14 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
         kind = peewee.TextField()
         repository = peewee.ForeignKeyField(RepositoryRow, null=True, on_delete="CASCADE")
         digest = peewee.TextField(index=True)
-        due = peewee.BigIntegerField(index=True)
+        due = peewee.BigIntegerField()
         reason = peewee.TextField()
         added = peewee.BigIntegerField()
 
         class Meta:
             database = db
             table_name = "review"
+            indexes = ((("kind", "due"), False),)
 
     class SwitchRow(peewee.Model):
         name = peewee.TextField(unique=True)
@@ -135,3 +172,6 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
         ]
     )
     RegistryStateRow.create(changes=0)
+    added = int(time.time())
+    for statement in _REVIEWS:
+        run(statement.format(due=added + _GRACE, added=added, reason=_REASON, false=false))

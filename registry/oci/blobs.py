@@ -6,30 +6,40 @@ belongs to a staged release is hidden, by digest too, as is what was uploaded an
 """
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from peewee import fn
+
 from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
 from registry import quota
-from registry.access import Access, Principal, Verb
+from registry.access import Access, Principal, Verb, is_readable, sees_staged
 from registry.audit import Audit
 from registry.database import Database
-from registry.errors import AccessError, BlobUnknown, InUse
+from registry.errors import BlobUnknown, InUse
 from registry.oci.contents import Contents, find_blob
-from registry.oci.repositories import Kind, Repositories
+from registry.oci.repositories import Kind as RepositoryKind
+from registry.oci.repositories import Repositories
+from registry.reviews import Kind, Reason
 from registry.schema import (
     INLINE,
     BlobRow,
     ManifestPartRow,
     ManifestRow,
+    NamespaceRow,
     RepositoryBlobRow,
     RepositoryRow,
 )
 from storage.blobs import BlobStore
 from storage.errors import BlobDamaged, BlobMissing
+
+
+_MOST_SEARCHED = 20
+"""Repositories that a search looks into: each is one in which the blob is very likely seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,58 @@ class Blobs:
                 raise BlobUnknown(f"{repository}@{digest}")
             return blob_info(blob)
 
+    def search(self, principal: Principal, digest: Digest) -> BlobInfo | None:
+        """Return a blob of any repository in which the principal may pull it, or None.
+
+        Which one it is found in isn't told; it is never one that asking for it would refuse.
+        """
+        readable = is_readable(principal)
+        if principal.scopes is not None:
+            named = [scope.name for scope in principal.scopes if "pull" in scope.actions]
+            readable &= NamespaceRow.is_public | RepositoryRow.name.in_(named)
+        shown = ManifestRow.select().join(ManifestPartRow)
+        shown = shown.where(
+            (ManifestRow.repository == RepositoryRow.id)
+            & (ManifestPartRow.digest == str(digest))
+            & ~ManifestRow.is_staged
+        )
+        query = (
+            RepositoryRow.select(RepositoryRow.name)
+            .join(NamespaceRow)
+            .switch(RepositoryRow)
+            .join(RepositoryBlobRow)
+            .join(BlobRow)
+            .where((BlobRow.digest == str(digest)) & readable)
+            .where((RepositoryRow.kind == Kind.PLAIN) | sees_staged(principal) | fn.EXISTS(shown))
+        )
+        with self._database.session():
+            for (name,) in query.limit(_MOST_SEARCHED).tuples():
+                with suppress(AccessError, BlobUnknown):
+                    return self.stat(principal, RepositoryName(name), digest)
+        return None
+
+    def touch(
+        self, principal: Principal, repository: RepositoryName, digest: Digest
+    ) -> tuple[BlobInfo, bool]:
+        """Return the same for a client that may rely on it: who may push has it kept for a grace.
+
+        Also return whether it waits for a review, so that the next client must ask again.
+
+        Raises:
+            NotAuthenticated, NamespaceUnknown, BlobUnknown: as `stat`.
+        """
+        while True:
+            with self._database.session():
+                info = self.stat(principal, repository, digest)
+                row = self._repositories.find(repository)
+                reviews = self._contents.reviews
+                if row is None or not reviews.awaits(Kind.LINK, row, str(digest)):
+                    return info, False
+                if not self._repositories.may_rely(principal, repository):
+                    return info, True
+                if reviews.renew(Kind.LINK, row, str(digest)):
+                    return info, True
+
     def link(self, info: BlobInfo, lifetime: timedelta) -> Path | str | None:
         """Return a blob's file, or a URL good for a GET during `lifetime`, or None: neither.
 
@@ -129,7 +191,7 @@ class Blobs:
             InUse: a manifest of the repository needs it.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not delete.
         """
-        with self._database.write():
+        with self._database.write(repository.namespace):
             self._access.require(principal, Verb.DELETE, repository.namespace, repository.text)
             name = f"{repository}@{digest}"
             row = self._repositories.find(repository)
@@ -143,20 +205,17 @@ class Blobs:
                 (RepositoryBlobRow.repository == row) & (RepositoryBlobRow.blob == blob)
             ).execute()
             quota.unlink(row, blob)
+            self._contents.reviews.queue(Kind.BLOB, None, str(digest), Reason.UNLINKED, grace=0)
             self._audit.record(principal, "blob.delete", name)
 
     def _shows(
         self, principal: Principal, name: RepositoryName, row: RepositoryRow, blob: BlobRow
     ) -> bool:
-        if row.kind == Kind.PLAIN:
+        if row.kind == RepositoryKind.PLAIN:
             return True
         if any(not manifest.is_staged for manifest in _users(row, blob.digest)):
             return True
-        try:
-            self._repositories.check_push(principal, name)
-        except AccessError:
-            return False
-        return True
+        return self._repositories.may_push(principal, name)
 
 
 def _users(repository: RepositoryRow, digest: str) -> list[ManifestRow]:

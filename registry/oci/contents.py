@@ -121,8 +121,7 @@ class Contents:
     ) -> BlobRow:
         """Note that a blob is kept, and that the repository holds it.
 
-        Args:
-            review: how it came, for a blob that no manifest needs yet.
+        One that no manifest needs yet has a `review`: how it came.
 
         Raises:
             QuotaExceeded: it doesn't fit into the namespace.
@@ -258,10 +257,9 @@ class Contents:
         self.reviews.queue(ReviewKind.MANIFEST, repository, digests, Reason.TAG_DELETED)
 
     def delete_manifest(self, row: ManifestRow, *, grace: int | None = None) -> None:
-        """Delete a manifest that no tag, release or bundle points to; what it held is reviewed.
+        """Delete a manifest that no tag, release or bundle points to.
 
-        Args:
-            grace: how many seconds that waits; None: as is set.
+        What it held is reviewed after `grace` seconds (None: what is set).
         """
         repository, blob = row.repository, row.blob
         self.reviews.queue_parts(row, grace=grace)

@@ -24,7 +24,7 @@ from registry.access import Access, Principal, Verb, is_readable, sees_staged
 from registry.audit import Audit
 from registry.clock import Clock, seconds
 from registry.database import Database
-from registry.errors import WrongKind
+from registry.errors import AccessError, WrongKind
 from registry.namespaces import Namespaces
 from registry.oci.tags import Page, page_of
 from registry.schema import ManifestRow, NamespaceRow, RepositoryRow
@@ -135,6 +135,18 @@ class Repositories:
         is_application = row is not None and row.kind == Kind.APPLICATION
         verb = Verb.ATTACH if is_application else Verb.PUSH
         self._access.require(principal, verb, name.namespace, name.text)
+
+    def may_push(self, principal: Principal, name: RepositoryName) -> bool:
+        """Return whether the principal may push to a repository, in a session of the caller's."""
+        try:
+            self.check_push(principal, name)
+        except AccessError:
+            return False
+        return True
+
+    def may_rely(self, principal: Principal, name: RepositoryName) -> bool:
+        """Return whether the principal may push there now, and so rely on what it finds there."""
+        return self.may_push(principal, name) and self._switches.read_only() is None
 
     def open_for_push(self, principal: Principal, name: RepositoryName) -> RepositoryRow:
         """Return a repository's row, made where there is none, in a transaction of the caller's.

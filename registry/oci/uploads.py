@@ -31,6 +31,7 @@ from registry.errors import (
 from registry.oci.blobs import BlobInfo, Blobs, blob_info
 from registry.oci.contents import Contents, Kept
 from registry.oci.repositories import Repositories
+from registry.reviews import Reason
 from registry.schema import BlobRow, CondemnedRow, RepositoryRow, UploadRow
 from storage.blobs import BlobStore
 from storage.failpoints import Failpoint, failpoint
@@ -187,17 +188,23 @@ class Uploads:
     ) -> BlobInfo | Upload:
         """Link a blob of `source`, if the principal may pull it there; else begin an upload.
 
+        With None it is searched wherever the principal may pull.
+
         Raises:
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push.
             QuotaExceeded: it doesn't fit into the namespace.
         """
-        found = None if source is None else self._find(principal, source, digest)
-        if found is None:
+        if self._find(principal, source, digest) is None:
             return self.start(principal, repository)
-        with self._database.write():
+        with self._database.write(repository.namespace):
             row = self._repositories.open_for_push(principal, repository)
-            self._contents.link_blob(row, Kept(found.digest, found.size, found.location))
-        return found
+            found = self._find(principal, source, digest)  # a sweep may have been quicker
+            if found is not None:
+                kept = Kept(found.digest, found.size, found.location)
+                self._contents.link_blob(row, kept, Reason.MOUNTED)
+            failpoint(Failpoint.MOUNT_BEFORE_COMMIT)
+        failpoint(Failpoint.MOUNT_AFTER_COMMIT)
+        return found or self.start(principal, repository)
 
     def expire(self, lifetime: timedelta) -> int:
         """End the uploads that were last touched longer ago than `lifetime`; return how many.
@@ -236,7 +243,7 @@ class Uploads:
                 .where((UploadRow.upload_id == upload_id) & ~UploadRow.is_ending)
                 .execute()
             )
-            blob = self._contents.link_blob(row, kept) if ended else None
+            blob = self._contents.link_blob(row, kept, Reason.UPLOADED) if ended else None
             self._condemn_unused(kept)
             failpoint(Failpoint.UPLOAD_BEFORE_COMMIT)
         failpoint(Failpoint.UPLOAD_AFTER_COMMIT)
@@ -297,8 +304,10 @@ class Uploads:
         return size
 
     def _find(
-        self, principal: Principal, source: RepositoryName, digest: Digest
+        self, principal: Principal, source: RepositoryName | None, digest: Digest
     ) -> BlobInfo | None:
+        if source is None:
+            return self._blobs.search(principal, digest)
         try:
             return self._blobs.stat(principal, source, digest)
         except (AccessError, NotFound):

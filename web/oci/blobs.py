@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, g, request
 
+from storage.errors import BlobMissing
 from web.leaving import Asked, leave
 from web.oci.views import OciViews
 
@@ -18,9 +19,17 @@ class BlobViews(OciViews):
     def get(self, name: str, digest: str) -> Response:
         """Send a blob, or its size: HEAD is answered from the database alone."""
         blobs = self._registry.blobs
-        info = blobs.stat(self.principal(), self.repository(name), self.digest(digest))
+        asked = (self.principal(), self.repository(name), self.digest(digest))
+        if request.method == "HEAD":
+            info, g.is_awaited = blobs.touch(*asked)
+        else:
+            info = blobs.stat(*asked)
         g.oci_blob = info
-        leaving = leave(blobs, info, Asked.read(request.environ), self._services.ways)
+        try:
+            leaving = leave(blobs, info, Asked.read(request.environ), self._services.ways)
+        except BlobMissing:
+            blobs.stat(*asked)  # a sweep may have come between: then it isn't there
+            raise
         return Response(
             leaving.body(request.environ),
             status=leaving.status,

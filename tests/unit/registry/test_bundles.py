@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -24,6 +25,7 @@ from registry.errors import (
     WrongKind,
 )
 from registry.oci.contents import Contents
+from registry.reviews import Reviews
 from registry.schema import ManifestRow, ReleaseRow, RepositoryRow
 from tests.builders import (
     ADMIN,
@@ -357,7 +359,8 @@ def test_linking_a_manifest_brings_no_blob_that_its_own_repository_lacks(given: 
     with given.registry.database.write():
         row = ManifestRow.get(ManifestRow.digest == str(digest))
         repository = RepositoryRow.get(RepositoryRow.name == target.text)
-        contents = Contents(given.registry.database, given.registry.store, given.clock)
+        reviews = Reviews(given.registry.database, given.clock, timedelta(days=1))
+        contents = Contents(given.registry.database, given.registry.store, given.clock, reviews)
         contents.link_manifest(PUBLISHER, row, repository)
 
     blobs = given.registry.blobs

@@ -1,0 +1,130 @@
+"""What keeps a manifest: the roots, and the edges that lead to them. It only reads.
+
+::
+
+    roots   a tag · a listed release · a bundle · a record of a channel's history
+    edges   index ──> the manifests that it holds          (by parts, within a repository)
+            subject ──> what refers to it                  (signatures, wheel sets, receipts)
+
+A manifest is kept while a root reaches it. So the question goes upwards, from a manifest to the
+indexes that hold it and to its subject, and ends at the first root. A referrer doesn't keep its
+subject, and one whose subject isn't there has no edge: it waits for the grace of its own review.
+An index may refer to a manifest that it holds: the two are a ring, which keeps itself from nothing.
+
+A blob in a repository is kept by every manifest of the repository that needs it, and a blob's bytes
+by every repository that holds it, and every manifest that they are.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.schema import (
+    BundleRow,
+    ChannelRow,
+    ManifestPartRow,
+    ManifestRow,
+    PromotionRow,
+    ReleaseRow,
+    TagRow,
+)
+
+_CHUNK = 500
+
+
+@dataclass(slots=True)
+class Gone:
+    """What a dry run has taken away in its mind: ids of rows that count as deleted."""
+
+    manifests: set[int] = field(default_factory=set)
+    links: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """A manifest and all above it, by id; `root` says what keeps one of them, None: nothing."""
+
+    manifests: dict[int, ManifestRow]
+    root: str | None
+
+
+def closure_above(manifest: ManifestRow, gone: Gone) -> Closure:
+    """Go upwards from a manifest until a root is found, or everything above it is."""
+    found = {manifest.id: manifest}
+    fresh = [manifest]
+    while fresh:
+        root = _root(fresh)
+        if root is not None:
+            return Closure(found, root)
+        above = _above(fresh, gone)
+        fresh = [row for row in above if row.id not in found]
+        found |= {row.id: row for row in fresh}
+    return Closure(found, None)
+
+
+def needed_blobs(repository: int, digests: Collection[str], gone: Gone) -> dict[str, int]:
+    """Return which blobs manifests of a repository need, each with the id of one of those."""
+    found: dict[str, int] = {}
+    for chunk in _chunks(digests):
+        query: Any = (
+            ManifestPartRow.select(ManifestPartRow.digest, ManifestRow.id)
+            .join(ManifestRow)
+            .where(
+                ManifestPartRow.digest.in_(chunk)
+                & ~ManifestPartRow.is_manifest
+                & (ManifestRow.repository == repository)
+            )
+        )
+        found |= {digest: row for digest, row in query.tuples() if row not in gone.manifests}
+    return found
+
+
+def _above(rows: Collection[ManifestRow], gone: Gone) -> list[ManifestRow]:
+    """Return the indexes that hold some of these manifests of one repository, and subjects."""
+    repository = next(iter(rows)).repository_id
+    found: list[ManifestRow] = []
+    for chunk in _chunks({row.digest for row in rows}):
+        holders = (
+            ManifestRow.select()
+            .join(ManifestPartRow)
+            .where(
+                ManifestPartRow.digest.in_(chunk)
+                & ManifestPartRow.is_manifest
+                & (ManifestRow.repository == repository)
+            )
+        )
+        found += holders
+    for chunk in _chunks({row.subject for row in rows if row.subject is not None}):
+        subjects = ManifestRow.select().where(
+            (ManifestRow.repository == repository) & ManifestRow.digest.in_(chunk)
+        )
+        found += subjects
+    return [row for row in found if row.id not in gone.manifests]
+
+
+def _root(rows: Collection[ManifestRow]) -> str | None:
+    """Return what keeps one of these manifests of one repository by itself, or None."""
+    for chunk in _chunks({row.id for row in rows}):
+        tag = TagRow.get_or_none(TagRow.manifest.in_(chunk))
+        if tag is not None:
+            return f"the tag {tag.name}"
+        release = ReleaseRow.get_or_none(ReleaseRow.manifest.in_(chunk))
+        if release is not None:
+            return f"the release {release.version}"
+        if BundleRow.select().where(BundleRow.manifest.in_(chunk)).exists():
+            return "a bundle"
+    repository = next(iter(rows)).repository_id
+    for names in _chunks({row.digest for row in rows}):
+        records = (
+            PromotionRow.select()
+            .join(ChannelRow)
+            .where((ChannelRow.repository == repository) & PromotionRow.record.in_(names))
+        )
+        if records.exists():
+            return "the history of a channel"
+    return None
+
+
+def _chunks(values: Iterable[Any]) -> Iterable[list[Any]]:
+    listed = list(values)
+    return (listed[start : start + _CHUNK] for start in range(0, len(listed), _CHUNK))
