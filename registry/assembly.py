@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from registry.access import Access
 from registry.audit import Audit
+from registry.bearer import Bearer, TokenKey
 from registry.bundles import Bundles
 from registry.catalog import Catalog
 from registry.channels import Channels
@@ -44,6 +45,8 @@ class Registry:
     store: ListedStore
     access: Access
     tokens: Tokens
+    token_key: TokenKey
+    bearer: Bearer
     namespaces: Namespaces
     server_key: ServerKey
     uploads: Uploads
@@ -71,6 +74,7 @@ class Registry:
 
         Raises:
             SchemaTooNew: a later version of Recipebox made the database.
+            UnusableKey: the key of bearer tokens isn't one.
             StoreUnavailable: (storage) the data folder can't be made or written.
         """
         try:
@@ -83,6 +87,7 @@ class Registry:
             raise StoreUnavailable(str(self.config.data), reason) from error
         self.database.migrate()
         self.server_key.prepare()
+        self.token_key.prepare()
         self.uploads.expire(self.config.upload_lifetime)
         made = self.tokens.create_first()
         self.database.close()
@@ -99,6 +104,7 @@ def open_registry(
     outbox = Outbox(clock)
     access = Access(database, clock)
     server_key = ServerKey(config.keys, config.server_key)
+    token_key = TokenKey(config.keys, config.token_key)
     namespaces = Namespaces(database, access, audit, clock)
     reviews = Reviews(database, clock, config.sweep_grace)
     contents = Contents(database, blob_store, clock, reviews)
@@ -126,6 +132,14 @@ def open_registry(
         store=blob_store,
         access=access,
         tokens=Tokens(database, audit, clock),
+        token_key=token_key,
+        bearer=Bearer(
+            database=database,
+            access=access,
+            repositories=repositories,
+            key=token_key,
+            clock=clock,
+        ),
         namespaces=namespaces,
         server_key=server_key,
         uploads=Uploads(

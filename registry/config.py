@@ -33,6 +33,9 @@ class RegistryConfig:
     connect_timeout: int = 5
     """Seconds that PostgreSQL may take to let us in: a server that is there takes some 5 ms."""
 
+    token_key: Path | None = None
+    """A PEM file with an Ed25519 key that signs bearer tokens; None: one is made in `keys/`."""
+
     busy_timeout: float = 30.0
     """Seconds that a writer waits for another: a receipt takes gpg some 50 ms in a transaction."""
 

@@ -49,6 +49,7 @@
     ├── DatabaseUnavailable          not now: what failed may work in a moment
     │   ├── DatabaseAway             can't be reached, or has no room or memory
     │   └── DatabaseBusy             others held what was needed for too long
+    ├── UnusableKey                  a file that isn't the key that it should hold
     └── SchemaError
         ├── SchemaTooNew             made by a later version of Recipebox
         ├── SchemaNotReady           migrations haven't run
@@ -348,6 +349,17 @@ class ReleaseExists(Conflict):
         )
 
 
+class StagedChanged(Conflict):
+    """What was pushed of `what` isn't all there any more: `gone` went while it was looked at."""
+
+    hint = "push it again, and publish it then"
+
+    def __init__(self, what: str, gone: Sequence[str]) -> None:
+        self.what = what
+        self.gone = tuple(gone)
+        super().__init__(f"{what} changed while it was looked at: {', '.join(gone)} went")
+
+
 class OffsetConflict(Conflict):
     """Bytes for `found`, where the upload holds `size`."""
 
@@ -504,6 +516,17 @@ class DatabaseBusy(DatabaseUnavailable):
 
     hint = "try again in a moment"
     said = "is busy"
+
+
+class UnusableKey(RegistryError):
+    """The file at `path` isn't `expected`."""
+
+    hint = "give another file, or remove the setting: then a key is made in the data folder"
+
+    def __init__(self, path: str, expected: str) -> None:
+        self.path = path
+        self.expected = expected
+        super().__init__(f"{path}: expected {expected}, found something else")
 
 
 class SchemaError(RegistryError):

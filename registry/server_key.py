@@ -4,13 +4,11 @@ It is kept as one armoured file without a passphrase (mode 600), not as a GNUPGH
 must be short and it leaves an agent behind. Each signature is made in a throwaway home.
 """
 
-import contextlib
-import os
-import secrets
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from registry.private_files import keep_first
 from signing.keyring import Keyring
 from signing.sign import sign_with_key
 
@@ -68,13 +66,4 @@ class ServerKey:
         with Keyring.temporary() as keyring:
             made = keyring.create_key(NAME, EMAIL, passphrase=None)
             secret = keyring.export_secret(made.fingerprint)
-        self._made.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = self._made.with_name(f"{self._made.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
-            self._made.hardlink_to(part)
-        part.unlink()
+        keep_first(self._made, secret.encode("ascii"))

@@ -302,6 +302,14 @@ SETTINGS: tuple[Setting, ...] = (
         "must share one.",
     ),
     Setting(
+        "token_key",
+        Kind.PATH,
+        Side.SERVER,
+        "A PEM file with the Ed25519 key that signs the bearer tokens of Docker's token protocol.",
+        "By default one is made in the data folder at first start; several servers of one registry "
+        "without a shared folder must be given one (`openssl genpkey -algorithm ed25519`).",
+    ),
+    Setting(
         "log_format",
         Kind.CHOICE,
         Side.SERVER,

@@ -53,6 +53,9 @@ class ServerConfig:
     server_key: Path | None = None
     """An armoured secret key; None: one is made in the data folder."""
 
+    token_key: Path | None = None
+    """A PEM file with the key of bearer tokens; None: one is made in the data folder."""
+
     log_format: str = "text"
     """`text` or `json`."""
 
@@ -100,6 +103,7 @@ class ServerConfig:
             database_url=self.database,
             is_copied=self.migration_copy,
             server_key=self.server_key,
+            token_key=self.token_key,
             sweep_grace=self.sweep_grace,
             sweep_every=self.sweep_every,
             is_read_only=self.is_read_only,
@@ -149,6 +153,7 @@ def read_config(settings: Settings, data: Path) -> ServerConfig:
         cache_bytes=settings.whole("cache_memory") << 20,
         graceful_timeout=settings.whole("graceful_timeout"),
         server_key=settings.path("server_key"),
+        token_key=settings.path("token_key"),
         log_format=settings.text("log_format") or "text",
         is_read_only=settings.switch("read_only"),
         server=settings.text("server") or "gunicorn",

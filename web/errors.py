@@ -231,6 +231,9 @@ TABLE: Mapping[type[Exception], Row] = {
     registry.ReleaseExists: Row(
         409, "release_exists", "DENIED", "The version is listed with other bytes"
     ),
+    registry.StagedChanged: Row(
+        409, "staged_changed", "DENIED", "It changed while it was looked at"
+    ),
     registry.OffsetConflict: Row(
         416, "offset_conflict", "BLOB_UPLOAD_INVALID", "The upload goes on elsewhere"
     ),
@@ -249,6 +252,7 @@ TABLE: Mapping[type[Exception], Row] = {
     registry.DatabaseUnavailable: Row(
         503, "database_unavailable", "UNSUPPORTED", "The database can't be used now"
     ),
+    registry.UnusableKey: Row(503, "unusable_key", "UNSUPPORTED", "A key can't be used"),
     registry.SchemaError: Row(503, "schema_not_ready", "UNSUPPORTED", "The database isn't ready"),
     storage.BlobMissing: Row(500, "blob_missing", "BLOB_UNKNOWN", "Stored bytes are missing"),
     storage.BlobDamaged: Row(500, "blob_damaged", "BLOB_UNKNOWN", "Stored bytes are damaged"),
