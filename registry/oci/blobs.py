@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from peewee import fn
 
@@ -20,7 +20,7 @@ from registry import quota
 from registry.access import Access, Principal, Verb, is_readable, sees_staged
 from registry.audit import Audit
 from registry.database import Database
-from registry.errors import BlobUnknown, InUse
+from registry.errors import AccessError, BlobUnknown, InUse
 from registry.oci.contents import Contents, find_blob
 from registry.oci.repositories import Kind as RepositoryKind
 from registry.oci.repositories import Repositories
@@ -36,7 +36,6 @@ from registry.schema import (
 )
 from storage.blobs import BlobStore
 from storage.errors import BlobDamaged, BlobMissing
-
 
 _MOST_SEARCHED = 20
 """Repositories that a search looks into: each is one in which the blob is very likely seen."""
@@ -111,14 +110,18 @@ class Blobs:
             & (ManifestPartRow.digest == str(digest))
             & ~ManifestRow.is_staged
         )
-        query = (
+        query: Any = (
             RepositoryRow.select(RepositoryRow.name)
             .join(NamespaceRow)
             .switch(RepositoryRow)
             .join(RepositoryBlobRow)
             .join(BlobRow)
             .where((BlobRow.digest == str(digest)) & readable)
-            .where((RepositoryRow.kind == Kind.PLAIN) | sees_staged(principal) | fn.EXISTS(shown))
+            .where(
+                (RepositoryRow.kind == RepositoryKind.PLAIN)
+                | sees_staged(principal)
+                | fn.EXISTS(shown)
+            )
         )
         with self._database.session():
             for (name,) in query.limit(_MOST_SEARCHED).tuples():
