@@ -27,8 +27,9 @@ from web.answers import oci_error_answer, problem_answer
 from web.api.blueprint import api_blueprint
 from web.api.index import IndexViews, KeyViews
 from web.auth import CHALLENGE, SessionCookies, csrf_token, current_principal
+from web.bodies import has_stalled
 from web.config import ServerConfig
-from web.errors import Problem, problem_of
+from web.errors import CUT_SHORT, Problem, problem_of, stalled
 from web.front import install_front
 from web.headers import add_headers
 from web.health import HealthViews
@@ -160,6 +161,8 @@ class _ErrorAnswers:
     def answer(self, error: Exception) -> Response:
         """Return the answer for `error`; what isn't the client's fault is logged with its trace."""
         problem = problem_of(error)
+        if problem.code == CUT_SHORT and has_stalled(request.environ):
+            problem = stalled(problem)
         if problem.status >= _BROKEN:
             request_id = g.get("request_id", "")
             _LOG.error("request %s failed", request_id, exc_info=error)

@@ -85,6 +85,11 @@ def open_body(environ: Mapping[str, Any]) -> RequestBody:
     return RequestBody(environ["wsgi.input"], int(declared))
 
 
+def has_stalled(environ: Mapping[str, Any]) -> bool:
+    """Return whether the server gave the sender up, and its body for ended (web/connections.py)."""
+    return bool(getattr(environ.get("gunicorn.socket"), "has_stalled", False))
+
+
 def read_bounded(body: RequestBody, limit: int, what: str) -> bytes:
     """Return the whole body, of at most `limit` bytes; `what` names it in the error.
 

@@ -7,7 +7,9 @@ real number before the first line is printed.
 import errno
 import socket
 
-_BACKLOG = 2048
+BACKLOG = 2048
+"""Connections that the kernel keeps until a worker takes them."""
+
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what the operator may have chosen
 
 
@@ -37,18 +39,18 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(place)
-        opened.listen(_BACKLOG)
+        opened.listen(BACKLOG)
     except OSError as error:
         opened.close()
         raise _explain(address, error) from error
     return opened
 
 
-def url_of(listening: socket.socket) -> str:
+def url_of(listening: socket.socket, scheme: str = "http") -> str:
     """Return the URL of a listening socket, for this machine."""
     host, port = listening.getsockname()[:2]
     host = _ANY.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 _OTHER_HOST = "give an address of this machine: --listen 127.0.0.1:8080, or 0.0.0.0:8080 for all"

@@ -3,25 +3,28 @@
 Nothing of the application is built before the fork: each worker opens the database itself.
 """
 
+import errno
 import logging
-import os
+import selectors
 import socket
-import sys
+import ssl
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
+from functools import partial
 from typing import Any, TextIO
 
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from settings.errors import SettingsError
-from web.access_log import describe, describe_event, format_line
-from web.app import create_app
 from web.config import ServerConfig
-from web.services import build_services
+from web.connections import Connection, PatientTlsSocket
+from web.lines import LineFormatter, RequestLines, set_up_logging
+from web.proxies import Application
+from web.serving import build_application, write_whole
+from web.tls import open_tls
 
 _WORKER_TIMEOUT = 120
 """Seconds without a heartbeat of a worker's main loop, which no transfer can delay."""
@@ -31,28 +34,16 @@ _KEEPALIVE = 15
 
 _LONGEST_REQUEST_LINE = 8190
 
-
-class LineFormatter(logging.Formatter):
-    """Writes a record as `access_log` writes its lines; a traceback follows, or is a member."""
-
-    def __init__(self, log_format: str) -> None:
-        super().__init__()
-        self._log_format = log_format
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record's line."""
-        now = datetime.fromtimestamp(record.created, UTC)
-        values: dict[str, Any] = {"logger": record.name, "process": record.process}
-        trace = self.formatException(record.exc_info) if record.exc_info else None
-        if trace and self._log_format == "json":
-            values["traceback"] = trace
-        members = describe_event(record.levelname.lower(), record.getMessage(), now, **values)
-        line = format_line(members, self._log_format)
-        return f"{line}\n{trace}" if trace and self._log_format != "json" else line
+_NOT_ACCEPTED = frozenset(
+    {errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EMFILE, errno.ENFILE}
+)
+"""What accept() says where another worker was quicker, the client has gone, or files are short:
+the last mends itself as connections end, and is no reason to end all the others."""
 
 
 def log_class(log_format: str, stream: TextIO | None = None) -> type[Logger]:
     """Return gunicorn's logger, made to write our lines to `stream` (None: stderr)."""
+    lines = RequestLines(log_format, stream)
 
     class ServerLog(Logger):  # type: ignore[misc]  # gunicorn has no types
         """Writes every line in one form, and one for each request once its last byte has left."""
@@ -67,25 +58,19 @@ def log_class(log_format: str, stream: TextIO | None = None) -> type[Logger]:
             self, resp: Any, _req: Any, environ: dict[str, Any], request_time: timedelta
         ) -> None:
             """Write a request's line."""
-            members = describe(
-                environ,
-                int(resp.status_code),
-                _count_sent(resp, environ),
-                request_time.total_seconds(),
-                datetime.now(UTC),
-            )
-            out = stream or sys.stderr
-            out.write(format_line(members, log_format) + "\n")
-            out.flush()
+            sent = _count_sent(resp, environ)
+            status = int(resp.status.partition(" ")[0])  # which gunicorn's own answers have too
+            lines.write(environ, status, sent, request_time.total_seconds())
 
     return ServerLog
 
 
-class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's threads, which leave the port as soon as they are told to stop.
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's threads, with bounds on what a client may cost them.
 
-    gunicorn's own only stop accepting: until the last transfer ends, a new client connects to a
-    port where nobody answers, and a new server can't have it.
+    It leaves the port as soon as it is told to stop. gunicorn's own only stops accepting: until
+    the last transfer ends, a new client connects to a port where nobody answers, and a new server
+    can't have it.
     """
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's signature
@@ -94,9 +79,44 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         if not enabled and not (self.alive and self.is_parent_alive()):
             for listener in self.sockets:
                 listener.close()
+            soon = time.monotonic() + STOP_KEEPALIVE_LINGER
+            for conn in self.pending_conns:  # connections without a request keep nobody waiting
+                conn.timeout = min(conn.timeout, soon)
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection; it gets a thread once something came over it, and not before."""
+        try:
+            accepted, client = listener.accept()
+        except OSError as error:
+            if error.errno not in _NOT_ACCEPTED:
+                raise
+            return
+        self.nr_conns += 1
+        patience = self.app.client_timeout
+        conn = Connection(self.cfg, accepted, client, listener.getsockname(), patience)
+        if conn.has_data():
+            self.enqueue_req(conn)
+            return
+        conn.set_timeout()
+        self.pending_conns.append(conn)
+        waiting = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, waiting)
+
+    def handle(self, conn: Connection) -> bool:
+        """Answer a request; return whether the connection is kept."""
+        conn.sock.begin()
+        is_kept = bool(super().handle(conn)) and not conn.sock.has_stalled
+        if not is_kept:
+            conn.end()
+        return is_kept
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Answer a request whose head has come."""
+        conn.sock.begin_body()
+        return bool(super().handle_request(req, conn))
 
 
-class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """The server: `run()` returns when it has stopped.
 
     `read` reads the configuration anew, for SIGHUP; `listening` is where it listens.
@@ -111,6 +131,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     ) -> None:
         self._read = read
         self._config = config
+        self._tls = None if config.tls is None else open_tls(config.tls)
         self._url = url
         self._bind = f"fd://{listening.detach()}"
         super().__init__()
@@ -118,9 +139,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def reload(self) -> None:
         """Read the configuration anew; one that can't be read is told, and changes nothing."""
         try:
-            self._config = self._read()
+            config = self._read()
+            tls = None if config.tls is None else open_tls(config.tls)
         except (SettingsError, OSError) as error:
             logging.getLogger("web").warning("configuration kept as it was: %s", error)
+        else:
+            self._config, self._tls = config, tls
         super().reload()
 
     def load_config(self) -> None:
@@ -130,7 +154,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "bind": self._bind,
             "workers": config.workers,
             "threads": config.threads,
-            "worker_class": DrainingWorker,
+            "worker_class": Worker,
             "timeout": _WORKER_TIMEOUT,
             "graceful_timeout": config.graceful_timeout,
             "keepalive": _KEEPALIVE,
@@ -139,34 +163,40 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "loglevel": "warning",
             "logger_class": log_class(config.log_format),
             "proc_name": "recipebox",
+            "forwarded_allow_ips": "",  # web/proxies.py alone says who is believed
             "when_ready": self._tell_address,
         }
+        if config.tls is not None:
+            options["certfile"] = str(config.tls.certificate)
+            options["keyfile"] = str(config.tls.key)
+            options["ssl_context"] = self._give_tls
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    @property
+    def client_timeout(self) -> float:
+        """Seconds that a client may stall; workers ask."""
+        return self._config.client_timeout
+
+    def load(self) -> Application:
         """Build the application, in a worker."""
-        return create_app(build_services(self._config), self._config)
+        return build_application(self._config)
 
     def run(self) -> None:
         """Serve until a signal ends it."""
-        handler = logging.StreamHandler()
-        handler.setFormatter(LineFormatter(self._config.log_format))
-        root = logging.getLogger()
-        root.handlers[:] = [handler]
-        root.setLevel(logging.WARNING)
+        set_up_logging(self._config.log_format)
         super().run()
+
+    def _give_tls(self, _config: Any, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        """Return the context that the master read: a worker never meets a half-written file."""
+        if self._tls is None:
+            raise RuntimeError("gunicorn asks for TLS that it was not told of")
+        self._tls.sslsocket_class = PatientTlsSocket
+        return self._tls
 
     def _tell_address(self, _arbiter: object) -> None:
         if self._config.address_file is not None:
             write_whole(self._config.address_file, self._url + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees all of it, or none."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _count_sent(resp: Any, environ: dict[str, Any]) -> int:

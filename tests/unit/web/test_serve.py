@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from werkzeug.test import Client
 
 from settings.errors import UnknownSetting
 from settings.load import load_settings
@@ -21,9 +22,11 @@ from web.access_log import start_notes
 from web.app import find_version
 from web.commands.serve import command
 from web.config import ServerConfig, read_config
+from web.lines import LineFormatter
 from web.preparing import prepare
-from web.server import DrainingWorker, LineFormatter, Server, log_class, write_whole
+from web.server import GunicornServer, Worker, log_class
 from web.services import make_session_secret
+from web.serving import write_whole
 
 
 class Socket:
@@ -76,7 +79,7 @@ class TestCommand:
         def serve(server):
             served.append(server)
 
-        monkeypatch.setattr(Server, "run", serve)
+        monkeypatch.setattr(GunicornServer, "run", serve)
         return served
 
     def test_the_first_start_tells_how_to_go_on(self, tmp_path, serving):
@@ -207,23 +210,23 @@ class TestServer:
         return config
 
     def test_gunicorn_is_told_what_the_configuration_says(self, config):
-        server = Server(lambda: config, config, Socket(), "http://127.0.0.1:80")
+        server = GunicornServer(lambda: config, config, Socket(), "http://127.0.0.1:80")
 
         assert server.cfg.threads == 3
-        assert server.cfg.worker_class is DrainingWorker
+        assert server.cfg.worker_class is Worker
         assert server.cfg.address == [7]
         assert server.cfg.graceful_timeout == 120
         assert server.cfg.control_socket_disable is True
 
     def test_a_worker_builds_the_application(self, config):
-        server = Server(lambda: config, config, Socket(), "")
+        server = GunicornServer(lambda: config, config, Socket(), "")
 
-        answer = server.wsgi().test_client().get("/healthz")
+        answer = Client(server.wsgi()).get("/healthz")
 
         assert answer.json == {"status": "ok", "version": find_version()}
 
     def test_the_address_is_written_once_it_listens(self, config):
-        server = Server(lambda: config, config, Socket(), "http://127.0.0.1:80")
+        server = GunicornServer(lambda: config, config, Socket(), "http://127.0.0.1:80")
 
         server.cfg.when_ready(None)
 
@@ -231,14 +234,16 @@ class TestServer:
         assert sorted(file.name for file in config.address_file.parent.iterdir()) == ["data", "url"]
 
     def test_where_nobody_wants_the_address_none_is_written(self, config):
-        server = Server(lambda: config, replace(config, address_file=None), Socket(), "http://x")
+        server = GunicornServer(
+            lambda: config, replace(config, address_file=None), Socket(), "http://x"
+        )
 
         server.cfg.when_ready(None)
 
         assert not config.address_file.exists()
 
     def test_a_hangup_reads_the_configuration_again(self, config):
-        server = Server(lambda: replace(config, threads=9), config, Socket(), "")
+        server = GunicornServer(lambda: replace(config, threads=9), config, Socket(), "")
 
         server.reload()
 
@@ -248,7 +253,7 @@ class TestServer:
         def fail():
             raise UnknownSetting("workrs", "recipebox.toml", "workers")
 
-        server = Server(fail, config, Socket(), "")
+        server = GunicornServer(fail, config, Socket(), "")
 
         server.reload()
 
@@ -261,7 +266,7 @@ class TestServer:
         monkeypatch.setattr("gunicorn.app.base.BaseApplication.run", lambda _server: None)
         level = root.level
 
-        Server(lambda: config, config, Socket(), "").run()
+        GunicornServer(lambda: config, config, Socket(), "").run()
         try:
             logging.getLogger("anything").warning("hello")
         finally:
@@ -284,7 +289,7 @@ class TestLog:
             disable_redirect_access_to_syslog=False,
         )
         logger = log_class(log_format)(config)
-        resp = SimpleNamespace(status_code=200, sent=0, response_length=None, **answer)
+        resp = SimpleNamespace(status="200 OK", sent=0, response_length=None, **answer)
         logger.access(resp, None, environ, timedelta(seconds=1.5))
         logger.error("something is wrong")
         return capsys.readouterr().err
@@ -306,7 +311,7 @@ class TestLog:
     ):
         logger = log_class("json", sys.stderr)
         access = logger.access
-        resp = SimpleNamespace(status_code=200, sent=sent, response_length=length)
+        resp = SimpleNamespace(status="200 OK", sent=sent, response_length=length)
 
         access(None, resp, None, {"REQUEST_METHOD": method}, timedelta())
 

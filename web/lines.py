@@ -1,0 +1,111 @@
+"""Writes the server's log: lines of events, and one line for each request once it has ended.
+
+gunicorn calls its own logger when the last byte has left; granian tells nobody, so there
+`LoggedRequests` stands around the application and writes when the body is closed. What they write
+is one thing: `access_log.describe`.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, TextIO
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from web.access_log import describe, describe_event, format_line
+from web.proxies import Application
+
+
+class LineFormatter(logging.Formatter):
+    """Writes a record as `access_log` writes its lines; a traceback follows, or is a member."""
+
+    def __init__(self, log_format: str) -> None:
+        super().__init__()
+        self._log_format = log_format
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line."""
+        now = datetime.fromtimestamp(record.created, UTC)
+        values: dict[str, Any] = {"logger": record.name, "process": record.process}
+        trace = self.formatException(record.exc_info) if record.exc_info else None
+        if trace and self._log_format == "json":
+            values["traceback"] = trace
+        members = describe_event(record.levelname.lower(), record.getMessage(), now, **values)
+        line = format_line(members, self._log_format)
+        return f"{line}\n{trace}" if trace and self._log_format != "json" else line
+
+
+def set_up_logging(log_format: str) -> None:
+    """Have every logger of this process write our lines on stderr, from warnings up."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter(log_format))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+
+
+class RequestLines:
+    """Writes the lines of requests to `stream` (None: stderr)."""
+
+    def __init__(self, log_format: str, stream: TextIO | None = None) -> None:
+        self._log_format = log_format
+        self._stream = stream
+
+    def write(self, environ: WSGIEnvironment, status: int, sent: int, seconds: float) -> None:
+        """Write the line of a request that was answered with `sent` bytes of body."""
+        members = describe(environ, status, sent, seconds, datetime.now(UTC))
+        out = self._stream or sys.stderr
+        out.write(format_line(members, self._log_format) + "\n")
+        out.flush()
+
+
+class LoggedRequests:
+    """A WSGI application whose requests are written to `lines` when their bodies are closed."""
+
+    def __init__(self, application: Application, lines: RequestLines) -> None:
+        self._application = application
+        self._lines = lines
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        begun = time.perf_counter()
+        status = 0
+
+        def start(text: str, *rest: Any) -> Callable[[bytes], object]:
+            nonlocal status
+            status = int(text[:3])
+            return start_response(text, *rest)
+
+        def end(sent: int) -> None:
+            self._lines.write(environ, status, sent, time.perf_counter() - begun)
+
+        body = self._application(environ, start)
+        if isinstance(body, list):  # granian sends a list at once, in one piece
+            end(sum(map(len, body)))
+            return body
+        return _Counted(body, end)
+
+
+class _Counted:
+    """A body that tells at its close how many bytes were taken from it."""
+
+    def __init__(self, body: Iterable[bytes], end: Callable[[int], None]) -> None:
+        self._body = body
+        self._end: Callable[[int], None] | None = end
+        self._sent = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._body:
+            self._sent += len(part)
+            yield part
+
+    def close(self) -> None:
+        close = getattr(self._body, "close", None)
+        try:
+            if close is not None:
+                close()
+        finally:
+            if self._end is not None:
+                self._end(self._sent)
+                self._end = None
