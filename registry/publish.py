@@ -11,7 +11,7 @@ the revision in between is it signed again, inside.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
@@ -31,6 +31,7 @@ from registry.errors import (
     ManifestUnknown,
     ReleaseExists,
     ReleaseUnknown,
+    StagedChanged,
     WrongKind,
 )
 from registry.events import Outbox
@@ -131,6 +132,7 @@ class Publishing:
             InvalidRelease: it isn't what a release must be.
             Untrusted: no good signature by a key of the namespace with the role `release`.
             ReleaseExists: the version is listed with other bytes.
+            StagedChanged: something of it was deleted meanwhile.
             WrongKind: the name is an application or a plain repository.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not admit there.
         """
@@ -151,11 +153,12 @@ class Publishing:
         receipt = self._countersign(package, staged.manifest, found, now, revision)
         with self._database.write():
             self._access.require(principal, Verb.ADMIT, package.namespace, str(package))
-            _, row = self._get_manifest(package, digest)
+            repository, row = self._get_manifest(package, digest)
             listed = ReleaseRow.get_or_none(ReleaseRow.manifest == row)
             if listed is not None:
                 return _admission(package, listed, created=False)
             self._refuse_other(package, found.metadata.version, digest)
+            self._refuse_changed(package, staged, repository, row)
             taken = next_revision()
             if taken != revision:
                 receipt = self._countersign(package, staged.manifest, found, now, taken)
@@ -214,10 +217,7 @@ class Publishing:
             reason = "it is not a release: no manifest of one was pushed here"
             raise InvalidRelease(repository.name, row.digest, "manifest", reason)
         referrers = referrers_of(repository, row.digest)
-        locations = {}
-        for manifest in (row, *referrers):
-            for blob in self._contents.parts(repository, manifest):
-                locations[blob.digest] = blob.location
+        locations = self._locations(repository, row, referrers)
         return _Staged(
             manifest=Descriptor(row.media_type, digest, row.size),
             data=self._contents.read(row.blob),
@@ -228,6 +228,30 @@ class Publishing:
             blobs=_Locations(self._contents, locations),
             keys=trusted_keys(repository.namespace),
         )
+
+    def _locations(
+        self, repository: RepositoryRow, row: ManifestRow, referrers: Iterable[ManifestRow]
+    ) -> dict[str, str]:
+        return {
+            blob.digest: blob.location
+            for manifest in (row, *referrers)
+            for blob in self._contents.parts(repository, manifest)
+        }
+
+    def _refuse_changed(
+        self, package: PackageName, staged: _Staged, repository: RepositoryRow, row: ManifestRow
+    ) -> None:
+        """Refuse what lost something since it was looked at, to a delete or a sweep.
+
+        Raises:
+            StagedChanged: names it.
+        """
+        referrers = referrers_of(repository, row.digest)
+        there = {each.digest for each in referrers}
+        there |= set(self._locations(repository, row, referrers))
+        seen = {str(each.digest) for each in staged.referrers} | set(staged.blobs.locations)
+        if seen - there:
+            raise StagedChanged(f"{package}@{row.digest}", sorted(seen - there))
 
     def _countersign(
         self,

@@ -3,23 +3,25 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
-from registry.errors import UploadUnknown
+from registry.errors import StagedChanged, UploadUnknown
 from storage.filesystem import FilesystemStore
-from tests.builders import PUBLISHER, Given
+from tests.builders import PLATFORM, PUBLISHER, Given, a_package
 
 TOOLS = RepositoryName("team/tools")
 HELLO = Digest.of(b"hello")
 
 
 class Interrupted(FilesystemStore):
-    """A store in which something else happens once, right after a commit."""
+    """A store in which something else happens once, right after a commit or before a read."""
 
     meanwhile: Callable[[], object] | None = None
+    while_read: Callable[[], object] | None = None
 
     def commit(self, upload_id: str, digest: Digest) -> str:
         """Commit, then let the other request run."""
@@ -28,6 +30,13 @@ class Interrupted(FilesystemStore):
         if act is not None:
             act()
         return location
+
+    def open(self, location: str, start: int = 0) -> BinaryIO:
+        """Open a blob, once the other request has run."""
+        act, self.while_read = self.while_read, None
+        if act is not None:
+            act()
+        return super().open(location, start)
 
 
 @pytest.mark.parametrize("other", ["finish", "cancel"])
@@ -49,3 +58,22 @@ def test_an_upload_is_ended_once(tmp_path: Path, other: str) -> None:
         assert given.registry.blobs.stat(PUBLISHER, TOOLS, HELLO).size == 5
     with given.registry.database.session(), pytest.raises(UploadUnknown):
         uploads.status(PUBLISHER, TOOLS, upload.id)
+
+
+def test_a_release_that_loses_a_part_while_it_is_looked_at_is_not_listed(tmp_path: Path) -> None:
+    store = Interrupted(tmp_path / "data")
+    given = Given(tmp_path / "data", store)
+    given.namespace()
+    package = a_package("team/etl", "1.0.0", wheels={PLATFORM: [b"a wheel for linux"]})
+    given.push(package)
+    wheels = Digest.of(package.wheel_sets[PLATFORM])
+    store.while_read = lambda: given.registry.manifests.delete(
+        PUBLISHER, package.repository, wheels
+    )
+
+    with pytest.raises(StagedChanged) as refused:
+        given.registry.publishing.admit(PUBLISHER, package.name, package.digest)
+
+    assert str(wheels) in refused.value.gone
+    given.manifest(package.repository, package.wheel_sets[PLATFORM], by=PUBLISHER)
+    assert given.registry.publishing.admit(PUBLISHER, package.name, package.digest).created
