@@ -1,16 +1,30 @@
-"""A real server for the clients, and names that no other test uses."""
+"""Real servers for the clients, one over each store, and names that no other test uses.
+
+A server, its store and the Docker engine are started once, by the first test that wants them, and
+serve every test of this process after it. The tests of a module that take a `registry` run on each.
+"""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from tests.oci import clients
+from tests.oci.clients import Cosign, Crane, Docker, Helm, Oras, Regctl, Skopeo, layer
+from tests.tools.docker import Engine, base_image, running_docker
 from tests.tools.server import make_token, running_server
+
+STORES = ("folder",)
+WORKERS = 2
+
+_Client = TypeVar("_Client", Oras, Crane, Skopeo, Regctl, Cosign, Helm, Docker)
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,96 @@ class Registry:
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """One server for all these tests; each keeps to namespaces of its own."""
-    with running_server(tmp_path_factory.mktemp("registry") / "data") as server:
-        yield Registry(server.url, server.token, server.data)
+def registry_over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Registry]]:
+    """Return what gives the server over a store, started with the first request for it."""
+    with ExitStack() as started:
+
+        @cache
+        def over(store: str) -> Registry:
+            data = tmp_path_factory.mktemp(store) / "data"
+            server = started.enter_context(running_server(data, workers=WORKERS))
+            return Registry(server.url, server.token, server.data)
+
+        yield over
+
+
+@pytest.fixture(scope="module", params=STORES)
+def registry(request: pytest.FixtureRequest, registry_over: Callable[[str], Registry]) -> Registry:
+    """A server over each store in turn; each test keeps to namespaces of its own."""
+    return registry_over(request.param)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A Docker engine that has the image `base:1`, a busybox."""
+    with running_docker() as started:
+        base = base_image(tmp_path_factory.mktemp("base") / "base.tar")
+        started.run("import", str(base), "base:1")
+        yield started
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the clients of a module keep their logins."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def oras(registry: Registry, home: Path) -> Oras:
+    """oras, logged in as the administrator."""
+    return _logged_in(clients.oras(home / "oras"), registry)
+
+
+@pytest.fixture(scope="module")
+def crane(registry: Registry, home: Path) -> Crane:
+    """crane, logged in as the administrator."""
+    return _logged_in(clients.crane(home / "crane"), registry)
+
+
+@pytest.fixture(scope="module")
+def skopeo(registry: Registry, home: Path) -> Skopeo:
+    """skopeo, logged in as the administrator."""
+    return _logged_in(clients.skopeo(home / "skopeo"), registry)
+
+
+@pytest.fixture(scope="module")
+def regctl(registry: Registry, home: Path) -> Regctl:
+    """regctl, logged in as the administrator."""
+    return _logged_in(clients.regctl(home / "regctl"), registry)
+
+
+@pytest.fixture(scope="module")
+def cosign(registry: Registry, home: Path) -> Cosign:
+    """cosign, logged in as the administrator."""
+    return _logged_in(clients.cosign(home / "cosign"), registry)
+
+
+@pytest.fixture(scope="module")
+def helm(registry: Registry, home: Path) -> Helm:
+    """helm, logged in as the administrator."""
+    return _logged_in(clients.helm(home / "helm"), registry)
+
+
+@pytest.fixture(scope="module")
+def docker(registry: Registry, engine: Engine, home: Path) -> Docker:
+    """docker, logged in as the administrator."""
+    return _logged_in(clients.docker(engine, home / "docker"), registry)
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> Path:
+    """A small file."""
+    path = tmp_path / "note.txt"
+    path.write_text("a note\n")
+    return path
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """The tar of an image's layer."""
+    return layer(tmp_path / "layer.tar", {"etc/motd": b"hello\n", "empty": b""})
+
+
+def _logged_in(client: _Client, registry: Registry) -> _Client:
+    client.login(registry.host, "anyone", registry.admin)
+    return client

@@ -11,43 +11,10 @@ from tests.oci import clients
 from tests.oci.clients import ClientFailed, Crane, Oras, Skopeo, layer
 from tests.oci.conftest import Registry
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("oci")]
+pytestmark = pytest.mark.real
 
 MEBIBYTE = 1024 * 1024
 Login = Callable[[Path], Oras | Skopeo]
-
-
-@pytest.fixture
-def oras(tmp_path: Path, registry: Registry) -> Oras:
-    client = clients.oras(tmp_path / "oras")
-    client.login(registry.host, "anyone", registry.admin)
-    return client
-
-
-@pytest.fixture
-def crane(tmp_path: Path, registry: Registry) -> Crane:
-    client = clients.crane(tmp_path / "crane")
-    client.login(registry.host, "anyone", registry.admin)
-    return client
-
-
-@pytest.fixture
-def skopeo(tmp_path: Path, registry: Registry) -> Skopeo:
-    client = clients.skopeo(tmp_path / "skopeo")
-    client.login(registry.host, "anyone", registry.admin)
-    return client
-
-
-@pytest.fixture
-def note(tmp_path: Path) -> Path:
-    path = tmp_path / "note.txt"
-    path.write_text("a note\n")
-    return path
-
-
-@pytest.fixture
-def image(tmp_path: Path) -> Path:
-    return layer(tmp_path / "layer.tar", {"etc/motd": b"hello\n", "empty": b""})
 
 
 class TestLogin:

@@ -19,7 +19,7 @@ from tests.oci.clients import ClientFailed, Crane, Oras
 from tests.oci.conftest import Registry
 from tests.tools.checkout import copy_checkout
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("oci")]
+pytestmark = pytest.mark.real
 
 LIMIT = 180  # seconds; packing downloads wheels the first time
 NETWORK = ("PIP_", "SSL_", "http_", "https_", "HTTP_", "HTTPS_", "no_proxy", "NO_PROXY")

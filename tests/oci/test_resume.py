@@ -12,7 +12,7 @@ import requests
 
 from tests.oci.conftest import Registry
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("oci")]
+pytestmark = pytest.mark.real
 
 MEBIBYTE = 1024 * 1024
 SIZE = 50 * MEBIBYTE
