@@ -129,6 +129,7 @@ class Namespaces:
                 raise ShowsPrivate(name, shown)
             row.is_public = public
             row.save()
+            RepositoryRow.update(is_public=public).where(RepositoryRow.namespace == row).execute()
             self._audit.record(principal, "namespace.set_public", name, {"public": public})
             return _namespace(row)
 

@@ -1,5 +1,8 @@
 """The tables. Times are whole seconds since 1970 (UTC), lists and objects are JSON as text.
 
+Texts compare and sort by their bytes, which on PostgreSQL is COLLATE "C" of each column (a unit
+test asks for it); no text holds a NUL (registry/connections.py). Ids have 64 bits.
+
 ::
 
     namespace ─┬─ namespace_key
@@ -56,7 +59,7 @@ CURRENT = CurrentDatabase()
 class Row(peewee.Model):
     """Base of all rows."""
 
-    id = peewee.AutoField()
+    id = peewee.BigAutoField()
 
     class Meta:
         """What all tables share."""
@@ -171,7 +174,11 @@ class EndedSessionRow(Row):
 
 
 class RepositoryRow(Row):
-    """A repository; `kind` is a value of `registry.oci.repositories.Kind`."""
+    """A repository; `kind` is a value of `registry.oci.repositories.Kind`.
+
+    `is_public` is its namespace's, kept here so that the public ones are an index's range in the
+    order of their names; who may read is decided by the namespace's own.
+    """
 
     namespace_id: int
     namespace = peewee.ForeignKeyField(NamespaceRow)
@@ -179,11 +186,13 @@ class RepositoryRow(Row):
     kind = peewee.TextField()
     created = peewee.BigIntegerField()
     created_by = peewee.TextField()
+    is_public = peewee.BooleanField(default=False)
 
     class Meta:
         """Its table."""
 
         table_name = "repository"
+        indexes = ((("namespace", "name"), True), (("is_public", "name"), False))
 
 
 INLINE = "inline"

@@ -24,6 +24,15 @@ _USED = """
     ), 0)
 """
 
+_OLD = (
+    *("audit_entry", "blob", "namespace", "repository", "manifest", "bundle", "release"),
+    *("bundle_release", "channel", "event", "index_state", "manifest_part", "namespace_key"),
+    *("promotion", "repository_blob", "tag", "token", "upload", "yank"),
+)
+"""The tables that were there before."""
+
+_NEW = ("registry_state", "blob_data", "ended_session", "condemned", "review", "switch", "lease")
+
 _GRACE = 86_400
 _REASON = "it was there before reviews were"
 _REVIEWS = (
@@ -76,11 +85,18 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
         ("namespace", f"changes {whole} NOT NULL DEFAULT 0"),
         ("token", "verbs TEXT"),
         ("token", "made_by TEXT"),
+        ("repository", f"is_public {boolean} NOT NULL DEFAULT {false}"),
         ("upload", f"touched {whole} NOT NULL DEFAULT 0"),
         ("upload", f"is_ending {boolean} NOT NULL DEFAULT {false}"),
     ):
         run(f"ALTER TABLE {table} ADD COLUMN {column}")
     run("UPDATE upload SET touched = started")
+    run(
+        "UPDATE repository SET is_public = (SELECT is_public FROM namespace "
+        "WHERE namespace.id = repository.namespace_id)"
+    )
+    run("CREATE UNIQUE INDEX repository_namespace_id_name ON repository (namespace_id, name)")
+    run("CREATE INDEX repository_is_public_name ON repository (is_public, name)")
     run(_USED)
 
     class BlobRow(peewee.Model):
@@ -175,3 +191,27 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
     added = int(time.time())
     for statement in _REVIEWS:
         run(statement.format(due=added + _GRACE, added=added, reason=_REASON, false=false))
+    if is_postgresql:
+        _change_types(run, [*_OLD, *_NEW])
+
+
+def _change_types(run: Any, tables: list[str]) -> None:
+    """Give ids 64 bits, and have texts compare by their bytes, whatever the database's language.
+
+    On SQLite both are so from the beginning.
+    """
+    columns = run(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position"
+    ).fetchall()
+    for table in tables:
+        changes = [
+            f'ALTER COLUMN {column} TYPE TEXT COLLATE "C"'
+            if kind == "text"
+            else f"ALTER COLUMN {column} TYPE BIGINT"
+            for owner, column, kind in columns
+            if owner == table
+            and (kind == "text" or (kind == "integer" and (column == "id" or column[-3:] == "_id")))
+        ]
+        run(f"ALTER TABLE {table} {', '.join(changes)}")
+        run(f"ALTER SEQUENCE {table}_id_seq AS BIGINT")

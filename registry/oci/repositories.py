@@ -13,6 +13,7 @@ told from a publish.
 """
 
 from enum import StrEnum
+from typing import Any
 
 from peewee import fn
 
@@ -107,13 +108,10 @@ class Repositories:
                 & (~ManifestRow.is_staged | sees_staged(principal))
             )
         )
-        query = (
-            RepositoryRow.select(RepositoryRow.name)
-            .join(NamespaceRow)
-            .where(is_readable(principal) & shown)
-        )
+        readable = RepositoryRow.select(RepositoryRow.name).join(NamespaceRow).where(shown)
         with self._database.session():
-            return page_of(query, RepositoryRow.name, limit, last)
+            queries = [readable.where(way) for way in _ways(principal)]
+            return page_of(queries, RepositoryRow.name, limit, last)
 
     def find(self, name: RepositoryName) -> RepositoryRow | None:
         """Return a repository's row, in a session of the caller's, who asks who may see it."""
@@ -198,6 +196,18 @@ class Repositories:
             kind=kind.value,
             created=seconds(self._clock()),
             created_by=principal.name,
+            is_public=namespace.is_public,
         )
         self._audit.record(principal, "repository.create", name.text)
         return row
+
+
+def _ways(principal: Principal) -> list[Any]:
+    """Return where the principal may pull, as conditions that are a range of one index each."""
+    if principal.may(Verb.PULL) and principal.namespace is None:
+        return [is_readable(principal)]
+    public = (RepositoryRow.is_public == True) & NamespaceRow.is_public  # noqa: E712 - SQL
+    if not principal.may(Verb.PULL):
+        return [public]
+    own = NamespaceRow.select(NamespaceRow.id).where(NamespaceRow.name == principal.namespace)
+    return [public, (RepositoryRow.namespace == own) & is_readable(principal)]

@@ -1,5 +1,6 @@
 """Tags of a repository, in pages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +22,18 @@ class Page:
     last: str | None
 
 
-def page_of(query: Any, column: Any, limit: int | None, last: str | None) -> Page:
-    """Run `query` for the names of `column` after `last`, `limit` at most, in order."""
+def page_of(queries: Sequence[Any], column: Any, limit: int | None, last: str | None) -> Page:
+    """Return the names of `column` that any of `queries` finds after `last`, `limit` at most.
+
+    Each query should be a range of an index in the order of `column`: then the page is read from
+    there, and what comes before and after it isn't.
+    """
     size = LARGEST_PAGE if limit is None else min(limit, LARGEST_PAGE)
-    if last is not None:
-        query = query.where(column > last)
-    names = [name for (name,) in query.order_by(column).limit(size + 1).tuples()]
+    found: set[str] = set()
+    for query in queries:
+        after = query if last is None else query.where(column > last)
+        found.update(name for (name,) in after.order_by(column).limit(size + 1).tuples())
+    names = sorted(found)  # by code points, which is the order of their bytes in UTF-8
     shown = tuple(names[:size])
     return Page(shown, shown[-1] if shown and len(names) > size else None)
 
@@ -63,4 +70,4 @@ class Tags:
                 query = query.where(~ManifestRow.is_staged)
                 if not shown.exists():
                     raise RepositoryUnknown(repository.text)
-            return page_of(query, TagRow.name, limit, last)
+            return page_of([query], TagRow.name, limit, last)
