@@ -134,7 +134,7 @@ class Blobs:
     ) -> tuple[BlobInfo, bool]:
         """Return the same for a client that may rely on it: who may push has it kept for a grace.
 
-        Also return whether it waits for a review, so that the next client must ask again.
+        Also return whether it is to ask again: what waits for a review, asked for by who may push.
 
         Raises:
             NotAuthenticated, NamespaceUnknown, BlobUnknown: as `stat`.
@@ -147,7 +147,7 @@ class Blobs:
                 if row is None or not reviews.awaits(Kind.LINK, row, str(digest)):
                     return info, False
                 if not self._repositories.may_rely(principal, repository):
-                    return info, True
+                    return info, False
                 if reviews.renew(Kind.LINK, row, str(digest)):
                     return info, True
 

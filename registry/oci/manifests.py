@@ -213,7 +213,7 @@ class Manifests:
     ) -> tuple[ManifestInfo, bool]:
         """Return the same for a client that may rely on it: who may push has it kept for a grace.
 
-        Also return whether it waits for a review, so that the next client must ask again.
+        Also return whether it is to ask again: what waits for a review, asked for by who may push.
 
         Raises:
             ManifestUnknown, NotAuthenticated, NamespaceUnknown: as `stat`.
@@ -226,7 +226,7 @@ class Manifests:
                 if not reviews.awaits(ReviewKind.MANIFEST, holder, row.digest):
                     return info, False
                 if not self._repositories.may_rely(principal, repository):
-                    return info, True
+                    return info, False
                 if reviews.renew(ReviewKind.MANIFEST, holder, row.digest):
                     return info, True
 
