@@ -6,7 +6,10 @@ spoken. Where a client CA is named, every client must show a certificate of it.
 
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+
+from cryptography import x509
 
 from settings.errors import SettingsError
 
@@ -42,6 +45,7 @@ def open_tls(files: TlsFiles) -> ssl.SSLContext:
     _check_readable("tls_certificate", files.certificate)
     _check_readable("tls_key", files.key)
     _check_certificates("tls_certificate", files.certificate)
+    _check_dates(files.certificate)
     try:
         context.load_cert_chain(files.certificate, files.key, _refuse_passphrase)
     except _PassphraseAsked:
@@ -93,6 +97,14 @@ def _check_certificates(setting: str, path: Path) -> None:
             "it begins with -----BEGIN CERTIFICATE-----; the server's own first, then its issuers"
         )
         raise UnusableTls(setting, path, "no certificate in PEM form", hint) from error
+
+
+def _check_dates(path: Path) -> None:
+    """See that the first certificate, the server's own, is valid still."""
+    end = x509.load_pem_x509_certificates(path.read_bytes())[0].not_valid_after_utc
+    if end < datetime.now(UTC):
+        reason = f"it expired on {end:%Y-%m-%d}"
+        raise UnusableTls("tls_certificate", path, reason, "have it renewed by who issued it")
 
 
 def _explain(files: TlsFiles, error: ssl.SSLError) -> UnusableTls:

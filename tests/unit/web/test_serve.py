@@ -17,16 +17,19 @@ from werkzeug.test import Client
 
 from settings.errors import UnknownSetting
 from settings.load import load_settings
+from tests.tools.certificates import make_authority
 from web import listening
 from web.access_log import start_notes
 from web.app import find_version
 from web.commands.serve import command
 from web.config import ServerConfig, read_config
+from web.connections import PatientTlsSocket
 from web.lines import LineFormatter
 from web.preparing import prepare
 from web.server import GunicornServer, Worker, log_class
 from web.services import make_session_secret
 from web.serving import write_whole
+from web.tls import TlsFiles
 
 
 class Socket:
@@ -241,6 +244,29 @@ class TestServer:
         server.cfg.when_ready(None)
 
         assert not config.address_file.exists()
+
+    def test_tls_is_read_by_the_master_and_given_to_workers(self, config, tmp_path, caplog):
+        tls = TlsFiles(*make_authority(tmp_path).issue("localhost"))
+        secure = replace(config, tls=tls, client_timeout=7)
+        server = GunicornServer(lambda: secure, secure, Socket(), "")
+
+        context = server.cfg.ssl_context(server.cfg, None)
+        assert server.cfg.is_ssl
+        assert context.sslsocket_class is PatientTlsSocket
+        assert server.client_timeout == 7
+
+        tls.key.write_text("half a k")
+        server.reload()
+        assert server.cfg.ssl_context(server.cfg, None) is context
+        assert "no private key in PEM form" in caplog.text
+
+    def test_without_tls_there_is_none_to_give(self, config):
+        server = GunicornServer(lambda: config, config, Socket(), "")
+
+        assert not server.cfg.is_ssl
+        assert server.cfg.forwarded_allow_ips == []
+        with pytest.raises(RuntimeError):
+            server._give_tls(server.cfg, None)
 
     def test_a_hangup_reads_the_configuration_again(self, config):
         server = GunicornServer(lambda: replace(config, threads=9), config, Socket(), "")

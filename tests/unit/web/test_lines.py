@@ -1,0 +1,106 @@
+"""A request's line where the server tells nobody that it has ended."""
+
+import io
+import json
+
+import pytest
+
+from web.lines import LoggedRequests, RequestLines
+
+ENVIRON = {"REQUEST_METHOD": "GET", "PATH_INFO": "/x", "REMOTE_ADDR": "1.2.3.4"}
+
+
+class Body:
+    """A body in parts, which knows whether it was closed."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self.parts = parts
+        self.closed = 0
+
+    def __iter__(self):
+        return iter(self.parts)
+
+    def close(self):
+        self.closed += 1
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+def answer(body, stream):
+    """Return what the server gets for a request that is answered with `body`."""
+
+    def application(_environ, start_response):
+        start_response("206 PARTIAL CONTENT", [("X-A", "b")])
+        return body
+
+    started = []
+    logged = LoggedRequests(application, RequestLines("json", stream))
+    got = logged(dict(ENVIRON), lambda *given: started.append(given))
+    assert started == [("206 PARTIAL CONTENT", [("X-A", "b")])]
+    return got
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_list_is_passed_on_as_one_and_logged_at_once(stream):
+    parts = [b"ab", b"c"]
+
+    assert answer(parts, stream) is parts
+
+    [line] = lines(stream)
+    assert (line["status"], line["bytes"], line["remote"]) == (206, 3, "1.2.3.4")
+    assert line["duration_ms"] >= 0
+
+
+def test_a_stream_is_logged_when_it_is_closed(stream):
+    body = Body(b"ab", b"c")
+
+    got = answer(body, stream)
+    assert list(got) == [b"ab", b"c"]
+    assert lines(stream) == []
+
+    got.close()
+    got.close()
+    assert body.closed == 2
+    assert [line["bytes"] for line in lines(stream)] == [3]
+
+
+def test_what_was_sent_of_a_stream_that_is_cut_is_counted(stream):
+    got = answer(Body(b"ab", b"c"), stream)
+
+    next(iter(got))
+    got.close()
+
+    assert lines(stream)[0]["bytes"] == 2
+
+
+def test_a_body_without_a_close(stream):
+    got = answer(iter([b"a"]), stream)
+
+    assert list(got) == [b"a"]
+    got.close()
+
+    assert lines(stream)[0]["bytes"] == 1
+
+
+def test_an_error_in_the_close_is_the_servers_to_tell_and_the_line_is_written(stream):
+    class Failing(Body):
+        def close(self):
+            raise OSError("gone")
+
+    got = answer(Failing(b"a"), stream)
+
+    with pytest.raises(OSError, match="gone"):
+        got.close()
+    assert len(lines(stream)) == 1
+
+
+def test_the_line_goes_to_stderr_where_nothing_else_is_said(capsys):
+    RequestLines("text").write(dict(ENVIRON), 200, 5, 0.0012)
+
+    assert "status=200 bytes=5 duration_ms=1.2 remote=1.2.3.4" in capsys.readouterr().err
