@@ -135,6 +135,9 @@ _ACTIONS = {
     Verb.ATTACH: "push",
     Verb.DELETE: "delete",
 }
+TOKEN_PREFIX = "rbx_"  # noqa: S105 - what tells a token from others
+"""How every API token begins, so that scanners for secrets find it."""
+
 _TOKEN = re.compile(r"rbx_([0-9a-f]{12})_([0-9a-f]{64})")
 
 

@@ -26,7 +26,8 @@ from web.access_log import NOTES, start_notes
 from web.answers import oci_error_answer, problem_answer
 from web.api.blueprint import api_blueprint
 from web.api.index import IndexViews, KeyViews
-from web.auth import CHALLENGE, SessionCookies, csrf_token, current_principal
+from web.api.views import public_url
+from web.auth import SessionCookies, csrf_token, current_principal
 from web.bodies import has_stalled
 from web.config import ServerConfig
 from web.errors import CUT_SHORT, Problem, problem_of, stalled
@@ -36,6 +37,7 @@ from web.health import HealthViews
 from web.index import times
 from web.index.pages import PageViews
 from web.oci.blueprint import oci_blueprint
+from web.oci.token import challenge
 from web.routing import RepositoryConverter
 from web.schemas import SchemaViews
 from web.services import Services
@@ -79,7 +81,7 @@ def create_app(services: Services, config: ServerConfig) -> Flask:
         app.register_blueprint(blueprint)
     _dress_templates(app, services, version)
     _wrap_requests(app, services, version)
-    app.register_error_handler(Exception, _ErrorAnswers(pages).answer)
+    app.register_error_handler(Exception, _ErrorAnswers(pages, config).answer)
     install_front(app, services, config.cache_bytes)
     return app
 
@@ -155,8 +157,9 @@ def _shorten(digest: object) -> str:
 class _ErrorAnswers:
     """Answers every error in the words of whoever asked."""
 
-    def __init__(self, pages: PageViews) -> None:
+    def __init__(self, pages: PageViews, config: ServerConfig) -> None:
         self._pages = pages
+        self._config = config
 
     def answer(self, error: Exception) -> Response:
         """Return the answer for `error`; what isn't the client's fault is logged with its trace."""
@@ -173,7 +176,8 @@ class _ErrorAnswers:
         else:
             return self._page(error, problem)
         if problem.status == _UNAUTHORIZED:
-            answer.headers["WWW-Authenticate"] = CHALLENGE
+            url = public_url(self._config)
+            answer.headers["WWW-Authenticate"] = challenge(error, url)
         return answer
 
     def _page(self, error: Exception, problem: Problem) -> Response:

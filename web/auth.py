@@ -1,25 +1,33 @@
 """Who asks: a token in the Authorization header, or a session that was begun with one.
 
 A session's cookie holds the token's public id, signed, and not the token: the id is read again in
-the database for each request, so that a revoked or expired token ends its sessions at once.
+the database for each request, so that a revoked or expired token ends its sessions at once. It has
+an id of its own too, and a session that was ended is noted by it: a copy of its cookie is worth
+nothing then.
+
+The header has an API token, as the password of Basic or as Bearer; under `/v2/` it may also have a
+short bearer token of Docker's token protocol (`web.oci.token`).
 """
 
 import hmac
 import secrets
+from datetime import datetime
 
 from flask import Flask, g, request, session
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.datastructures import Authorization
 
-from registry.access import ANONYMOUS, Access, Principal
+from registry.access import ANONYMOUS, TOKEN_PREFIX, Access, Principal
+from registry.bearer import Bearer
 from registry.errors import InvalidToken
 from web.access_log import NOTES
 from web.errors import FormExpired
 
-CHALLENGE = 'Basic realm="recipebox"'
-"""What a 401 says to clients that aren't browsers on a page."""
+BASIC = 'Basic realm="recipebox"'
+"""What a 401 says to clients of the API."""
 
 _TOKEN_ID = "token"  # noqa: S105 - the name of a member of the session
+_SESSION_ID = "id"
 _CSRF = "csrf"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -32,18 +40,25 @@ class SessionCookies(SecureCookieSessionInterface):
         return request.is_secure
 
 
-def current_principal(access: Access) -> Principal:
+def current_principal(access: Access, bearer: Bearer | None = None) -> Principal:
     """Return who makes this request; the answer is kept for as long as the request lasts.
+
+    `bearer` reads the bearer tokens of Docker's protocol, where these are taken.
 
     Raises:
         InvalidToken: the header has a token that is refused. (A session that has ended is just
             no session any more.)
     """
     if "principal" not in g:
-        g.principal = _authenticate(access)
-        request.environ[NOTES]["principal"] = g.principal.name
+        note_principal(_authenticate(access, bearer))
     principal: Principal = g.principal
     return principal
+
+
+def note_principal(principal: Principal) -> None:
+    """Take it that `principal` makes this request."""
+    g.principal = principal
+    request.environ[NOTES]["principal"] = principal.name
 
 
 def read_token(authorization: Authorization) -> str:
@@ -72,12 +87,16 @@ def begin_session(access: Access, token: str) -> Principal:
     session.clear()
     session.permanent = True
     session[_TOKEN_ID] = principal.token_id
+    session[_SESSION_ID] = secrets.token_hex(16)
     g.principal = principal
     return principal
 
 
-def end_session() -> None:
-    """Log the browser out."""
+def end_session(access: Access, until: datetime) -> None:
+    """Log the browser out, for good; no cookie of now is good after `until` anyway."""
+    session_id = session.get(_SESSION_ID)
+    if session_id is not None:
+        access.end_session(str(session_id), until)
     session.clear()
     g.principal = ANONYMOUS
 
@@ -101,19 +120,23 @@ def check_csrf() -> None:
         raise FormExpired
 
 
-def _authenticate(access: Access) -> Principal:
+def _authenticate(access: Access, bearer: Bearer | None) -> Principal:
     if "Authorization" in request.headers:
         authorization = request.authorization
         if authorization is None:
             raise InvalidToken("the Authorization header can't be read")
-        return access.authenticate(read_token(authorization))
+        token = read_token(authorization)
+        is_short = authorization.type == "bearer" and not token.startswith(TOKEN_PREFIX)
+        if bearer is not None and is_short:
+            return bearer.read(token)
+        return access.authenticate(token)
     if not _takes_sessions():
         return ANONYMOUS
-    token_id = session.get(_TOKEN_ID)
-    if token_id is None:
+    token_id, session_id = session.get(_TOKEN_ID), session.get(_SESSION_ID)
+    if token_id is None or session_id is None:
         return ANONYMOUS
     try:
-        return access.resume(str(token_id))
+        return access.resume(str(token_id), str(session_id))
     except InvalidToken:
         session.clear()
         return ANONYMOUS

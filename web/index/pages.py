@@ -1,6 +1,7 @@
 """The pages: search, a package, an application, log-in. Each reads the domain and renders."""
 
 import difflib
+from datetime import timedelta
 from urllib.parse import quote
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
@@ -29,6 +30,7 @@ class PageViews:
         self.access = services.registry.access
         self._registry = services.registry
         self._config = config
+        self._clock = services.clock
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -109,7 +111,7 @@ class PageViews:
     def logout(self) -> AnyResponse:
         """End the session."""
         check_csrf()
-        end_session()
+        end_session(self.access, self._clock() + timedelta(days=self._config.session_days))
         return redirect(url_for("pages.home"), code=303)
 
     def nearest(self, path: str) -> list[tuple[str, str]]:

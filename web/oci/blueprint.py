@@ -5,6 +5,7 @@ from flask import Blueprint, Response
 from web.oci.blobs import BlobViews
 from web.oci.listings import ListingViews
 from web.oci.manifests import ManifestViews
+from web.oci.token import TokenViews
 from web.oci.uploads import UploadViews
 from web.services import Services
 
@@ -12,7 +13,7 @@ from web.services import Services
 def oci_blueprint(services: Services) -> Blueprint:
     """Return the routes of `/v2/`."""
     routes = Blueprint("oci", "web", url_prefix="/v2")
-    for views in (ListingViews, BlobViews, UploadViews, ManifestViews):
+    for views in (ListingViews, BlobViews, UploadViews, ManifestViews, TokenViews):
         views(services).add_to(routes)
     routes.after_request(_say_version)
     return routes

@@ -21,9 +21,11 @@ class ListingViews(OciViews):
     def ping(self) -> Response:
         """Say that this is a registry; a challenge to who hasn't logged in.
 
-        Docker learns only here how to log in, so it is asked although public names need none.
+        Docker learns only here how to log in, so it is asked although public names need none. A
+        bearer token of nobody's will do, since then it has learnt it.
         """
-        if self.principal().role is None:
+        self.principal()
+        if "Authorization" not in request.headers:
             raise NotAuthenticated("the registry")
         return json_answer({})
 
@@ -37,7 +39,9 @@ class ListingViews(OciViews):
             raise NotAuthenticated("the catalog")
         limit = page_limit()
         last = request.args.get("last")
-        page = self._registry.repositories.page(self.principal(), limit, last)
+        principal = self.principal()
+        self._registry.access.require_catalog(principal)
+        page = self._registry.repositories.page(principal, limit, last)
         answer = json_answer({"repositories": list(page.names)})
         if page.last is not None:
             answer.headers["Link"] = next_link({"n": limit, "last": page.last})

@@ -23,7 +23,7 @@ class OciViews:
 
     def principal(self) -> Principal:
         """Return who asks."""
-        return current_principal(self._registry.access)
+        return current_principal(self._registry.access, self._registry.bearer)
 
     @staticmethod
     def repository(name: str) -> RepositoryName:

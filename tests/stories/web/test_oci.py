@@ -25,7 +25,9 @@ class TestAsking:
         reply = site.ask("GET", "/v2/")
 
         assert reply.status == 401
-        assert reply.headers["www-authenticate"] == 'Basic realm="recipebox"'
+        assert reply.headers["www-authenticate"] == (
+            'Bearer realm="http://localhost/v2/token",service="recipebox"'
+        )
         assert reply.headers["docker-distribution-api-version"] == "registry/2.0"
         assert code_of(reply) == "UNAUTHORIZED"
 

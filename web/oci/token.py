@@ -1,0 +1,136 @@
+"""Docker's token protocol: where a 401 sends clients, and what they get there.
+
+::
+
+    GET /v2/...              401  WWW-Authenticate: Bearer realm="https://HOST/v2/token",
+                                    service="recipebox",scope="repository:team/etl:pull"
+    GET  /v2/token?service=recipebox&scope=...   Basic, or nobody     200 {token, expires_in, ...}
+    POST /v2/token   grant_type=password | refresh_token              200 {access_token, ...}
+
+(distribution's spec/auth/token and spec/auth/oauth; docs/adr/0013.) A 401 names one scheme alone:
+docker applies every scheme that is named, and ends without a login where Basic is one of them;
+oras-py reads two as one. Who sent Basic and was refused is told Basic, as Harbor does. Basic and
+API tokens as Bearer are taken everywhere, unasked.
+"""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+from flask import Blueprint, Response, request
+
+from artifacts.errors import InvalidName
+from artifacts.reference import RepositoryName
+from registry.access import Principal
+from registry.bearer import SERVICE
+from registry.clock import rfc3339
+from registry.errors import InvalidToken, OutOfScope
+from registry.scopes import CATALOG, Scope, of_repository, parse_scopes
+from web.answers import json_answer
+from web.auth import BASIC, current_principal, note_principal
+from web.bodies import open_body, read_bounded
+from web.errors import InvalidFields
+from web.oci.views import OciViews
+
+PATH = "/v2/token"
+_LONGEST_FORM = 64 * 1024
+_SAFE = frozenset({"GET", "HEAD"})
+_UPLOADS = frozenset({"oci.get_upload", "oci.cancel_upload"})
+_NO_STORE = {"Cache-Control": "no-store"}
+# The member of an OAuth 2 form that holds an API token, by the kind of grant (RFC 6749, 4.3 and 6).
+_GRANTS = {"password": "password", "refresh_token": "refresh_token"}
+
+
+class TokenViews(OciViews):
+    """The route that gives out bearer tokens."""
+
+    def add_to(self, routes: Blueprint) -> None:
+        """Add the routes."""
+        routes.add_url_rule("/token", "get_token", self.get, methods=["GET"])
+        routes.add_url_rule("/token", "post_token", self.post, methods=["POST"])
+
+    def get(self) -> Response:
+        """Give who asks, or nobody, a token for what it may of what it asks for."""
+        _check_service(request.args.get("service"))
+        # Without `bearer`: a bearer token that got another would never end.
+        principal = current_principal(self._registry.access)
+        return self._answer(principal, request.args.getlist("scope"))
+
+    def post(self) -> Response:
+        """The same, as OAuth 2 has it: the login is in the form."""
+        body = read_bounded(open_body(request.environ), _LONGEST_FORM, "a request for a token")
+        form = parse_qs(body.decode("utf-8", "replace"))
+        _check_service(_first(form, "service"))
+        kind = _first(form, "grant_type") or ""
+        if kind not in _GRANTS:
+            message = f"expected {' or '.join(_GRANTS)}, found {kind[:40]!r}"
+            raise InvalidFields([{"where": "grant_type", "message": message}])
+        text = _first(form, _GRANTS[kind])
+        if not text:
+            raise InvalidToken(f"send it as {_GRANTS[kind]}")
+        principal = self._registry.access.authenticate(text)
+        note_principal(principal)
+        return self._answer(principal, form.get("scope", []))
+
+    def _answer(self, principal: Principal, asked: list[str]) -> Response:
+        made = self._registry.bearer.issue(principal, parse_scopes(asked))
+        drawn: dict[str, Any] = {
+            "token": made.text,
+            "access_token": made.text,
+            "token_type": "Bearer",
+            "expires_in": made.lifetime // timedelta(seconds=1),
+            "issued_at": rfc3339(made.issued),
+            "scope": " ".join(map(str, made.scopes)),
+        }
+        return json_answer(drawn, headers=_NO_STORE)
+
+
+def challenge(error: Exception, url: str) -> str:
+    """Return the WWW-Authenticate of a 401 for this request; `url` is the server's own."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+    path = request.path.rstrip("/")
+    if not f"{path}/".startswith("/v2/") or path == PATH or scheme == "basic":
+        return BASIC
+    members = {"realm": url.replace('"', "") + PATH, "service": SERVICE}
+    scopes = [str(scope) for scope in (_wanted(), _mounted(error)) if scope is not None]
+    if scopes:
+        members["scope"] = " ".join(scopes)
+    if scheme == "bearer":
+        is_refused = isinstance(error, InvalidToken)
+        members["error"] = "invalid_token" if is_refused else "insufficient_scope"
+    return "Bearer " + ",".join(f'{name}="{value}"' for name, value in members.items())
+
+
+def _wanted() -> Scope | None:
+    """Return the scope that this request needs, where it is about something that has one."""
+    if request.endpoint == "oci.catalog":
+        return CATALOG
+    name = (request.view_args or {}).get("name")
+    try:
+        RepositoryName(name or "")
+    except InvalidName:
+        return None
+    if request.method in _SAFE and request.endpoint not in _UPLOADS:
+        return of_repository(str(name), "pull")
+    if request.method == "DELETE" and request.endpoint not in _UPLOADS:
+        return of_repository(str(name), "pull", "delete")
+    return of_repository(str(name), "pull", "push")
+
+
+def _mounted(error: Exception) -> Scope | None:
+    """Return the scope of where a mount finds what it asks for, where the token isn't for that."""
+    if request.endpoint != "oci.start_upload" or not isinstance(error, OutOfScope):
+        return None
+    is_here = error.what == (request.view_args or {}).get("name")
+    return None if is_here else of_repository(error.what, "pull")
+
+
+def _check_service(given: str | None) -> None:
+    """Refuse a request that was meant for another service's tokens."""
+    if given not in {None, "", SERVICE}:
+        message = f"expected {SERVICE}, found {str(given)[:80]!r}"
+        raise InvalidFields([{"where": "service", "message": message}])
+
+
+def _first(form: dict[str, list[str]], name: str) -> str | None:
+    return form[name][0] if form.get(name) else None
