@@ -1,6 +1,7 @@
 """Bytes on their way out: a file, or a part of one, that the WSGI server may hand to sendfile."""
 
 import io
+import re
 from typing import BinaryIO
 
 from werkzeug.http import parse_range_header
@@ -8,6 +9,8 @@ from werkzeug.http import parse_range_header
 from web.errors import RangeNotSatisfiable
 
 BUFFER = 1 << 20
+
+_BYTES = re.compile(r"bytes=\s*([0-9]{1,18})-([0-9]{1,18})")
 
 
 class FilePart(io.RawIOBase):
@@ -58,12 +61,19 @@ class FilePart(io.RawIOBase):
 def choose_range(asked: str | None, size: int) -> tuple[int, int] | None:
     """Return start and end (past the last byte) of the one range that was asked, or None for all.
 
-    A header of another unit, or one with several ranges, is ignored (RFC 9110, section 14.2).
+    A header of another unit, one with several ranges, or one that isn't a range at all is ignored
+    (RFC 9110, section 14.2); one that ends before it begins is refused, as that section allows and
+    the conformance suite of distribution-spec asks for.
 
     Raises:
         RangeNotSatisfiable: the range has no byte of the `size` that there are.
     """
-    parsed = parse_range_header(asked, make_inclusive=False) if asked else None
+    if asked is None:
+        return None
+    backward = _BYTES.fullmatch(asked.strip())
+    if backward is not None and int(backward[1]) > int(backward[2]):
+        raise RangeNotSatisfiable(asked, size)
+    parsed = parse_range_header(asked, make_inclusive=False)
     if parsed is None or parsed.units != "bytes" or len(parsed.ranges) != 1:
         return None
     start, _ = parsed.ranges[0]

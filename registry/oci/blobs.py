@@ -6,7 +6,6 @@ belongs to a staged release is hidden, by digest too, as is what was uploaded an
 """
 
 import io
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ from registry import quota
 from registry.access import Access, Principal, Verb, is_readable, sees_staged
 from registry.audit import Audit
 from registry.database import Database
-from registry.errors import AccessError, BlobUnknown, InUse
+from registry.errors import AccessError, BlobUnknown, InUse, OutOfScope
 from registry.oci.contents import Contents, find_blob
 from registry.oci.repositories import Kind as RepositoryKind
 from registry.oci.repositories import Repositories
@@ -98,12 +97,9 @@ class Blobs:
     def search(self, principal: Principal, digest: Digest) -> BlobInfo | None:
         """Return a blob of any repository in which the principal may pull it, or None.
 
-        Which one it is found in isn't told; it is never one that asking for it would refuse.
+        Raises:
+            OutOfScope: there is one, but the principal's bearer token isn't for it.
         """
-        readable = is_readable(principal)
-        if principal.scopes is not None:
-            named = [scope.name for scope in principal.scopes if "pull" in scope.actions]
-            readable &= NamespaceRow.is_public | RepositoryRow.name.in_(named)
         shown = ManifestRow.select().join(ManifestPartRow)
         shown = shown.where(
             (ManifestRow.repository == RepositoryRow.id)
@@ -116,17 +112,24 @@ class Blobs:
             .switch(RepositoryRow)
             .join(RepositoryBlobRow)
             .join(BlobRow)
-            .where((BlobRow.digest == str(digest)) & readable)
+            .where((BlobRow.digest == str(digest)) & is_readable(principal))
             .where(
                 (RepositoryRow.kind == RepositoryKind.PLAIN)
                 | sees_staged(principal)
                 | fn.EXISTS(shown)
             )
         )
+        beyond: OutOfScope | None = None
         with self._database.session():
             for (name,) in query.limit(_MOST_SEARCHED).tuples():
-                with suppress(AccessError, BlobUnknown):
+                try:
                     return self.stat(principal, RepositoryName(name), digest)
+                except OutOfScope as error:
+                    beyond = error
+                except (AccessError, BlobUnknown):
+                    continue
+        if beyond is not None:
+            raise beyond
         return None
 
     def touch(
@@ -218,7 +221,9 @@ class Blobs:
             return True
         if any(not manifest.is_staged for manifest in _users(row, blob.digest)):
             return True
-        return self._repositories.may_push(principal, name)
+        # a bearer token that is for pulls only shows its holder as much as another would
+        may_see = self._repositories.sees_staged(principal, name)
+        return may_see or self._repositories.may_push(principal, name)
 
 
 def _users(repository: RepositoryRow, digest: str) -> list[ManifestRow]:

@@ -25,6 +25,7 @@ from registry.errors import (
     BodyTooShort,
     NotFound,
     OffsetConflict,
+    OutOfScope,
     UploadInUse,
     UploadUnknown,
 )
@@ -191,6 +192,7 @@ class Uploads:
         With None it is searched wherever the principal may pull.
 
         Raises:
+            OutOfScope: the principal may pull it there, but its bearer token isn't for that.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push.
             QuotaExceeded: it doesn't fit into the namespace.
         """
@@ -310,6 +312,8 @@ class Uploads:
             return self._blobs.search(principal, digest)
         try:
             return self._blobs.stat(principal, source, digest)
+        except OutOfScope:
+            raise  # it may, and only has to ask for a wider token
         except (AccessError, NotFound):
             return None  # whether it is there, or private, is not told
 
