@@ -191,7 +191,7 @@ def weed() -> Path:
 
 def postgresql() -> Path:
     """Return the folder of PostgreSQL's programs (postgres, initdb); else skip."""
-    return _system_part(POSTGRESQL).parent
+    return _system_part(POSTGRESQL).resolve().parent
 
 
 def nginx() -> Path:
