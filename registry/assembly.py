@@ -18,6 +18,7 @@ from registry.database import Database
 from registry.events import Outbox
 from registry.health import Health
 from registry.index import Index
+from registry.leases import Leases
 from registry.namespaces import Namespaces
 from registry.oci.blobs import Blobs
 from registry.oci.contents import Contents
@@ -30,6 +31,7 @@ from registry.promotions import Promotions
 from registry.publish import Publishing
 from registry.reviews import Reviews
 from registry.server_key import ServerKey
+from registry.sweep import Sweep
 from registry.switches import Switches
 from registry.tokens import NewToken, Tokens
 from storage.errors import StoreUnavailable
@@ -65,6 +67,8 @@ class Registry:
     checker: Checker
     repair: Repair
     switches: Switches
+    leases: Leases
+    sweep: Sweep
 
     def prepare(self) -> NewToken | None:
         """Make the data folder, migrate, make the server's key; return the first admin's token.
@@ -125,6 +129,15 @@ def open_registry(
         repositories=repositories,
         audit=audit,
     )
+    uploads = Uploads(
+        database=database,
+        store=blob_store,
+        contents=contents,
+        repositories=repositories,
+        blobs=blobs,
+        clock=clock,
+    )
+    leases = Leases(database, clock)
     countersigning = Countersigning(server_key)
     return Registry(
         config=config,
@@ -142,14 +155,7 @@ def open_registry(
         ),
         namespaces=namespaces,
         server_key=server_key,
-        uploads=Uploads(
-            database=database,
-            store=blob_store,
-            contents=contents,
-            repositories=repositories,
-            blobs=blobs,
-            clock=clock,
-        ),
+        uploads=uploads,
         blobs=blobs,
         manifests=Manifests(
             config=config,
@@ -206,4 +212,16 @@ def open_registry(
             clock=clock,
         ),
         switches=switches,
+        leases=leases,
+        sweep=Sweep(
+            config=config,
+            database=database,
+            store=blob_store,
+            contents=contents,
+            uploads=uploads,
+            reviews=reviews,
+            leases=leases,
+            switches=switches,
+            clock=clock,
+        ),
     )

@@ -8,13 +8,13 @@ that links or unlinks, which no other one of the namespace can be beside.
 
     check_upload    before bytes are taken, and while they come: what can't fit is refused early
     link            in the transaction that links: what doesn't fit is refused, exactly
-    unlink          in the transaction that unlinks
+    unlink, release  in the transaction that unlinks
 
 All of these are called in a session or transaction of the caller's.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, BinaryIO, cast
 
 from peewee import fn
@@ -61,6 +61,32 @@ def unlink(repository: RepositoryRow, blob: BlobRow) -> None:
     if not _is_held(namespace_id, blob.id):
         NamespaceRow.update(used_bytes=NamespaceRow.used_bytes - blob.size).where(
             NamespaceRow.id == namespace_id
+        ).execute()
+
+
+def release(held: Collection[tuple[int, int]]) -> None:
+    """Stop counting blobs that namespaces held, pairs of their ids, unless they still hold them.
+
+    As `unlink`, for many at once.
+    """
+    namespaces = list({namespace for namespace, _ in held})
+    blobs = list({blob for _, blob in held})
+    still: set[tuple[int, int]] = set()
+    for holding in (RepositoryBlobRow, ManifestRow):
+        query: Any = (
+            holding.select(RepositoryRow.namespace, holding.blob)
+            .join(RepositoryRow)
+            .where(holding.blob.in_(blobs) & RepositoryRow.namespace.in_(namespaces))
+            .distinct()
+        )
+        still |= set(query.tuples())
+    gone = set(held) - still
+    sizes: Any = BlobRow.select(BlobRow.id, BlobRow.size).where(BlobRow.id.in_(blobs))
+    size_of: dict[int, int] = dict(sizes.tuples())
+    for namespace in namespaces:
+        freed = sum(size_of[blob] for holder, blob in gone if holder == namespace)
+        NamespaceRow.update(used_bytes=NamespaceRow.used_bytes - freed).where(
+            NamespaceRow.id == namespace
         ).execute()
 
 

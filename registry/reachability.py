@@ -93,12 +93,12 @@ def _above(rows: Collection[ManifestRow], gone: Gone) -> list[ManifestRow]:
                 & (ManifestRow.repository == repository)
             )
         )
-        found += holders
+        found.extend(holders)
     for chunk in _chunks({row.subject for row in rows if row.subject is not None}):
         subjects = ManifestRow.select().where(
             (ManifestRow.repository == repository) & ManifestRow.digest.in_(chunk)
         )
-        found += subjects
+        found.extend(subjects)
     return [row for row in found if row.id not in gone.manifests]
 
 

@@ -99,7 +99,7 @@ class Reviews:
                 preserve=[ReviewRow.due, ReviewRow.reason, ReviewRow.added],
             ).execute()
 
-    def queue_parts(self, manifest: ManifestRow, *, grace: int | None = None) -> None:
+    def queue_parts(self, manifest: ManifestRow) -> None:
         """Have all looked at that a manifest, which is about to be deleted, was a reference to.
 
         What refers to it goes with it, without a grace.
@@ -112,8 +112,8 @@ class Reviews:
             (ManifestRow.repository == holder) & (ManifestRow.subject == manifest.digest)
         )
         signed = [digest for (digest,) in referrers.tuples() if digest != manifest.digest]
-        self.queue(Kind.MANIFEST, holder, children, Reason.INDEX_GONE, grace=grace)
-        self.queue(Kind.LINK, holder, blobs, Reason.MANIFEST_GONE, grace=grace)
+        self.queue(Kind.MANIFEST, holder, children, Reason.INDEX_GONE)
+        self.queue(Kind.LINK, holder, blobs, Reason.MANIFEST_GONE)
         self.queue(Kind.MANIFEST, holder, signed, Reason.SUBJECT_GONE, grace=0)
         self.queue(Kind.BLOB, None, manifest.digest, Reason.MANIFEST_GONE, grace=0)
 
@@ -123,15 +123,17 @@ class Reviews:
         return ReviewRow.select().where(ReviewRow.key == key).exists()
 
     def renew(self, kind: Kind, repository: RepositoryRow, digest: str) -> bool:
-        """Put a review off for whoever relies on the digest; False where the sweep came first.
+        """Put a review off for whoever relies on the digest; False where a sweep came first.
 
         Called in a session, outside of a transaction. It is a question and nothing more where
-        nothing waits, or where three quarters of the grace are still ahead.
+        three quarters of the grace are still ahead.
         """
         key = review_key(kind, repository.id, digest)
         now = seconds(self._clock())
         found = ReviewRow.get_or_none(ReviewRow.key == key)
-        if found is None or found.due >= now + self._grace - self._grace // 4:
+        if found is None:
+            return False
+        if found.due >= now + self._grace - self._grace // 4:
             return True
         with self._database.write(repository.namespace.name):
             due = now + self._grace

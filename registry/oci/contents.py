@@ -256,13 +256,10 @@ class Contents:
         TagRow.delete().where(named).execute()
         self.reviews.queue(ReviewKind.MANIFEST, repository, digests, Reason.TAG_DELETED)
 
-    def delete_manifest(self, row: ManifestRow, *, grace: int | None = None) -> None:
-        """Delete a manifest that no tag, release or bundle points to.
-
-        What it held is reviewed after `grace` seconds (None: what is set).
-        """
+    def delete_manifest(self, row: ManifestRow) -> None:
+        """Delete a manifest that no tag, release or bundle points to; what it held is reviewed."""
         repository, blob = row.repository, row.blob
-        self.reviews.queue_parts(row, grace=grace)
+        self.reviews.queue_parts(row)
         row.delete_instance()
         quota.unlink(repository, blob)
 

@@ -1,0 +1,596 @@
+"""The sweep: removes what nothing reaches, while the registry is used.
+
+::
+
+    due reviews ── one short exclusive transaction a batch ──> rows go, locations are condemned,
+       ^           (each is decided anew within it)            what they held is queued
+       └──────────────────────────────────────────────────────────────┘
+    condemned locations ── no transaction ──> bytes go ──> then the condemned row
+
+Rows go before their bytes, and no location ever comes twice: a reader finds a blob or doesn't, a
+push of the same digest brings bytes of its own, and a sweeper that is killed anywhere leaves rows
+that say what is still to do. A batch is as large as fits into `BUSY`, and others have the database
+for `REST` times as long before the next. docs/adr/0014-collection.md says why this is safe.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from peewee import fn
+
+from registry import quota
+from registry.clock import Clock, moment, seconds
+from registry.config import RegistryConfig
+from registry.database import Database
+from registry.leases import Lease, Leases
+from registry.oci.contents import Contents
+from registry.oci.uploads import Uploads
+from registry.reachability import Gone, closure_above, needed_blobs
+from registry.reviews import Kind, Reason, Reviews, review_key
+from registry.schema import (
+    INLINE,
+    BlobRow,
+    CondemnedRow,
+    ManifestPartRow,
+    ManifestRow,
+    RepositoryBlobRow,
+    RepositoryRow,
+    ReviewRow,
+    UploadRow,
+)
+from registry.switches import Switches
+from storage.blobs import BlobStore
+from storage.errors import StorageError
+from storage.failpoints import Failpoint, failpoint
+
+LEASE = "sweep"
+"""The name of the work that one process at a time does."""
+
+BUSY = 0.02
+"""Seconds that a batch should hold the database: a push that waits for it isn't felt."""
+
+REST = 3.0
+"""How much longer than a batch took the next one waits."""
+
+_SMALLEST, _FIRST, _LARGEST = 4, 32, 1000
+_KINDS = (Kind.MANIFEST, Kind.LINK, Kind.BLOB)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something that a sweep would remove now.
+
+    `kind` is `upload`, `manifest`, `link` (a repository's hold of a blob), `blob` or `bytes` (of
+    the store, that no blob has); `name` is `team/etl/ID`, `team/etl@sha256:...`, a digest, or a
+    location.
+    """
+
+    kind: str
+    name: str
+    size: int
+    reason: str
+    since: datetime
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep did.
+
+    `reviewed` were looked at, of which `kept` are needed; `bytes_freed` are the store's and the
+    database's; `failed` are the locations whose bytes could not be deleted, by the error: the next
+    sweep tries them again. `is_done` is False where it was stopped, or reached its limit.
+    """
+
+    reviewed: int = 0
+    kept: int = 0
+    manifests: int = 0
+    links: int = 0
+    blobs: int = 0
+    locations: int = 0
+    bytes_freed: int = 0
+    uploads: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    longest_batch: float = 0.0
+    is_done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much, how fast, and until when.
+
+    Args:
+        limit: reviews at most; None: all that are due.
+        rate: reviews and deletions in a second at most; None: as fast as batches and rests let.
+        grace: seconds from the last touch, instead of what is set.
+        wait: waits for so many seconds, or less where it is to stop.
+        is_stopped: whether to stop before the next batch.
+        told: hears of progress, after each batch.
+    """
+
+    limit: int | None = None
+    rate: float | None = None
+    grace: int | None = None
+    wait: Callable[[float], object] = time.sleep
+    is_stopped: Callable[[], bool] = lambda: False
+    told: Callable[[Swept], None] = lambda _: None
+
+
+class Sweep:
+    """Finds garbage, and removes it."""
+
+    def __init__(
+        self,
+        *,
+        config: RegistryConfig,
+        database: Database,
+        store: BlobStore,
+        contents: Contents,
+        uploads: Uploads,
+        reviews: Reviews,
+        leases: Leases,
+        switches: Switches,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._store = store
+        self._contents = contents
+        self._uploads = uploads
+        self._reviews = reviews
+        self._leases = leases
+        self._switches = switches
+        self._clock = clock
+
+    def preview(self, grace: int | None = None) -> Iterator[Candidate]:
+        """Yield what a sweep with this grace would remove now. Nothing is changed."""
+        with self._database.read():
+            yield from self._expired()
+            yield from _Preview(self._reviews.grace, grace, seconds(self._clock())).run()
+
+    def _expired(self) -> Iterator[Candidate]:
+        limit = seconds(self._clock() - self._config.upload_lifetime)
+        query = UploadRow.select(UploadRow, RepositoryRow).join(RepositoryRow)
+        for row in query.where((UploadRow.touched < limit) | UploadRow.is_ending):
+            reason = "no bytes came since"
+            name = f"{row.repository.name}/{row.upload_id}"
+            yield Candidate("upload", name, 0, reason, moment(row.touched))
+
+    def run(self, pace: Pace | None = None) -> Swept:
+        """End uploads that have expired, and sweep until nothing is due.
+
+        Raises:
+            LeaseHeld: another process sweeps.
+            LeaseLost: another process took over, since this one stood still.
+            ReadOnly: nothing may be written now.
+        """
+        pace = pace or Pace()
+        self._switches.require_writable()
+        lease = self._leases.take(LEASE)
+        swept = Swept()
+        try:
+            swept.uploads = self._uploads.expire(self._config.upload_lifetime)
+            self._sweep(lease, pace, swept)
+        finally:
+            lease.release({"last": seconds(self._clock()), "is_done": swept.is_done})
+        return swept
+
+    def _sweep(self, lease: Lease, pace: Pace, swept: Swept) -> None:
+        batch = _Batches(
+            database=self._database,
+            contents=self._contents,
+            reviews=self._reviews,
+            lease=lease,
+            clock=self._clock,
+            pace=pace,
+        )
+        self._delete_bytes(lease, pace, swept)
+        is_anything_due = True
+        while is_anything_due:
+            is_anything_due = False
+            for kind in _KINDS:
+                while True:
+                    if self._is_over(pace, swept):
+                        swept.is_done = False
+                        return
+                    with _paced(pace, swept):
+                        looked_at = batch.run(kind, swept)
+                    if not looked_at:
+                        break
+                    is_anything_due = True
+                    self._delete_bytes(lease, pace, swept)
+                    pace.told(swept)
+
+    def _is_over(self, pace: Pace, swept: Swept) -> bool:
+        is_full = pace.limit is not None and swept.reviewed >= pace.limit
+        return is_full or pace.is_stopped() or self._switches.read_only() is not None
+
+    def _delete_bytes(self, lease: Lease, pace: Pace, swept: Swept) -> None:
+        """Delete what is condemned, in batches; what can't be deleted stays condemned."""
+        last = 0
+        while True:
+            if pace.is_stopped() or self._switches.read_only() is not None:
+                return
+            with self._database.session():
+                rows = list(
+                    CondemnedRow.select()
+                    .where(CondemnedRow.id > last)
+                    .order_by(CondemnedRow.id)
+                    .limit(_LARGEST if pace.rate is None else _FIRST)
+                )
+            if not rows:
+                return
+            with _paced(pace, swept):
+                self._delete_some(rows, lease, swept)
+            last = rows[-1].id
+
+    def _delete_some(self, rows: Sequence[CondemnedRow], lease: Lease, swept: Swept) -> None:
+        gone: list[int] = []
+        signed = time.monotonic()
+        for row in rows:
+            try:
+                self._store.delete(row.location)
+            except StorageError as error:
+                swept.failed[row.location] = str(error)
+                continue
+            gone.append(row.id)
+            swept.locations += 1
+            swept.bytes_freed += row.size
+            if time.monotonic() - signed > 1:  # a store far away: give a sign of life
+                with self._database.write():
+                    lease.hold()
+                signed = time.monotonic()
+        failpoint(Failpoint.SWEEP_AFTER_BYTES)
+        with self._database.write():
+            lease.hold()
+            CondemnedRow.delete().where(CondemnedRow.id.in_(gone)).execute()
+
+
+@contextmanager
+def _paced(pace: Pace, swept: Swept) -> Iterator[None]:
+    """Wait after what was done: as long as its rate asks for, and `REST` times what it took."""
+    before = swept.reviewed + swept.locations
+    begun = time.monotonic()
+    yield
+    took = time.monotonic() - begun
+    done = swept.reviewed + swept.locations - before
+    if done:
+        slowest = 0.0 if pace.rate is None else done / pace.rate - took
+        pace.wait(max(REST * min(took, 1.0), slowest))
+
+
+class _Batches:
+    """Decides reviews and deletes, a batch in one exclusive transaction."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        contents: Contents,
+        reviews: Reviews,
+        lease: Lease,
+        clock: Clock,
+        pace: Pace,
+    ) -> None:
+        self._database = database
+        self._contents = contents
+        self._reviews = reviews
+        self._lease = lease
+        self._clock = clock
+        self._pace = pace
+        self._sizes = dict.fromkeys(_KINDS, _FIRST)
+
+    def run(self, kind: Kind, swept: Swept) -> int:
+        """Look at a batch of due reviews; return how many there were."""
+        limit = self._sizes[kind]
+        if self._pace.limit is not None:
+            limit = min(limit, self._pace.limit - swept.reviewed)
+        if self._pace.rate is not None:
+            limit = min(limit, max(1, int(self._pace.rate)))
+        with self._database.session():
+            ids = _due_ids(kind, self._due(), limit)  # found without the lock
+        if not ids:
+            return 0
+        counted = Swept()
+        with self._database.write():
+            begun = time.monotonic()
+            self._lease.hold()
+            # read again: since they were found, some were put off, and some are decided
+            rows = list(
+                ReviewRow.select()
+                .where(ReviewRow.id.in_(ids) & (ReviewRow.due <= self._due()))
+                .order_by(ReviewRow.due, ReviewRow.id)
+            )
+            decide = {
+                Kind.MANIFEST: self._manifests,
+                Kind.LINK: self._links,
+                Kind.BLOB: self._blobs,
+            }
+            decide[kind](rows, counted)
+            failpoint(Failpoint.SWEEP_BEFORE_COMMIT)
+        took = time.monotonic() - begun
+        failpoint(Failpoint.SWEEP_AFTER_COMMIT)
+        _add(swept, counted)
+        swept.longest_batch = max(swept.longest_batch, took)
+        fitting = int(len(ids) * BUSY / max(took, BUSY / 10))
+        self._sizes[kind] = max(_SMALLEST, min(_LARGEST, fitting, 2 * self._sizes[kind]))
+        return len(ids)
+
+    def _due(self) -> int:
+        """Return until which `due` a review is looked at now."""
+        return _due_until(self._reviews.grace, self._pace.grace, seconds(self._clock()))
+
+    def _manifests(self, rows: list[ReviewRow], counted: Swept) -> None:
+        for row in rows:
+            # an index of this batch that went has put its manifests' reviews off
+            review = ReviewRow.get_or_none((ReviewRow.id == row.id) & (ReviewRow.due <= row.due))
+            if review is None:
+                continue
+            counted.reviewed += 1
+            doomed = self._doomed(review)
+            if not doomed:
+                review.delete_instance()
+                counted.kept += 1
+            for manifest in doomed:
+                key = review_key(Kind.MANIFEST, manifest.repository_id, manifest.digest)
+                self._contents.delete_manifest(manifest)
+                ReviewRow.delete().where(ReviewRow.key == key).execute()
+                counted.manifests += 1
+
+    def _doomed(self, review: ReviewRow) -> list[ManifestRow]:
+        """Return the manifests to delete: the review's, or the ring that it is of, or none."""
+        manifest = _manifest_of(review)
+        if manifest is None:
+            return []
+        doomed, loose = _judge(manifest, Gone(), _any_waits)
+        # above it is what nothing keeps and no review waits for: it gets one, and this goes with it
+        self._reviews.queue(
+            Kind.MANIFEST, manifest.repository_id, [row.digest for row in loose], Reason.FOUND
+        )
+        return doomed
+
+    def _links(self, rows: list[ReviewRow], counted: Swept) -> None:
+        counted.reviewed += len(rows)
+        found = _unneeded([row.id for row in rows])
+        links = [link for link, _, _, _ in found]
+        if links:
+            RepositoryBlobRow.delete().where(RepositoryBlobRow.id.in_(links)).execute()
+            quota.release({(namespace, blob) for _, namespace, blob, _ in found})
+            digests = [digest for _, _, _, digest in found]
+            self._reviews.queue(Kind.BLOB, None, digests, Reason.UNLINKED, grace=0)
+        ReviewRow.delete().where(ReviewRow.id.in_([row.id for row in rows])).execute()
+        counted.links += len(links)
+        counted.kept += len(rows) - len(links)
+
+    def _blobs(self, rows: list[ReviewRow], counted: Swept) -> None:
+        counted.reviewed += len(rows)
+        found = list(_unheld([row.digest for row in rows]))
+        stored = [
+            {"location": blob.location, "size": blob.size, "since": seconds(self._clock())}
+            for blob in found
+            if blob.location != INLINE
+        ]
+        if stored:
+            CondemnedRow.insert_many(stored).on_conflict_ignore().execute()
+        if found:
+            BlobRow.delete().where(BlobRow.id.in_([blob.id for blob in found])).execute()
+        ReviewRow.delete().where(ReviewRow.id.in_([row.id for row in rows])).execute()
+        counted.blobs += len(found)
+        counted.bytes_freed += sum(blob.size for blob in found if blob.location == INLINE)
+        counted.kept += len(rows) - len(found)
+
+
+class _Preview:
+    """Decides as the sweep does, and deletes in its mind only."""
+
+    def __init__(self, set_grace: int, grace: int | None, now: int) -> None:
+        self._until = _due_until(set_grace, grace, now)
+        self._now = now
+        self._grace = set_grace
+        self._gone = Gone()
+        self._names: dict[int, str] = {}
+        self._fresh: dict[str, ReviewRow] = {}
+        self._decided: set[str] = set()
+        self._put_off: set[str] = set()
+
+    def run(self) -> Iterator[Candidate]:
+        """Yield candidates, manifests first."""
+        for kind in _KINDS:
+            for review in _due(kind, self._until).iterator():
+                yield from self._look(review)
+        while self._fresh:
+            _, review = self._fresh.popitem()
+            yield from self._look(review)
+        for row in CondemnedRow.select().order_by(CondemnedRow.id).iterator():
+            reason = "no blob has these bytes"
+            yield Candidate("bytes", row.location, row.size, reason, moment(row.since))
+
+    def _look(self, review: ReviewRow) -> Iterator[Candidate]:
+        if review.key in self._decided | self._put_off:
+            return
+        self._decided.add(review.key)
+        self._fresh.pop(review.key, None)
+        look = {Kind.MANIFEST: self._manifest, Kind.LINK: self._link, Kind.BLOB: self._blob}
+        yield from look[Kind(review.kind)](review)
+
+    def _manifest(self, review: ReviewRow) -> Iterator[Candidate]:
+        manifest = _manifest_of(review)
+        if manifest is None or manifest.id in self._gone.manifests:
+            return
+        doomed, _ = _judge(manifest, self._gone, self._any_waits)
+        for row in doomed:
+            self._gone.manifests.add(row.id)
+            yield self._draw(review, f"{self._name(row.repository_id)}@{row.digest}", row.size)
+            parts: Any = ManifestPartRow.select().where(ManifestPartRow.manifest == row)
+            for part in parts:
+                kind = Kind.MANIFEST if part.is_manifest else Kind.LINK
+                reason = Reason.INDEX_GONE if part.is_manifest else Reason.MANIFEST_GONE
+                self._follow(kind, row.repository_id, part.digest, reason)
+            for referrer in ManifestRow.select().where(
+                (ManifestRow.repository == row.repository_id) & (ManifestRow.subject == row.digest)
+            ):
+                self._follow(
+                    Kind.MANIFEST, row.repository_id, referrer.digest, Reason.SUBJECT_GONE, grace=0
+                )
+            self._follow(Kind.BLOB, None, row.digest, Reason.MANIFEST_GONE, grace=0)
+
+    def _any_waits(self, keys: set[str]) -> bool:
+        if keys & (self._put_off | self._fresh.keys()):
+            return True
+        return _any_waits(keys - self._decided)
+
+    def _link(self, review: ReviewRow) -> Iterator[Candidate]:
+        link = (
+            RepositoryBlobRow.select(RepositoryBlobRow, BlobRow)
+            .join(BlobRow)
+            .where(
+                (RepositoryBlobRow.repository == review.repository_id)
+                & (BlobRow.digest == review.digest)
+            )
+            .first()
+        )
+        repository = review.repository_id
+        if link is None or repository is None or link.id in self._gone.links:
+            return
+        if not needed_blobs(repository, [review.digest], self._gone):
+            self._gone.links.add(link.id)
+            yield self._draw(review, f"{self._name(repository)}@{review.digest}", 0)
+            self._follow(Kind.BLOB, None, review.digest, Reason.UNLINKED, grace=0)
+
+    def _blob(self, review: ReviewRow) -> Iterator[Candidate]:
+        blob = BlobRow.get_or_none(BlobRow.digest == review.digest)
+        if blob is None:
+            return
+        links: Any = RepositoryBlobRow.select(RepositoryBlobRow.id)
+        manifests: Any = ManifestRow.select(ManifestRow.id)
+        held = {each for (each,) in links.where(RepositoryBlobRow.blob == blob).tuples()}
+        been = {each for (each,) in manifests.where(ManifestRow.blob == blob).tuples()}
+        if held <= self._gone.links and been <= self._gone.manifests:
+            yield self._draw(review, blob.digest, blob.size)
+
+    def _follow(
+        self,
+        kind: Kind,
+        repository: int | None,
+        digest: str,
+        reason: Reason,
+        *,
+        grace: int | None = None,
+    ) -> None:
+        """Look at something as the sweep would that has queued it: now, or not in this run."""
+        key = review_key(kind, repository, digest)
+        due = self._now + (self._grace if grace is None else grace)
+        if due > self._until:
+            self._put_off.add(key)
+            return
+        self._decided.discard(key)
+        self._fresh[key] = ReviewRow(
+            key=key,
+            kind=kind.value,
+            repository=repository,
+            digest=digest,
+            due=due,
+            reason=reason.value,
+            added=self._now,
+        )
+
+    def _draw(self, review: ReviewRow, name: str, size: int) -> Candidate:
+        return Candidate(review.kind, name, size, review.reason, moment(review.added))
+
+    def _name(self, repository: int) -> str:
+        if repository not in self._names:
+            self._names[repository] = RepositoryRow.get_by_id(repository).name
+        return self._names[repository]
+
+
+def _due_until(set_grace: int, grace: int | None, now: int) -> int:
+    """Return until which `due` a review is looked at; `grace` instead of the one that is set."""
+    return now if grace is None else now + set_grace - grace
+
+
+def _due(kind: Kind, until: int) -> Any:
+    return (
+        ReviewRow.select()
+        .where((ReviewRow.kind == kind.value) & (ReviewRow.due <= until))
+        .order_by(ReviewRow.due, ReviewRow.id)
+    )
+
+
+def _due_ids(kind: Kind, until: int, limit: int) -> list[int]:
+    return [row.id for row in _due(kind, until).limit(limit)]
+
+
+def _manifest_of(review: ReviewRow) -> ManifestRow | None:
+    return ManifestRow.get_or_none(
+        (ManifestRow.repository == review.repository_id) & (ManifestRow.digest == review.digest)
+    )
+
+
+def _judge(
+    manifest: ManifestRow, gone: Gone, any_waits: Callable[[set[str]], bool]
+) -> tuple[list[ManifestRow], list[ManifestRow]]:
+    """Return which manifests go now, and which above it no review waits for.
+
+    A manifest goes alone, where nothing is above it; or with all that it is a ring with. It stays
+    where a root is above it, or something whose own review is to come.
+    """
+    closure = closure_above(manifest, gone)
+    if closure.root is not None:
+        return [], []
+    others = [row for row in closure.manifests.values() if row.id != manifest.id]
+    keys = {review_key(Kind.MANIFEST, row.repository_id, row.digest) for row in others}
+    if keys and any_waits(keys):
+        return [], []
+    loose = [row for row in others if manifest.id not in closure_above(row, gone).manifests]
+    return ([], loose) if loose else ([manifest, *others], [])
+
+
+def _any_waits(keys: set[str]) -> bool:
+    """Return whether a review of one of these is to come."""
+    return ReviewRow.select().where(ReviewRow.key.in_(list(keys))).exists()
+
+
+def _unneeded(reviews: Sequence[int]) -> list[tuple[int, int, int, str]]:
+    """Return the links of reviews that no manifest needs: id, namespace, blob and digest."""
+    needing = (
+        ManifestPartRow.select()
+        .join(ManifestRow)
+        .where(
+            (ManifestPartRow.digest == ReviewRow.digest)
+            & ~ManifestPartRow.is_manifest
+            & (ManifestRow.repository == ReviewRow.repository)
+        )
+    )
+    query: Any = (
+        ReviewRow.select(
+            RepositoryBlobRow.id, RepositoryRow.namespace, RepositoryBlobRow.blob, ReviewRow.digest
+        )
+        .join(BlobRow, on=(BlobRow.digest == ReviewRow.digest))
+        .join(
+            RepositoryBlobRow,
+            on=(
+                (RepositoryBlobRow.blob == BlobRow.id)
+                & (RepositoryBlobRow.repository == ReviewRow.repository)
+            ),
+        )
+        .join(RepositoryRow, on=(RepositoryRow.id == ReviewRow.repository))
+        .where(ReviewRow.id.in_(list(reviews)) & ~fn.EXISTS(needing))
+    )
+    return list(query.tuples())
+
+
+def _unheld(digests: Sequence[str]) -> Any:
+    """Return the blobs of these digests that no repository holds, itself or as a manifest."""
+    links = RepositoryBlobRow.select().where(RepositoryBlobRow.blob == BlobRow.id)
+    manifests = ManifestRow.select().where(ManifestRow.blob == BlobRow.id)
+    return BlobRow.select().where(
+        BlobRow.digest.in_(list(digests)) & ~fn.EXISTS(links) & ~fn.EXISTS(manifests)
+    )
+
+
+def _add(swept: Swept, counted: Swept) -> None:
+    for name in ("reviewed", "kept", "manifests", "links", "blobs", "bytes_freed"):
+        setattr(swept, name, getattr(swept, name) + getattr(counted, name))
