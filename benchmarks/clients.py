@@ -103,7 +103,7 @@ def run_wrk(url: str, clients: int, seconds: float, headers: Mapping[str, str]) 
     if done.returncode != 0:
         raise BenchmarkFailed(f"wrk {url}: {done.stderr or done.stdout}")
     found = json.loads(done.stderr[done.stderr.rindex("{") :])
-    if found["failed"] or not found["requests"]:
+    if found["failed"] or not found["bytes"]:
         raise BenchmarkFailed(f"wrk {url}: {found}")
     return Load(found["requests"], found["bytes"], found["seconds"])
 

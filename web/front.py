@@ -191,7 +191,7 @@ class Front:
     ) -> Iterable[bytes] | None:
         """Answer as before, but for the request's id; None: only Flask can say what is wrong."""
         status, headers = kept.status, kept.headers
-        body: Iterable[bytes] = (kept.body,) if kept.body else ()
+        body: Iterable[bytes] = [kept.body]  # a list: granian sends that in one piece
         if kept.blob is not None:
             try:
                 leaving = leave(self._blobs, kept.blob, Asked.read(environ), self._ways)

@@ -29,17 +29,17 @@ def stream() -> io.StringIO:
     return io.StringIO()
 
 
-def answer(body, stream):
+def answer(body, stream, headers=(("X-A", "b"),), method="GET"):
     """Return what the server gets for a request that is answered with `body`."""
 
     def application(_environ, start_response):
-        start_response("206 PARTIAL CONTENT", [("X-A", "b")])
+        start_response("206 PARTIAL CONTENT", list(headers))
         return body
 
     started = []
     logged = LoggedRequests(application, RequestLines("json", stream))
-    got = logged(dict(ENVIRON), lambda *given: started.append(given))
-    assert started == [("206 PARTIAL CONTENT", [("X-A", "b")])]
+    got = logged({**ENVIRON, "REQUEST_METHOD": method}, lambda *given: started.append(given))
+    assert started == [("206 PARTIAL CONTENT", list(headers))]
     return got
 
 
@@ -55,6 +55,27 @@ def test_a_list_is_passed_on_as_one_and_logged_at_once(stream):
     [line] = lines(stream)
     assert (line["status"], line["bytes"], line["remote"]) == (206, 3, "1.2.3.4")
     assert line["duration_ms"] >= 0
+
+
+def test_a_small_body_is_made_one_list_so_that_it_leaves_with_its_head(stream):
+    body = Body(b"ab", b"c")
+
+    assert answer(body, stream, [("content-length", "3")]) == [b"abc"]
+
+    assert body.closed == 1
+    assert lines(stream)[0]["bytes"] == 3
+    assert answer(iter([b"a"]), stream, [("Content-Length", "1")]) == [b"a"]
+
+
+def test_so_is_the_body_that_an_answer_to_head_lacks(stream):
+    assert answer(Body(), stream, [("Content-Length", "5000000")], "HEAD") == [b""]
+
+
+def test_a_large_body_stays_a_stream(stream):
+    got = answer(Body(b"ab"), stream, [("Content-Length", "5000000")])
+
+    assert list(got) == [b"ab"]
+    got.close()
 
 
 def test_a_stream_is_logged_when_it_is_closed(stream):
