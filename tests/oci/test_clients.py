@@ -244,6 +244,18 @@ class TestWhoMay:
         with pytest.raises(ClientFailed, match=r"(?i)401|unauthorized|basic cred"):
             nobody.push(f"{name}:2", note.name, cwd=note.parent)
 
+    def test_anyone_lists_what_is_public_and_nothing_else(
+        self, registry: Registry, crane: Crane, image: Path, tmp_path: Path
+    ) -> None:
+        public = registry.name("img", registry.namespace(public=True))
+        private = registry.name("img")
+        for name in (public, private):
+            crane.append(f"{name}:1", image)
+        nobody = clients.crane(tmp_path / "nobody")
+        listed = nobody.run("catalog", "--insecure", registry.host).split()
+        assert registry.path(public) in listed
+        assert registry.path(private) not in listed
+
     def test_a_reader_reads_and_does_not_write(
         self, registry: Registry, oras: Oras, note: Path, tmp_path: Path
     ) -> None:
