@@ -8,6 +8,9 @@ from typing import BinaryIO, Protocol
 from artifacts.errors import DigestMismatch, InvalidDigest
 
 _HEX_LENGTHS = {"sha256": 64, "sha512": 128}
+ALGORITHMS = frozenset(_HEX_LENGTHS)
+"""The algorithms that digests may have: those that image-spec registers."""
+
 _FORM = re.compile(r"(sha256|sha512):([a-f0-9]+)")
 _READ_SIZE = 1 << 20
 

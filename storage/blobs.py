@@ -23,6 +23,9 @@ from artifacts.digest import Digest
 class BlobStore(Protocol):
     """Eight verbs; `tests/contracts/blob_store.py` says what each must do."""
 
+    smallest_chunk: int
+    """Bytes from which a chunk costs no more than it must, though smaller ones do; 0: any."""
+
     def start_upload(self, upload_id: str) -> None:
         """Begin an upload of zero bytes under an id that `storage.uploads.new_upload_id` made.
 

@@ -38,6 +38,8 @@ _CLOSED_MODE = 0o400
 class FilesystemStore:
     """Blobs as files below `root`; several processes may work on one folder."""
 
+    smallest_chunk = 0
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self._hashes = RunningHashes()

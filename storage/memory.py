@@ -41,6 +41,8 @@ class _Blob:
 class MemoryStore:
     """Blobs in a dictionary, for one process."""
 
+    smallest_chunk = 0
+
     def __init__(self) -> None:
         self._uploads: dict[str, _Upload] = {}
         self._blobs: dict[str, _Blob] = {}

@@ -7,11 +7,12 @@
     │   ├── BodyTruncated           the body ended before its declared length
     │   ├── LengthRequired          a Content-Length that is no number
     │   ├── InvalidContentRange     a chunk's Content-Range that isn't one, or isn't the body's
+    │   ├── InvalidParameter        a query's parameter that isn't what it must be
     │   ├── NotJson                 a body that should be JSON
     │   └── InvalidFields           JSON with members that aren't what the route takes
     ├── BodyTooLarge
     ├── RangeNotSatisfiable
-    ├── NotAcceptable               a manifest of a type that the client doesn't take
+    ├── TooManyTags                 more tags than one manifest may be put under at once
     ├── NotSupported                a part of a protocol that this server doesn't have
     ├── FormExpired                 a form whose CSRF token isn't the session's
     └── NoSuchPage
@@ -71,6 +72,16 @@ class InvalidContentRange(BadRequest):
         super().__init__(f"Content-Range is {given[:80]!r}: {reason}")
 
 
+class InvalidParameter(BadRequest):
+    """The parameter `name` of a query with `value`, which isn't `expected`."""
+
+    def __init__(self, name: str, value: str, expected: str) -> None:
+        self.name = name
+        self.value = value[:80]
+        self.expected = expected
+        super().__init__(f"{name} is {value[:80]!r}, not {expected}")
+
+
 class NotJson(BadRequest):
     """A body that isn't JSON, for `reason`."""
 
@@ -108,13 +119,15 @@ class RangeNotSatisfiable(WebError):
         super().__init__(f"the range {asked[:80]!r} has no byte of the {size} that there are")
 
 
-class NotAcceptable(WebError):
-    """A manifest of `media_type`, where the client takes only `accepted`."""
+class TooManyTags(WebError):
+    """`found` tags for one manifest, where `limit` may be given at once."""
 
-    def __init__(self, media_type: str, accepted: str) -> None:
-        self.media_type = media_type
-        self.accepted = accepted
-        super().__init__(f"the manifest is {media_type}, and the client takes only {accepted}")
+    hint = "give the others by further puts of the same manifest"
+
+    def __init__(self, found: int, limit: int) -> None:
+        self.found = found
+        self.limit = limit
+        super().__init__(f"a manifest may be put under {limit} tags at once, found {found}")
 
 
 class FormExpired(WebError):
@@ -216,12 +229,13 @@ TABLE: Mapping[type[Exception], Row] = {
     InvalidContentRange: Row(
         400, "invalid_content_range", "BLOB_UPLOAD_INVALID", "Not a range of bytes"
     ),
+    InvalidParameter: Row(400, "invalid_parameter", "UNSUPPORTED", "Not what a query takes"),
     NotJson: Row(400, "not_json", "UNSUPPORTED", "The body is not JSON"),
     InvalidFields: Row(422, "invalid_fields", "UNSUPPORTED", "Not what this route takes"),
     BodyTooLarge: Row(413, "body_too_large", "SIZE_INVALID", "The body is too large"),
     RangeNotSatisfiable: Row(416, "range_not_satisfiable", "SIZE_INVALID", "No such range"),
-    # 404 is what the clients of distribution know for it
-    NotAcceptable: Row(404, "not_acceptable", "MANIFEST_UNKNOWN", "No manifest of that type"),
+    # 414 is distribution-spec's own for it
+    TooManyTags: Row(414, "too_many_tags", "UNSUPPORTED", "Too many tags at once"),
     FormExpired: Row(400, "form_expired", "DENIED", "The form has expired"),
     # what it clashes with
     registry.Untrusted: Row(403, "untrusted", "DENIED", "Not trusted"),

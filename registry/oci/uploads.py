@@ -68,6 +68,11 @@ class Uploads:
         self._blobs = blobs
         self._clock = clock
 
+    @property
+    def smallest_chunk(self) -> int:
+        """Bytes that a chunk should have, but for the last; 0: any."""
+        return self._store.smallest_chunk
+
     def start(self, principal: Principal, repository: RepositoryName) -> Upload:
         """Begin an upload; an admin's creates the namespace.
 

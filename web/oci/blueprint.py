@@ -8,6 +8,7 @@ from web.oci.manifests import ManifestViews
 from web.oci.token import TokenViews
 from web.oci.uploads import UploadViews
 from web.services import Services
+from web.writes import refuse_writes
 
 
 def oci_blueprint(services: Services) -> Blueprint:
@@ -15,6 +16,7 @@ def oci_blueprint(services: Services) -> Blueprint:
     routes = Blueprint("oci", "web", url_prefix="/v2")
     for views in (ListingViews, BlobViews, UploadViews, ManifestViews, TokenViews):
         views(services).add_to(routes)
+    routes.before_request(refuse_writes(services.registry.switches))
     routes.after_request(_say_version)
     return routes
 

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from artifacts import media
 from registry.errors import NotAuthenticated
 from web.answers import json_answer, next_link
-from web.oci.views import OciViews, page_limit
+from web.oci.views import OciViews, page_limit, page_position, page_start
 
 
 class ListingViews(OciViews):
@@ -38,7 +38,7 @@ class ListingViews(OciViews):
         if "Authorization" not in request.headers:
             raise NotAuthenticated("the catalog")
         limit = page_limit()
-        last = request.args.get("last")
+        last = page_start()
         principal = self.principal()
         self._registry.access.require_catalog(principal)
         page = self._registry.repositories.page(principal, limit, last)
@@ -50,7 +50,7 @@ class ListingViews(OciViews):
     def tags(self, name: str) -> Response:
         """List a repository's tags."""
         limit = page_limit()
-        last = request.args.get("last")
+        last = page_start()
         repository = self.repository(name)
         page = self._registry.tags.page(self.principal(), repository, limit, last)
         answer = json_answer({"name": name, "tags": list(page.names)})
@@ -60,13 +60,14 @@ class ListingViews(OciViews):
 
     def referrers(self, name: str, digest: str) -> Response:
         """List the manifests whose subject is a digest; that it is there isn't needed."""
+        wanted = request.args.get("artifactType") or None
+        last = page_position()
         found = self._registry.referrers.index(
-            self.principal(),
-            self.repository(name),
-            self.digest(digest),
-            request.args.get("artifactType"),
+            self.principal(), self.repository(name), self.digest(digest), wanted, last
         )
         answer = Response(found.data, content_type=media.INDEX)
         if found.filtered:
             answer.headers["OCI-Filters-Applied"] = "artifactType"
+        if found.last is not None:
+            answer.headers["Link"] = next_link({"artifactType": wanted, "last": found.last})
         return answer

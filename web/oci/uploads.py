@@ -2,7 +2,7 @@
 
 ::
 
-    POST  uploads/                      202  Location, Range 0-0
+    POST  uploads/                      202  Location, Range 0-0, OCI-Chunk-Min-Length
     POST  uploads/?digest=D  + body     201  the whole blob
     POST  uploads/?mount=D&from=NAME    201, or 202 and an upload
     PATCH LOCATION  + body              202  Range 0-n; Content-Range says where, or at its end
@@ -15,7 +15,8 @@ import re
 
 from flask import Blueprint, Response, request
 
-from artifacts.errors import InvalidDigest
+from artifacts.digest import ALGORITHMS
+from artifacts.errors import InvalidDigest, InvalidName
 from artifacts.reference import RepositoryName
 from registry.oci.blobs import BlobInfo
 from registry.oci.uploads import Upload
@@ -46,14 +47,14 @@ class UploadViews(OciViews):
         uploads = self._registry.uploads
         mount = request.args.get("mount")
         if mount is not None:
+            wanted = self.digest(mount)
             source = request.args.get("from")
-            made = uploads.mount(
-                principal,
-                repository,
-                self.digest(mount),
-                RepositoryName(source) if source else None,
-            )
-            return _kept(repository, made) if isinstance(made, BlobInfo) else _under_way(made)
+            try:
+                named = RepositoryName(source) if source else None
+            except InvalidName:  # there is nothing by that name
+                return self._begun(uploads.start(principal, repository))
+            made = uploads.mount(principal, repository, wanted, named)
+            return _kept(repository, made) if isinstance(made, BlobInfo) else self._begun(made)
         digest = request.args.get("digest")
         if digest is not None:
             body = open_body(request.environ)
@@ -61,7 +62,17 @@ class UploadViews(OciViews):
             return _kept(
                 repository, uploads.push(principal, repository, parsed, body.stream, body.length)
             )
-        return _under_way(uploads.start(principal, repository))
+        algorithm = request.args.get("digest-algorithm", "sha256")
+        if algorithm not in ALGORITHMS:
+            raise InvalidDigest(f"{algorithm}:")
+        return self._begun(uploads.start(principal, repository))
+
+    def _begun(self, upload: Upload) -> Response:
+        answer = _under_way(upload)
+        smallest = self._registry.uploads.smallest_chunk
+        if smallest:
+            answer.headers["OCI-Chunk-Min-Length"] = str(smallest)
+        return answer
 
     def append(self, name: str, upload: str) -> Response:
         """Take the next chunk."""

@@ -299,14 +299,28 @@ class TestManifests:
         tags = admin.must("GET", f"/v2/{REPOSITORY}/tags/list").json["tags"]
         assert tags == ["latest", "v1", "v2"]
 
-    def test_only_what_the_client_takes_is_sent(self, admin):
-        admin.push_image(REPOSITORY, "v1")
-        path = f"/v2/{REPOSITORY}/manifests/v1"
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    @pytest.mark.parametrize(
+        "accept",
+        [
+            media.MANIFEST,
+            f"{media.INDEX}, {media.MANIFEST}",
+            "*/*",
+            "application/json",
+            media.INDEX,
+            media.DOCKER_MANIFEST,
+            f"{media.MANIFEST};q=0",
+            "text/html",
+            "",
+            ";;,",
+        ],
+    )
+    def test_a_manifest_is_sent_whatever_the_client_says_that_it_takes(self, admin, method, accept):
+        digest = admin.push_image(REPOSITORY, "v1")
+        for reference in ("v1", digest):
+            reply = admin.ask(method, f"/v2/{REPOSITORY}/manifests/{reference}", Accept=accept)
 
-        assert admin.ask("GET", path, Accept=f"{media.INDEX}, {media.MANIFEST}").status == 200
-        assert admin.ask("GET", path, Accept="*/*").status == 200
-        refused = admin.ask("GET", path, Accept=media.INDEX)
-        assert (refused.status, code_of(refused)) == (404, "MANIFEST_UNKNOWN")
+            assert (reply.status, reply.headers["content-type"]) == (200, media.MANIFEST)
 
     def test_what_the_client_has_is_not_sent_again(self, admin):
         admin.push_image(REPOSITORY, "v1")
@@ -436,11 +450,46 @@ class TestListing:
 
     @pytest.mark.parametrize(
         "path",
-        ["/v2/_catalog?n=x", f"/v2/{REPOSITORY}/tags/list?n=-1", f"/v2/_catalog?n={'9' * 5000}"],
-        ids=["text", "minus", "long"],
+        [
+            "/v2/_catalog?n=x",
+            "/v2/_catalog?n=",
+            f"/v2/{REPOSITORY}/tags/list?n=-1",
+            f"/v2/{REPOSITORY}/tags/list?n=%D9%A1",  # a digit, but not one of ours
+            f"/v2/{REPOSITORY}/tags/list?last=%00",
+            f"/v2/{REPOSITORY}/tags/list?last={'x' * 256}",
+            f"/v2/{REPOSITORY}/referrers/{DIGEST}?last=x",
+        ],
     )
-    def test_a_page_size_that_is_no_number_is_refused(self, admin, path):
-        assert admin.ask("GET", path).status == 422
+    def test_what_is_no_page_is_refused(self, admin, path):
+        reply = admin.ask("GET", path)
+
+        assert (reply.status, code_of(reply)) == (400, "UNSUPPORTED")
+
+    def test_a_page_of_none_is_empty_and_the_last(self, admin):
+        admin.push_image(REPOSITORY, "v1")
+        for path, names in (
+            ("/v2/_catalog", "repositories"),
+            (f"/v2/{REPOSITORY}/tags/list", "tags"),
+        ):
+            reply = admin.must("GET", f"{path}?n=0")
+
+            assert reply.json[names] == []
+            assert "link" not in reply.headers
+
+    @pytest.mark.parametrize("size", [1000, 1001, 10**17, 10**30, int("9" * 4000)])
+    def test_a_page_may_be_asked_to_be_larger_than_any(self, admin, size):
+        admin.push_image(REPOSITORY, "v1")
+
+        assert admin.must("GET", f"/v2/{REPOSITORY}/tags/list?n={size}").json["tags"] == ["v1"]
+        assert admin.must("GET", f"/v2/_catalog?n={size}").json["repositories"] == [REPOSITORY]
+
+    def test_a_page_goes_on_after_a_name_that_is_not_there_any_more(self, admin):
+        for tag in ("a", "c"):
+            admin.push_image(REPOSITORY, tag)
+
+        reply = admin.must("GET", f"/v2/{REPOSITORY}/tags/list?last=b")
+
+        assert reply.json["tags"] == ["c"]
 
     def test_a_repository_that_is_not_there_has_no_tags(self, admin):
         admin.push_image(REPOSITORY, "v1")
