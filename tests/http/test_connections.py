@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import io
+import queue
 import selectors
 import socket
 import threading
@@ -247,6 +249,7 @@ class TestWorker:
         worker = Worker.__new__(Worker)
         worker.cfg = SimpleNamespace(is_ssl=False, keepalive=15)
         worker.app = SimpleNamespace(client_timeout=0.1)
+        worker.alive = False  # which it is while it stops: then no thread waits for a next request
         worker.nr_conns = 0
         worker.pending_conns = deque()
         worker.poller = selectors.DefaultSelector()
@@ -305,6 +308,45 @@ class TestWorker:
 
         assert worker.handle(connection) is kept
         assert (connection.sock.fileno() == -1) is not kept
+
+    def test_requests_that_follow_at_once_are_answered_by_the_same_thread(
+        self, worker, client, connection, monkeypatch
+    ):
+        worker.alive = True
+        worker.tpool = SimpleNamespace(_work_queue=queue.SimpleQueue())
+        read_ahead = io.BytesIO(b"the next one's beginning")
+        connection.parser = SimpleNamespace(unreader=SimpleNamespace(buf=read_ahead))
+        answered = []
+
+        def handle(_worker, conn):
+            conn.parser.unreader.buf = io.BytesIO() if answered else read_ahead
+            answered.append(conn.sock.recv(1))
+            if answered[-1] == b"c":
+                worker.tpool._work_queue.put("somebody who has no thread")
+            return True
+
+        monkeypatch.setattr(ThreadWorker, "handle", handle)
+        client.sendall(b"abcd")
+
+        assert worker.handle(connection) is True
+
+        assert answered == [b"a", b"b", b"c"]
+        assert not worker._waiting.locked()
+
+    def test_a_client_that_asks_for_nothing_more_goes_back_to_the_poller(
+        self, worker, connection, monkeypatch
+    ):
+        worker.alive = True
+        worker.tpool = SimpleNamespace(_work_queue=queue.SimpleQueue())
+        connection.parser = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO()))
+        answered = []
+        monkeypatch.setattr(
+            ThreadWorker, "handle", lambda _worker, conn: answered.append(conn) or True
+        )
+
+        assert worker.handle(connection) is True
+
+        assert answered == [connection]
 
     def test_the_head_has_come_before_the_request_is_answered(
         self, worker, connection, monkeypatch
