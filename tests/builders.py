@@ -2,7 +2,7 @@
 
 ::
 
-    given = Given(tmp_path)                      a registry at its first start, on SQLite
+    given = Given(tmp_path)                      a registry at its first start
     given.namespace("team", keys=[SIGNER])       a namespace and the keys that sign in it
     package = a_package("team/etl", "1.0.0")     a tiny package, drawn by recipes.layers
     given.push(package)                          its blobs, manifests and signature: staged
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from artifacts import media
 from artifacts.descriptor import Descriptor
@@ -48,6 +49,7 @@ from signing.statement import (
     statement_manifest,
 )
 from tests.keys import SIGNER, TestKey, make_key
+from tests.tools.databases import databases
 
 PLATFORM = "linux/amd64"
 
@@ -305,6 +307,11 @@ def a_manifest(
     )
 
 
+def a_config(data: Path, **options: Any) -> RegistryConfig:
+    """Return the configuration of a registry over `data`, on the database that the tests run on."""
+    return RegistryConfig(data, database_url=databases().url_of(data), **options)
+
+
 class Given:
     """A registry that was started over `data`, and the acts that tests begin with."""
 
@@ -321,13 +328,15 @@ class Given:
         key = data.parent / f"{data.name}.server.asc"
         key.parent.mkdir(parents=True, exist_ok=True)
         key.write_text(server_key().secret)
-        self.config = RegistryConfig(data, server_key=key)
+        self.config = a_config(data, server_key=key)
         self.registry: Registry = open_registry(self.config, store, self.clock)
         self.first_token = self.registry.prepare() if is_first_start else None
 
     def copied_to(self, data: Path) -> "Given":
         """Return a registry over a copy of the data; nobody may be working on it."""
+        self.registry.database.close()
         shutil.copytree(self.data, data)
+        databases().copy(self.data, data)
         copy = Given(data, is_first_start=False)
         # The same key from the same file: reading it by gpg again takes 60 ms.
         vars(copy.registry.server_key).update(vars(self.registry.server_key))

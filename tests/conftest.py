@@ -1,14 +1,20 @@
 """What every suite shares: no sockets in unit tests, long forms, a count of missing parts."""
 
 import os
+import socket
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from pytest_socket import enable_socket
 
+from tests.tools.databases import Databases, PostgresDatabases, using
 from tests.tools.parts import missing_part
+from tests.tools.postgres import Cluster, running_postgres
 
+DATABASES = ("sqlite", "postgresql")
 HERE = Path(__file__).resolve().parent
 SOCKETLESS = (HERE / "unit", HERE / "stories")
 
@@ -17,6 +23,64 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="random tests try 1,000 examples each instead of 100"
     )
+    parser.addoption(
+        "--database",
+        action="append",
+        choices=DATABASES,
+        help="run the registry's tests over this database; may be given twice (default: sqlite)",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what uses a registry once for each database that was asked for."""
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    kinds = metafunc.config.getoption("--database") or ["sqlite"]
+    if metafunc.definition.get_closest_marker("sqlite"):
+        kinds = ["sqlite"]
+    if kinds != ["sqlite"]:
+        metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Return what registries keep their rows in."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL, for all tests of this process that ask for it."""
+    guarded = socket.socket
+    enable_socket()  # to find a free port; libpq's own sockets aren't guarded
+    try:
+        starting = running_postgres()
+        started = starting.__enter__()
+    finally:
+        socket.socket = guarded  # type: ignore[misc]
+    try:
+        yield started
+    finally:
+        starting.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def kept_databases(database_kind: str, request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """Have registries keep their rows in a database of the asked kind."""
+    chosen = Databases()
+    if database_kind == "postgresql":
+        chosen = PostgresDatabases(request.getfixturevalue("cluster"))
+    with using(chosen):
+        yield chosen
+
+
+@pytest.fixture
+def own_databases(kept_databases: Databases) -> Iterator[Databases]:
+    """The same, where a test's own databases go with the test."""
+    before = kept_databases.folders()
+    yield kept_databases
+    for data in kept_databases.folders() - before:
+        kept_databases.drop(data)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-socket reads its option
@@ -35,6 +99,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    passed = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
+    conformance = [
+        said for report in passed for name, said in report.user_properties if name == "conformance"
+    ]
+    if conformance:
+        terminalreporter.section("official conformance suite")
+        for said in sorted(set(conformance)):
+            terminalreporter.write_line(said)
     counts = Counter(
         part
         for report in terminalreporter.stats.get("skipped", [])

@@ -3,10 +3,19 @@
 from tests.unit.registry.conftest import (
     folder,
     given,
+    on_a_database,
     package,
     released,
     with_namespace,
     with_release,
 )
 
-__all__ = ["folder", "given", "package", "released", "with_namespace", "with_release"]
+__all__ = [
+    "folder",
+    "given",
+    "on_a_database",
+    "package",
+    "released",
+    "with_namespace",
+    "with_release",
+]

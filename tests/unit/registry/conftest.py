@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import PLATFORM, Given, Package, a_package
+from tests.tools.databases import Databases
 
 
 @pytest.fixture(scope="session")
@@ -15,8 +16,17 @@ def package() -> Package:
     return a_package("team/etl", "1.0.0", wheels={PLATFORM: [b"a wheel for linux"]})
 
 
+@pytest.fixture(autouse=True)
+def on_a_database(own_databases: Databases) -> Databases:
+    """Run every test over each database that was asked for (`--database`)."""
+    return own_databases
+
+
 @pytest.fixture(scope="session")
-def with_namespace(tmp_path_factory: pytest.TempPathFactory) -> Given:
+def with_namespace(
+    kept_databases: Databases,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Given:
     given = Given(tmp_path_factory.mktemp("registry") / "data")
     given.namespace("team")
     return given

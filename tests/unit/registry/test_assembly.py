@@ -11,12 +11,11 @@ import pytest
 
 from artifacts.reference import RepositoryName
 from registry.assembly import open_registry
-from registry.config import RegistryConfig
 from registry.errors import UploadUnknown
 from registry.server_key import ServerKey
 from storage.errors import StoreUnavailable
 from storage.memory import MemoryStore
-from tests.builders import PUBLISHER, Given, Package
+from tests.builders import PUBLISHER, Given, Package, a_config
 
 TOOLS = RepositoryName("team/tools")
 
@@ -40,7 +39,7 @@ def test_a_later_start_gives_no_token(tmp_path: Path) -> None:
 
 
 def test_without_a_given_key_the_first_start_makes_one(tmp_path: Path) -> None:
-    config = RegistryConfig(tmp_path / "data")
+    config = a_config(tmp_path / "data")
     registry = open_registry(config)
     registry.prepare()
     again = open_registry(config)
@@ -50,13 +49,13 @@ def test_without_a_given_key_the_first_start_makes_one(tmp_path: Path) -> None:
 
 
 def test_nothing_is_opened_before_it_is_asked_for(tmp_path: Path) -> None:
-    open_registry(RegistryConfig(tmp_path / "data"))
+    open_registry(a_config(tmp_path / "data"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_data_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    registry = open_registry(RegistryConfig(tmp_path / "file" / "data"))
+    registry = open_registry(a_config(tmp_path / "file" / "data"))
     with pytest.raises(StoreUnavailable, match="file/data"):
         registry.prepare()
 
@@ -84,7 +83,7 @@ class TestHealth:
         assert list((given.data / "uploads").iterdir()) == []
 
     def test_migrations_that_did_not_run_are_named(self, tmp_path: Path) -> None:
-        registry = open_registry(RegistryConfig(tmp_path), MemoryStore())
+        registry = open_registry(a_config(tmp_path), MemoryStore())
         found = {check.name: check.problem for check in registry.health.checks()}
         assert "index_state" in str(found["database"])
         assert "0001_initial" in str(found["schema"])

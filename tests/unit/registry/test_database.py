@@ -8,15 +8,15 @@ from threading import Barrier
 import peewee
 import pytest
 
-from registry.config import RegistryConfig
 from registry.database import MIGRATIONS, Database
 from registry.errors import DatabaseUnusable, SchemaTooNew
 from registry.schema import CURRENT, MODELS, EventRow, NamespaceRow, RepositoryRow, TokenRow
+from tests.builders import a_config
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    database = Database(RegistryConfig(tmp_path))
+    database = Database(a_config(tmp_path))
     database.migrate()
     return database
 
@@ -93,7 +93,7 @@ class TestTransactions:
 
     def test_a_process_may_work_with_several(self, database: Database, tmp_path: Path) -> None:
         (tmp_path / "second").mkdir()
-        second = Database(RegistryConfig(tmp_path / "second"))
+        second = Database(a_config(tmp_path / "second"))
         second.migrate()
         with database.write():
             with second.write():
@@ -120,7 +120,7 @@ class TestMigrations:
         assert database.missing_migrations() == []
 
     def test_what_is_missing_is_named(self, tmp_path: Path) -> None:
-        database = Database(RegistryConfig(tmp_path))
+        database = Database(a_config(tmp_path))
         missing = database.missing_migrations()
         assert missing
         assert database.migrate() == missing
@@ -129,7 +129,7 @@ class TestMigrations:
         start = Barrier(4)
 
         def migrate(_: int) -> list[str]:
-            database = Database(RegistryConfig(tmp_path))
+            database = Database(a_config(tmp_path))
             start.wait()
             return database.migrate()
 
@@ -145,8 +145,8 @@ class TestMigrations:
         (later / "9999_later.py").write_text(
             '"""A step that is to come."""\n\n\ndef up(migrator, db):\n    pass\n'
         )
-        Database(RegistryConfig(tmp_path), later).migrate()
-        database = Database(RegistryConfig(tmp_path))
+        Database(a_config(tmp_path), later).migrate()
+        database = Database(a_config(tmp_path))
 
         for act in (database.migrate, database.missing_migrations):
             with pytest.raises(SchemaTooNew) as refused:
@@ -182,7 +182,7 @@ def _schema_of(database: peewee.Database) -> dict[str, list[tuple[object, ...]]]
 
 class TestTheFile:
     def test_its_owner_only_reads_it_whatever_the_folder_allows(self, tmp_path: Path) -> None:
-        config = RegistryConfig(tmp_path)
+        config = a_config(tmp_path)
         tmp_path.chmod(0o755)
         config.database.touch(mode=0o644)  # of a version that left it open
 
@@ -196,7 +196,7 @@ class TestTheFile:
         assert set(found.values()) == {0o600}
 
     def test_what_is_no_database_is_named(self, tmp_path: Path) -> None:
-        config = RegistryConfig(tmp_path)
+        config = a_config(tmp_path)
         config.database.write_bytes(b"something else" * 500)
         with pytest.raises(DatabaseUnusable, match=f"{config.database} can't be used: file is not"):
             Database(config).migrate()

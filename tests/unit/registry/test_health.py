@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 from registry.assembly import open_registry
-from registry.config import RegistryConfig
 from registry.database import Database
 from registry.health import Check, Health
 from storage.errors import StoreUnavailable
 from storage.filesystem import FilesystemStore
 from storage.memory import MemoryStore
-from tests.builders import Given
+from tests.builders import Given, a_config
 
 
 def problems(checks: tuple[Check, ...]) -> dict[str, str]:
@@ -21,7 +20,7 @@ def problems(checks: tuple[Check, ...]) -> dict[str, str]:
 
 
 def health(data: Path) -> Health:
-    config = RegistryConfig(data)
+    config = a_config(data)
     return Health(config, Database(config), FilesystemStore(data))
 
 
@@ -61,13 +60,13 @@ class TestStart:
         assert [path.name for path in given.data.iterdir() if "probe" in path.name] == []
 
     def test_opening_touches_nothing(self, tmp_path: Path) -> None:
-        open_registry(RegistryConfig(tmp_path / "data"), MemoryStore())
+        open_registry(a_config(tmp_path / "data"), MemoryStore())
         assert not (tmp_path / "data").exists()
 
     @pytest.mark.parametrize("place", ["file", "file/data", "/proc/recipebox"])
     def test_a_folder_that_cannot_be_written_stops_it(self, tmp_path: Path, place: str) -> None:
         (tmp_path / "file").write_text("")
-        registry = open_registry(RegistryConfig(tmp_path / place))
+        registry = open_registry(a_config(tmp_path / place))
         with pytest.raises(StoreUnavailable, match="can't be used") as refused:
             registry.prepare()
         assert place in str(refused.value)

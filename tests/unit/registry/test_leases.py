@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from registry.clock import seconds
-from registry.config import RegistryConfig
 from registry.database import Database
 from registry.errors import LeaseHeld, LeaseLost
 from registry.leases import LIFETIME, Leases
 from registry.schema import EventRow, LeaseRow
-from tests.builders import SetClock
+from tests.builders import SetClock, a_config
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def clock() -> SetClock:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    database = Database(RegistryConfig(tmp_path))
+    database = Database(a_config(tmp_path))
     database.migrate()
     return database
 
