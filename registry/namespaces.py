@@ -1,10 +1,10 @@
-"""Namespaces: who owns one, whether it is public, and the public keys that sign in it."""
+"""Namespaces: who owns one, its settings, and the public keys that sign in it."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import signing.errors
 from artifacts.reference import check_namespace
@@ -21,6 +21,7 @@ from registry.errors import (
     NotAuthenticated,
     ShowsPrivate,
 )
+from registry.oci.immutable import draw_patterns, read_patterns
 from registry.schema import (
     ManifestRow,
     NamespaceKeyRow,
@@ -35,14 +36,44 @@ KEY_ROLES = ("release", "promote")
 """What a key may sign: releases, and bundles for promotion."""
 
 
+LARGEST_QUOTA = 1 << 60
+"""Bytes: what every database can count, with room for what is used beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSettings:
+    """What is set for a namespace; `quota` and `used` are bytes (no quota: None).
+
+    `used` is that of its distinct blobs and manifests.
+    """
+
+    quota: int | None
+    used: int
+    sparse: bool
+    immutable_tags: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A namespace; `owner` is the name of the principal that created it."""
+    """A namespace; `owner` is the name of the principal that created it.
+
+    `settings` is None for who may only pull what is public there.
+    """
 
     name: str
     public: bool
     owner: str
     created: datetime
+    settings: NamespaceSettings | None
+
+
+class Changes(TypedDict, total=False):
+    """Settings to change: those that are there; `quota` None is none."""
+
+    public: bool
+    quota: int | None
+    sparse: bool
+    immutable_tags: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +121,7 @@ class Namespaces:
         with self._database.write():
             if NamespaceRow.select().where(NamespaceRow.name == name).exists():
                 raise NamespaceExists(name)
-            return _namespace(self.add(principal, name, public=public))
+            return _namespace(principal, self.add(principal, name, public=public))
 
     def add(self, principal: Principal, name: str, *, public: bool = False) -> NamespaceRow:
         """Add the row of a namespace, in a transaction of the caller's, who has checked it."""
@@ -104,7 +135,7 @@ class Namespaces:
         """Return the namespaces that `principal` may read, by name."""
         with self._database.session():
             rows = NamespaceRow.select().where(is_readable(principal)).order_by(NamespaceRow.name)
-            return [_namespace(row) for row in rows]
+            return [_namespace(principal, row) for row in rows]
 
     def get(self, principal: Principal, name: str) -> Namespace:
         """Return one that `principal` may read.
@@ -113,25 +144,42 @@ class Namespaces:
             NotAuthenticated, NamespaceUnknown: it may not, or there is none.
         """
         with self._database.session():
-            return _namespace(self._row(principal, Verb.PULL, name))
+            return _namespace(principal, self._row(principal, Verb.PULL, name))
 
     def set_public(self, principal: Principal, name: str, *, public: bool) -> Namespace:
-        """Make it public or private; asked by its owner or an admin.
+        """Make it public or private.
 
         Raises:
-            ShowsPrivate: its applications hold packages of private namespaces.
+            ShowsPrivate, NotAuthenticated, NamespaceUnknown, Denied: as `change`.
+        """
+        return self.change(principal, name, {"public": public})
+
+    def change(self, principal: Principal, name: str, changes: Changes) -> Namespace:
+        """Change settings; asked by its owner or an admin, and the quota by an admin alone.
+
+        A quota may be less than what is used: then nothing more is taken until there is room.
+
+        Raises:
+            InvalidValue: nothing to change, a quota that can't be, or a pattern that is none.
+            ShowsPrivate: it would be public, and its applications hold packages of private ones.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not.
         """
+        values = _columns(changes)
         with self._database.write():
             row = self._row(principal, Verb.OWN, name)
-            shown = _private_parts(row) if public else []
+            if "quota" in changes:
+                self._access.require(principal, Verb.ADMINISTER, name)
+            shown = _private_parts(row) if changes.get("public") else []
             if shown:
                 raise ShowsPrivate(name, shown)
-            row.is_public = public
-            row.save()
-            RepositoryRow.update(is_public=public).where(RepositoryRow.namespace == row).execute()
-            self._audit.record(principal, "namespace.set_public", name, {"public": public})
-            return _namespace(row)
+            before = {column: getattr(row, column) for column in values}
+            # These columns alone: `used_bytes` is counted by others in the meantime.
+            NamespaceRow.update(values).where(NamespaceRow.id == row.id).execute()
+            detail = {
+                column: {"from": before[column], "to": value} for column, value in values.items()
+            }
+            self._audit.record(principal, "namespace.set", name, detail)
+            return _namespace(principal, NamespaceRow.get_by_id(row.id))
 
     def add_key(
         self, principal: Principal, name: str, armored: str, roles: Sequence[str] = KEY_ROLES
@@ -247,8 +295,40 @@ def _read_key(namespace: str, armored: str) -> KeyInfo:
     return keys[0]
 
 
-def _namespace(row: NamespaceRow) -> Namespace:
-    return Namespace(row.name, row.is_public, row.owner, moment(row.created))
+def _columns(changes: Changes) -> dict[str, Any]:
+    """Return the columns that hold these settings.
+
+    Raises:
+        InvalidValue: as `Namespaces.change`.
+    """
+    values: dict[str, Any] = {}
+    if "public" in changes:
+        values["is_public"] = changes["public"]
+    if "quota" in changes:
+        quota = changes["quota"]
+        if quota is not None and not 0 <= quota <= LARGEST_QUOTA:
+            raise InvalidValue("quota", str(quota), f"from 0 to {LARGEST_QUOTA} bytes, or none")
+        values["quota_bytes"] = quota
+    if "sparse" in changes:
+        values["is_sparse"] = changes["sparse"]
+    if "immutable_tags" in changes:
+        values["immutable_tags"] = draw_patterns(changes["immutable_tags"])
+    if not values:
+        known = ", ".join(Changes.__annotations__)
+        raise InvalidValue("settings", "nothing", f"at least one of {known}")
+    return values
+
+
+def _namespace(principal: Principal, row: NamespaceRow) -> Namespace:
+    settings = None
+    if covers(principal, row.name):
+        settings = NamespaceSettings(
+            quota=row.quota_bytes,
+            used=row.used_bytes,
+            sparse=row.is_sparse,
+            immutable_tags=read_patterns(row),
+        )
+    return Namespace(row.name, row.is_public, row.owner, moment(row.created), settings)
 
 
 def _key(row: NamespaceKeyRow) -> NamespaceKey:

@@ -9,15 +9,40 @@ from registry.clock import rfc3339
 from registry.namespaces import Namespace, NamespaceKey
 from registry.promotions import Promotion
 from registry.publish import Yank
+from registry.tokens import Token
 
 
 def draw_namespace(namespace: Namespace) -> dict[str, Any]:
-    """{name, public, owner, created}."""
-    return {
+    """{name, public, owner, created}; for its members also {quota, used_bytes, sparse, ...}."""
+    drawn: dict[str, Any] = {
         "name": namespace.name,
         "public": namespace.public,
         "owner": namespace.owner,
         "created": rfc3339(namespace.created),
+    }
+    settings = namespace.settings
+    if settings is not None:
+        drawn |= {
+            "quota": settings.quota,
+            "used_bytes": settings.used,
+            "sparse": settings.sparse,
+            "immutable_tags": list(settings.immutable_tags),
+        }
+    return drawn
+
+
+def draw_token(token: Token) -> dict[str, Any]:
+    """{id, name, role, namespace, verbs, made_by, created, expires, revoked}; never its secret."""
+    return {
+        "id": token.id,
+        "name": token.name,
+        "role": token.role.value,
+        "namespace": token.namespace,
+        "verbs": None if token.verbs is None else [verb.value for verb in token.verbs],
+        "made_by": token.made_by,
+        "created": rfc3339(token.created),
+        "expires": None if token.expires is None else rfc3339(token.expires),
+        "revoked": None if token.revoked is None else rfc3339(token.revoked),
     }
 
 

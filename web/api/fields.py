@@ -29,9 +29,22 @@ class NewNamespace(RequestModel):
 
 
 class NamespaceChange(RequestModel):
-    """`PATCH /api/v1/namespaces/{ns}`."""
+    """`PATCH /api/v1/namespaces/{ns}`: what isn't there stays as it is; a null quota is none."""
 
-    public: bool
+    public: bool = False
+    quota: int | None = None
+    sparse: bool = False
+    immutable_tags: list[str] = []
+
+
+class NewToken(RequestModel):
+    """`POST /api/v1/tokens`: `expires_in` is in seconds; verbs null are all of the role's."""
+
+    name: str | None = None
+    role: Literal["admin", "publisher", "promoter", "reader"] | None = None
+    namespace: str | None = None
+    verbs: list[str] | None = None
+    expires_in: Annotated[int, Field(gt=0, le=100 * 365 * 86_400)] | None = None
 
 
 class NewKey(RequestModel):

@@ -1,8 +1,11 @@
 """`/api/v1/whoami` and `/api/v1/namespaces`: who asks, what they own, whose keys sign there."""
 
+from typing import cast
+
 from flask import Blueprint, Response
 
 from registry.errors import NotAuthenticated
+from registry.namespaces import Changes
 from web.answers import json_answer
 from web.api.drawn import draw_key, draw_namespace
 from web.api.fields import NamespaceChange, NewKey, NewNamespace, read_request
@@ -33,6 +36,7 @@ class NamespaceViews(ApiViews):
                 "name": principal.name,
                 "role": principal.role.value,
                 "namespace": principal.namespace,
+                "verbs": None if principal.verbs is None else sorted(principal.verbs),
             }
         )
 
@@ -54,11 +58,10 @@ class NamespaceViews(ApiViews):
         )
 
     def change(self, namespace: str) -> Response:
-        """Make it public or private."""
+        """Change its settings."""
         asked = read_request(NamespaceChange, self._config.json_limit)
-        changed = self._registry.namespaces.set_public(
-            self.principal(), namespace, public=asked.public
-        )
+        changes = cast("Changes", asked.model_dump(exclude_unset=True))
+        changed = self._registry.namespaces.change(self.principal(), namespace, changes)
         return json_answer(draw_namespace(changed))
 
     def keys(self, namespace: str) -> Response:

@@ -1,10 +1,13 @@
 """Namespaces: created, owned, public or not; and the keys that sign in them."""
 
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from artifacts.errors import InvalidName
+from artifacts.reference import RepositoryName
 from registry.access import Role
 from registry.errors import (
     Denied,
@@ -14,6 +17,7 @@ from registry.errors import (
     NamespaceUnknown,
     NotAuthenticated,
 )
+from registry.namespaces import NamespaceSettings
 from registry.schema import AuditRow, NamespaceRow
 from tests.builders import (
     ADMIN,
@@ -113,6 +117,75 @@ def test_its_owner_makes_it_public_and_others_do_not(given: Given) -> None:
     given.registry.namespaces.set_public(ADMIN, "others", public=False)
     with pytest.raises(NotAuthenticated):
         given.registry.namespaces.get(NOBODY, "others")
+
+
+class TestSettings:
+    def test_a_new_one_has_no_quota_and_no_rules(self, given: Given) -> None:
+        assert given.registry.namespaces.get(ADMIN, "team").settings == NamespaceSettings(
+            quota=None, used=0, sparse=False, immutable_tags=()
+        )
+
+    def test_what_is_not_named_stays_as_it_is(self, given: Given) -> None:
+        namespaces = given.registry.namespaces
+        namespaces.change(ADMIN, "team", {"quota": 1000, "immutable_tags": ["v*", "v*", "1.*"]})
+
+        changed = namespaces.change(ADMIN, "team", {"sparse": True})
+
+        assert not changed.public
+        assert changed.settings == NamespaceSettings(
+            quota=1000, used=0, sparse=True, immutable_tags=("v*", "1.*")
+        )
+        assert namespaces.change(ADMIN, "team", {"quota": None}).settings.quota is None
+
+    def test_its_owner_sets_all_but_the_quota(self, given: Given) -> None:
+        namespaces = given.registry.namespaces
+        namespaces.create(STRANGER, "others")
+        namespaces.change(STRANGER, "others", {"sparse": True, "immutable_tags": ["*"]})
+
+        with pytest.raises(Denied, match="may not administer on others"):
+            namespaces.change(STRANGER, "others", {"quota": 1 << 40})
+
+    def test_who_only_works_there_sets_nothing(self, given: Given) -> None:
+        with pytest.raises(Denied, match="the owner is admin"):
+            given.registry.namespaces.change(PUBLISHER, "team", {"sparse": True})
+
+    def test_they_are_shown_to_members_and_not_to_passers_by(self, given: Given) -> None:
+        given.namespace("open", public=True, keys=())
+        namespaces = given.registry.namespaces
+
+        assert namespaces.get(a_principal(Role.READER, "open"), "open").settings is not None
+        assert namespaces.get(READER, "open").settings is None
+        assert namespaces.get(NOBODY, "open").settings is None
+        assert [each.settings is None for each in namespaces.visible(READER)] == [True, False]
+
+    def test_what_is_used_is_shown(self, given: Given) -> None:
+        given.blob(RepositoryName("team/x"), b"x" * 100)
+
+        assert given.registry.namespaces.get(READER, "team").settings.used == 100
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({}, "settings is 'nothing'"),
+            ({"quota": -1}, "quota is '-1'"),
+            ({"quota": 1 << 61}, "quota is"),
+            ({"immutable_tags": ["not a tag"]}, "immutable_tags is 'not a tag'"),
+            ({"immutable_tags": [""]}, "immutable_tags is ''"),
+        ],
+    )
+    def test_what_can_not_be_is_refused(
+        self, given: Given, changes: dict[str, Any], said: str
+    ) -> None:
+        with pytest.raises(InvalidValue, match=said):
+            given.registry.namespaces.change(ADMIN, "team", changes)
+
+    def test_the_audit_has_what_it_was_and_what_it_is(self, given: Given) -> None:
+        given.registry.namespaces.change(ADMIN, "team", {"quota": 1000})
+
+        with given.registry.database.session():
+            last = AuditRow.select().order_by(AuditRow.id.desc()).get()
+        assert (last.action, last.target) == ("namespace.set", "team")
+        assert json.loads(last.detail) == {"quota_bytes": {"from": None, "to": 1000}}
 
 
 class TestKeys:
@@ -219,7 +292,7 @@ def test_what_changes_a_namespace_is_audited_with_who_asked(given: Given) -> Non
         rows = AuditRow.select().where(AuditRow.target == "others").order_by(AuditRow.id)
         assert [(row.action, row.actor, row.role, row.proof) for row in rows] == [
             ("namespace.create", "stranger", "publisher", "token"),
-            ("namespace.set_public", "stranger", "publisher", "token"),
+            ("namespace.set", "stranger", "publisher", "token"),
             ("namespace.add_key", "stranger", "publisher", "token"),
         ]
 
