@@ -19,6 +19,7 @@ from registry.events import Outbox
 from registry.health import Health
 from registry.index import Index
 from registry.leases import Leases
+from registry.maintenance import Maintenance
 from registry.namespaces import Namespaces
 from registry.oci.blobs import Blobs
 from registry.oci.contents import Contents
@@ -69,6 +70,7 @@ class Registry:
     switches: Switches
     leases: Leases
     sweep: Sweep
+    maintenance: Maintenance
 
     def prepare(self) -> NewToken | None:
         """Make the data folder, migrate, make the server's key; return the first admin's token.
@@ -138,6 +140,17 @@ def open_registry(
         clock=clock,
     )
     leases = Leases(database, clock)
+    sweep = Sweep(
+        config=config,
+        database=database,
+        store=blob_store,
+        contents=contents,
+        uploads=uploads,
+        reviews=reviews,
+        leases=leases,
+        switches=switches,
+        clock=clock,
+    )
     countersigning = Countersigning(server_key)
     return Registry(
         config=config,
@@ -213,15 +226,6 @@ def open_registry(
         ),
         switches=switches,
         leases=leases,
-        sweep=Sweep(
-            config=config,
-            database=database,
-            store=blob_store,
-            contents=contents,
-            uploads=uploads,
-            reviews=reviews,
-            leases=leases,
-            switches=switches,
-            clock=clock,
-        ),
+        sweep=sweep,
+        maintenance=Maintenance(sweep, leases, config.sweep_every, clock),
     )

@@ -23,8 +23,10 @@ from web.services import build_services
 
 
 def build_application(config: ServerConfig) -> Application:
-    """Return the WSGI application of a prepared data folder."""
-    app = create_app(build_services(config), config)
+    """Return the WSGI application of a prepared data folder; maintenance begins beside it."""
+    services = build_services(config)
+    app = create_app(services, config)
+    services.registry.maintenance.start()
     return BehindProxies(app, config.trusted_proxies)
 
 
