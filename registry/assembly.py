@@ -47,6 +47,7 @@ class Registry:
     database: Database
     store: ListedStore
     access: Access
+    audit: Audit
     tokens: Tokens
     token_key: TokenKey
     bearer: Bearer
@@ -157,6 +158,7 @@ def open_registry(
         database=database,
         store=blob_store,
         access=access,
+        audit=audit,
         tokens=Tokens(database, audit, clock),
         token_key=token_key,
         bearer=Bearer(

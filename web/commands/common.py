@@ -77,7 +77,7 @@ def wants_json(ctx: click.Context, flag: bool) -> bool:  # noqa: FBT001 - a clic
 def told_plainly(as_json: bool) -> Iterator[None]:  # noqa: FBT001 - a click flag
     """End with a message and an exit code where an error is one that an operator can mend."""
     from artifacts.errors import ArtifactError
-    from registry.errors import Invalid, RegistryError, TokenUnknown
+    from registry.errors import Invalid, NotFound, RegistryError
     from signing.errors import SigningError
     from storage.errors import StorageError, StoreUnavailable
 
@@ -85,7 +85,7 @@ def told_plainly(as_json: bool) -> Iterator[None]:  # noqa: FBT001 - a click fla
         yield
     except (SettingsError, ArtifactError, Invalid) as error:
         _end(error, USAGE, as_json=as_json)
-    except TokenUnknown as error:
+    except NotFound as error:
         _end(error, NOT_FOUND, as_json=as_json)
     except StoreUnavailable as error:
         hint = "make the folder writable for the user that runs this, or name another with --data"

@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from recipebox.invocation import Invocation
+from registry.access import Role, Verb
 from web.commands.admin import command
 from web.commands.admin.common import read_duration
+from web.commands.admin.token import _ROLES, _VERBS
 
 
 @pytest.fixture
@@ -36,6 +38,7 @@ def test_a_token_is_printed_once_and_works(run, make_site):
         "name": "ada",
         "role": "publisher",
         "namespace": "team",
+        "verbs": None,
     }
     assert token not in run("list", data=data).output
 
@@ -70,7 +73,9 @@ def test_tokens_are_listed_and_revoked(run):
     revoked = run("revoke", made["id"])
     after = run("list", "--json")
 
-    assert before[0].split() == ["ID", "NAME", "ROLE", "NAMESPACE", "CREATED", "ENDS"]
+    assert before[0].split() == [
+        *("ID", "NAME", "ROLE", "NAMESPACE", "VERBS", "CREATED", "ENDS"),
+    ]
     assert before[1].split()[1:4] == ["ada", "reader", "every"]
     assert before[1].endswith("never")
     assert before[2].split()[1:4] == ["ci", "promoter", "team"]
@@ -80,6 +85,23 @@ def test_tokens_are_listed_and_revoked(run):
     assert ci["revoked"] is None
     assert "revoked 2" in run("list").output
     assert json.loads(run("revoke", made["id"], "--json").output)["id"] == made["id"]
+
+
+def test_a_token_may_be_held_to_some_verbs(run):
+    words = ("--name", "ci", "--role", "publisher", "--verb", "pull", "--verb", "push")
+
+    made = json.loads(run("create", *words, "--json").output)
+
+    assert made["verbs"] == ["attach", "pull", "push", "see_staged"]
+    assert run("list").output.splitlines()[1].split()[4] == "attach,pull,push,see_staged"
+    wrong = run("create", "--name", "ci", "--role", "reader", "--verb", "push")
+    assert wrong.exit_code == 2
+    assert "verbs is 'push', but must be some of what a reader may: pull" in wrong.output
+
+
+def test_every_verb_and_role_may_be_named():
+    assert set(_VERBS) == set(Verb)
+    assert set(_ROLES) == set(Role)
 
 
 def test_an_unknown_token_is_not_found(run):

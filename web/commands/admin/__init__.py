@@ -2,7 +2,11 @@
 
 ::
 
-    admin ─┬─ check
+    admin ─┬─ audit
+           ├─ check
+           ├─ namespace ── list  show  set
+           ├─ read-only ── on  off  status
+           ├─ sweep
            └─ token ── create  list  revoke
 
 Each file imports `registry` within its functions only: `recipebox --help` loads them all.
@@ -10,7 +14,11 @@ Each file imports `registry` within its functions only: `recipebox --help` loads
 
 import click
 
+from web.commands.admin.audit import audit
 from web.commands.admin.check import check
+from web.commands.admin.namespace import namespace
+from web.commands.admin.read_only import read_only
+from web.commands.admin.sweep import sweep
 from web.commands.admin.token import token
 
 
@@ -22,5 +30,5 @@ def command() -> None:
     """
 
 
-for subcommand in (check, token):
+for subcommand in (audit, check, namespace, read_only, sweep, token):
     command.add_command(subcommand)

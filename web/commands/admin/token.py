@@ -11,8 +11,22 @@ from web.commands.common import json_option, print_json, setting_options, wants_
 if TYPE_CHECKING:
     from registry.tokens import Token
 
-_HEADINGS = ("ID", "NAME", "ROLE", "NAMESPACE", "CREATED", "ENDS")
+_HEADINGS = ("ID", "NAME", "ROLE", "NAMESPACE", "VERBS", "CREATED", "ENDS")
 _ROLES = ("admin", "publisher", "promoter", "reader")
+# What a person would narrow a token to; registry.access.Verb says what each is.
+_VERBS = (
+    "pull",
+    "push",
+    "attach",
+    "delete",
+    "see_staged",
+    "admit",
+    "yank",
+    "own",
+    "bundle",
+    "promote",
+    "administer",
+)
 
 
 @click.group("token")
@@ -25,6 +39,13 @@ def token() -> None:
 @click.option("--name", required=True, help="Whose token: a person, or a CI job.")
 @click.option("--role", required=True, type=click.Choice(_ROLES), help="What it may do at most.")
 @click.option("--namespace", metavar="NS", help="Hold it to one namespace.  Default: every one.")
+@click.option(
+    "--verb",
+    "verbs",
+    multiple=True,
+    type=click.Choice(_VERBS),
+    help="Hold it to this of what the role may; may be repeated.  Default: all of it.",
+)
 @click.option("--expires", type=read_duration, metavar="30d", help="When it ends.  Default: never.")
 @json_option
 @click.pass_context
@@ -35,6 +56,7 @@ def create(
     name: str,
     role: str,
     namespace: str | None,
+    verbs: tuple[str, ...],
     expires: timedelta | None,
     as_json: bool,
     **flags: Any,
@@ -45,12 +67,14 @@ def create(
     Examples:
       recipebox admin token create --data DIR --name ada --role publisher --namespace team
       recipebox admin token create --data DIR --name ci --role promoter --expires 90d
+      recipebox admin token create --data DIR --name ci --role publisher --verb pull --verb push
     """  # noqa: D301 - \b is click's
     as_json = wants_json(ctx, as_json)
     with opened_registry(flags, as_json=as_json) as registry:
-        from registry.access import Role
+        from registry.access import Role, Verb
 
-        made = registry.tokens.create(name, Role(role), namespace, expires)
+        narrowed = [Verb(verb) for verb in verbs] if verbs else None
+        made = registry.tokens.create(name, Role(role), namespace, expires, verbs=narrowed)
         if as_json:
             print_json({"token": made.text, **_draw(made.token)})
         else:
@@ -89,17 +113,9 @@ def revoke(ctx: click.Context, /, *, token_id: str, as_json: bool, **flags: Any)
 
 
 def _draw(entry: "Token") -> dict[str, Any]:
-    from registry.clock import rfc3339
+    from web.api.drawn import draw_token
 
-    return {
-        "id": entry.id,
-        "name": entry.name,
-        "role": entry.role.value,
-        "namespace": entry.namespace,
-        "created": rfc3339(entry.created),
-        "expires": None if entry.expires is None else rfc3339(entry.expires),
-        "revoked": None if entry.revoked is None else rfc3339(entry.revoked),
-    }
+    return draw_token(entry)
 
 
 def _row(entry: "Token") -> tuple[str, ...]:
@@ -108,4 +124,5 @@ def _row(entry: "Token") -> tuple[str, ...]:
     if drawn["revoked"]:
         ends = f"revoked {drawn['revoked']}"
     namespace = drawn["namespace"] or "every"
-    return (entry.id, entry.name, entry.role.value, namespace, drawn["created"], ends)
+    verbs = "all" if drawn["verbs"] is None else ",".join(drawn["verbs"])
+    return (entry.id, entry.name, entry.role.value, namespace, verbs, drawn["created"], ends)
