@@ -7,17 +7,23 @@ import signal
 import pytest
 
 from artifacts.digest import Digest
-from artifacts.reference import PackageName
+from artifacts.reference import PackageName, RepositoryName
 from registry.errors import NotFound, RegistryError
+from registry.leases import LIFETIME
+from registry.sweep import Pace
 from resolver.source import parse_index
 from storage.failpoints import VARIABLE, Failpoint
 from tests.builders import PROMOTER, PUBLISHER, READER, Given, Package
 
 APP = PackageName("team", "app")
+COPY = RepositoryName("team/copy")
 
 
 def tell_all(given: Given, package: Package) -> None:
-    """Publish by a chunked upload, bundle, sign and promote; every step may have been done."""
+    """Publish by a chunked upload, bundle, sign and promote, mount, delete and sweep.
+
+    Every step may have been done.
+    """
     registry = given.registry
     upload = registry.uploads.start(PUBLISHER, package.repository)
     with_layer = registry.uploads.append(
@@ -30,6 +36,11 @@ def tell_all(given: Given, package: Package) -> None:
     bundle = given.bundle(APP, package)
     held = registry.channels.application(PROMOTER, APP).channels[0].bundle
     given.promote(bundle, "dev", held)
+    mounted = Digest.of(package.layers[0])
+    registry.uploads.mount(PUBLISHER, COPY, mounted, package.repository)
+    registry.manifests.delete(PUBLISHER, COPY, given.artifact(COPY, b"short-lived"))
+    given.clock.advance(given.config.sweep_grace)
+    registry.sweep.run(Pace(wait=lambda _: None))
 
 
 def killed_at(point: Failpoint, given: Given, package: Package) -> int:
@@ -74,6 +85,7 @@ def test_killed_at_any_point_nothing_is_half_and_again_succeeds(
     assert killed_at(point, given, package) == signal.SIGKILL
     given = Given(given.data, clock=given.clock)
     check_whole(given, package)
+    given.clock.advance(2 * LIFETIME)  # who was killed in a sweep is succeeded then
     tell_all(given, package)
     check_whole(given, package)
     channel = given.registry.channels.application(READER, APP).channels[0]
@@ -82,3 +94,4 @@ def test_killed_at_any_point_nothing_is_half_and_again_succeeds(
     assert [each.bundle for each in history] == [channel.bundle]
     assert given.registry.index.revision() == 1
     assert given.registry.tokens.create_first() is None
+    assert list(given.registry.checker.run(lambda _stage, _seen: None)) == []
