@@ -28,7 +28,7 @@ LARGEST_ANSWER = 4 * 1024 * 1024
 _AROUND = 400
 """Bytes at most of an entry without its annotations and artifact type, or of an empty index."""
 
-_MOST_ENTRIES = 5_000
+MOST_ENTRIES = 5_000
 """Entries of an answer at most: some 1.5 MiB, without annotations."""
 
 
@@ -115,11 +115,11 @@ def _page(wanted: Any) -> tuple[list[Descriptor], int | None]:
         + _AROUND
     )
     sizes: Any = ManifestRow.select(ManifestRow.id, size).where(wanted).order_by(ManifestRow.id)
-    found: list[tuple[int, int]] = list(sizes.limit(_MOST_ENTRIES + 1).tuples())
+    found: list[tuple[int, int]] = list(sizes.limit(MOST_ENTRIES + 1).tuples())
     last = None
     room = LARGEST_ANSWER - _AROUND
     shown = 0
-    for number, length in found[:_MOST_ENTRIES]:
+    for number, length in found[:MOST_ENTRIES]:
         room -= length
         if shown and room < 0:
             break

@@ -12,6 +12,7 @@ from artifacts.manifest import image_index
 from artifacts.reference import RepositoryName, Tag
 from registry.access import Principal, Role
 from registry.errors import (
+    BlobUnknown,
     Denied,
     InUse,
     InvalidRelease,
@@ -368,6 +369,181 @@ def test_a_yanked_release_warns(released: Given, package: Package) -> None:
 
     again = released.registry.manifests.stat(READER, package.repository, package.tag)
     assert again.warning is None
+
+
+def test_a_yanked_release_names_the_newest_that_is_not(released: Given, package: Package) -> None:
+    for version in ("1.0.1", "1.1.0", "2.0.0"):
+        released.publish(a_package("team/etl", version))
+    for version in ("1.0.0", "2.0.0"):
+        released.registry.publishing.yank(PUBLISHER, package.name, version, "wrong totals")
+
+    def warning(version: str) -> str | None:
+        return released.registry.manifests.stat(READER, package.repository, Tag(version)).warning
+
+    said = "team/etl 1.0.0 was yanked: wrong totals; 1.1.0 is the newest that is not"
+    assert warning("1.0.0") == said
+    assert warning("2.0.0") == "team/etl 2.0.0 was yanked: wrong totals"  # there is none after it
+    assert warning("1.0.1") is None  # that it isn't the newest is no reason to warn
+
+
+class TestParts:
+    """What a manifest needs: there, of the size that it says, or missing where that is allowed."""
+
+    def sparse(self, given: Given) -> None:
+        given.registry.namespaces.change(ADMIN, "team", {"sparse": True})
+
+    def index_of(self, *entries: Descriptor) -> bytes:
+        return image_index(artifact_type=None, manifests=entries)
+
+    @pytest.mark.parametrize("size", [0, 4, 6, 2**62])
+    def test_a_blob_of_another_size_than_it_says_is_refused(self, given: Given, size: int) -> None:
+        drawn = json.loads(a_manifest(b"hello"))
+        drawn["layers"][0]["size"] = size
+        given.blob(TOOLS, b"hello")
+        with pytest.raises(InvalidManifest, match=f"has {size} bytes, and that has 5"):
+            put(given, json.dumps(drawn).encode(), Tag("v1"))
+
+    def test_so_is_a_manifest(self, given: Given) -> None:
+        child = given.artifact(TOOLS, b"hello")
+        index = self.index_of(Descriptor(media.MANIFEST, child, 7))
+        with pytest.raises(InvalidManifest, match="has 7 bytes, and that has"):
+            given.registry.manifests.put(PUBLISHER, TOOLS, Tag("all"), index, media.INDEX)
+
+    def test_an_index_of_blobs_is_taken_as_buildkit_makes_it(self, given: Given) -> None:
+        kinds = (media.LAYER_TAR_GZIP, "application/vnd.buildkit.cacheconfig.v0")
+        blobs = (b"a layer", b"what the layers are of")
+        entries = [Descriptor.of(data, kind) for data, kind in zip(blobs, kinds, strict=True)]
+        index = self.index_of(*entries)
+        with pytest.raises(ManifestBlobUnknown) as refused:
+            given.registry.manifests.put(PUBLISHER, TOOLS, Tag("cache"), index, media.INDEX)
+        assert refused.value.digests == tuple(str(entry.digest) for entry in entries)
+
+        for data in blobs:
+            given.blob(TOOLS, data)
+        given.registry.manifests.put(PUBLISHER, TOOLS, Tag("cache"), index, media.INDEX)
+
+        for entry in entries:
+            with pytest.raises(InUse):
+                given.registry.blobs.delete(PUBLISHER, TOOLS, entry.digest)
+
+    def test_indexes_may_be_nested(self, given: Given) -> None:
+        digest, size = given.artifact(TOOLS, b"hello"), len(a_manifest(b"hello"))
+        kind = media.MANIFEST
+        for depth in range(20):
+            index = self.index_of(Descriptor(kind, digest, size))
+            digest = given.registry.manifests.put(
+                PUBLISHER, TOOLS, Tag(f"d{depth}"), index, media.INDEX
+            ).info.digest
+            kind, size = media.INDEX, len(index)
+        assert given.registry.manifests.stat(READER, TOOLS, Tag("d19")).digest == digest
+
+    def test_a_manifest_of_thousands_of_parts_is_checked_as_one_of_two(self, given: Given) -> None:
+        layers = [b"%d" % number for number in range(3000)]
+        with pytest.raises(ManifestBlobUnknown) as refused:
+            given.manifest(TOOLS, a_manifest(*layers), media.EMPTY_JSON, *layers[-2:])
+        assert refused.value.digests == tuple(str(Digest.of(layer)) for layer in layers[:-2])
+
+    def test_parts_may_be_missing_where_the_namespace_is_sparse(self, given: Given) -> None:
+        missing = Descriptor.of(b"somewhere else", media.MANIFEST)
+        index, manifest = self.index_of(missing), a_manifest(b"not here")
+        self.sparse(given)
+
+        for tag, data in (("all", index), ("v1", manifest)):
+            given.registry.manifests.put(PUBLISHER, TOOLS, Tag(tag), data, None)
+            assert given.registry.manifests.get(READER, TOOLS, Tag(tag)).data == data
+
+        with pytest.raises(ManifestUnknown):
+            given.registry.manifests.stat(READER, TOOLS, missing.digest)
+        with pytest.raises(BlobUnknown):
+            given.registry.blobs.stat(READER, TOOLS, Digest.of(b"not here"))
+        given.blob(TOOLS, b"not here")
+        assert given.registry.blobs.stat(READER, TOOLS, Digest.of(b"not here")).size == 8
+
+    def test_what_is_there_has_its_size_there_too(self, given: Given) -> None:
+        self.sparse(given)
+        drawn = json.loads(a_manifest(b"hello", b"missing"))
+        drawn["layers"][0]["size"] = 4
+        given.blob(TOOLS, b"hello")
+        with pytest.raises(InvalidManifest, match="has 4 bytes, and that has 5"):
+            put(given, json.dumps(drawn).encode(), Tag("v1"))
+
+    def test_a_release_lacks_nothing_there_either(self, given: Given, package: Package) -> None:
+        self.sparse(given)
+        with pytest.raises(ManifestBlobUnknown):
+            given.manifest(package.repository, package.manifest, by=PUBLISHER)
+        given.push(package)
+        statement = package.signed_by(SIGNER)
+        with pytest.raises(ManifestBlobUnknown):
+            given.manifest(RepositoryName("team/new"), statement.manifest, by=PUBLISHER)
+        about = a_manifest(b"missing", subject=package.descriptor)
+        with pytest.raises(ManifestBlobUnknown):
+            given.manifest(package.repository, about, media.EMPTY_JSON, by=PUBLISHER)
+
+    def test_a_manifest_whose_annotations_no_answer_can_hold_refers_to_nothing(
+        self, given: Given
+    ) -> None:
+        subject = Descriptor.of(b"subject", media.MANIFEST)
+        limit = given.config.manifest_limit
+        size = limit - len(a_manifest(subject=subject, annotations={"a": ""}))
+        largest = {"a": "x" * size}
+        given.blob(TOOLS, media.EMPTY_JSON)
+        longest = a_manifest(subject=subject, annotations=largest, artifact_type="a/b")
+        assert len(longest) <= limit
+        assert put(given, longest, Digest.of(longest))
+
+        drawn = {"schemaVersion": 2, "manifests": [], "subject": subject.to_json()}
+        bare = json.dumps(drawn | {"annotations": {"a": ""}}, separators=(",", ":"))
+        fitting = json.dumps(
+            drawn | {"annotations": {"a": "x" * (limit - len(bare))}}, separators=(",", ":")
+        ).encode()
+        assert len(fitting) == limit
+        with pytest.raises(InvalidManifest, match="annotations are too large"):
+            given.registry.manifests.put(
+                PUBLISHER, TOOLS, Digest.of(fitting, "sha512"), fitting, media.INDEX
+            )
+
+
+class TestTaggingAgain:
+    """A put of what is there already gives it another tag, whatever the repository is."""
+
+    def test_a_bundle_gets_a_tag_of_a_publishers(self, released: Given, package: Package) -> None:
+        made = released.bundle(a_package("team/app").name, package)
+        repository = made.application.repository
+        manifests = released.registry.manifests
+        data = manifests.get(READER, repository, made.digest).data
+
+        again = manifests.put(PUBLISHER, repository, Tag("approved"), data, media.INDEX)
+
+        assert not again.created
+        assert manifests.stat(READER, repository, Tag("approved")).digest == made.digest
+
+    def test_it_is_not_a_channels(self, released: Given, package: Package) -> None:
+        made = released.bundle(a_package("team/app").name, package)
+        repository = made.application.repository
+        data = released.registry.manifests.get(READER, repository, made.digest).data
+        with pytest.raises(ServerOwned):
+            released.registry.manifests.put(PUBLISHER, repository, Tag("dev"), data, None)
+
+    def test_a_promoter_who_makes_bundles_tags_none(
+        self, released: Given, package: Package
+    ) -> None:
+        made = released.bundle(a_package("team/app").name, package)
+        repository = made.application.repository
+        data = released.registry.manifests.get(READER, repository, made.digest).data
+        with pytest.raises(Denied):
+            released.registry.manifests.put(PROMOTER, repository, Tag("approved"), data, None)
+
+    def test_a_tagged_bundle_may_still_be_deleted(self, released: Given, package: Package) -> None:
+        made = released.bundle(a_package("team/app").name, package, signed_by=None)
+        repository = made.application.repository
+        manifests = released.registry.manifests
+        data = manifests.get(READER, repository, made.digest).data
+        manifests.put(PUBLISHER, repository, Tag("approved"), data, None)
+
+        manifests.delete(PUBLISHER, repository, made.digest)
+
+        with pytest.raises(ManifestUnknown):
+            manifests.stat(READER, repository, Tag("approved"))
 
 
 class TestServersTags:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 from typing import BinaryIO, cast
@@ -20,11 +21,13 @@ from registry.errors import (
     NamespaceUnknown,
     NotAuthenticated,
     OffsetConflict,
+    OutOfScope,
     UploadInUse,
     UploadUnknown,
 )
 from registry.oci.blobs import BlobInfo
 from registry.oci.uploads import Upload
+from registry.scopes import of_repository
 from tests.builders import (
     ADMIN,
     NOBODY,
@@ -284,6 +287,47 @@ class TestMount:
         given.artifact(RepositoryName("open/base"), b"hello")
         mounted = given.registry.uploads.mount(PUBLISHER, TOOLS, HELLO, RepositoryName("open/base"))
         assert isinstance(mounted, BlobInfo)
+
+    @pytest.mark.parametrize("there", ["team/other", "open/base"])
+    def test_without_a_source_it_is_found_wherever_it_may_be_pulled(
+        self, given: Given, there: str
+    ) -> None:
+        given.namespace("open", public=True)
+        given.artifact(RepositoryName(there), b"hello")
+        mounted = given.registry.uploads.mount(PUBLISHER, TOOLS, HELLO, None)
+        assert isinstance(mounted, BlobInfo)
+        assert read(given, TOOLS, HELLO) == b"hello"
+
+    def test_it_is_found_although_many_others_hold_it_who_do_not_show_it(
+        self, given: Given
+    ) -> None:
+        for number in range(30):
+            given.blob(RepositoryName(f"private/r{number}"), b"hello")
+            given.blob(RepositoryName(f"open/r{number}"), b"hello")
+        given.registry.namespaces.set_public(ADMIN, "open", public=True)
+        assert isinstance(given.registry.uploads.mount(PUBLISHER, TOOLS, HELLO, None), Upload)
+        given.artifact(RepositoryName("open/base"), b"hello")
+        assert isinstance(given.registry.uploads.mount(PUBLISHER, TOOLS, HELLO, None), BlobInfo)
+
+    @pytest.mark.parametrize("source", [OTHER, None])
+    def test_a_bearer_token_that_is_not_for_it_has_to_be_widened(
+        self, given: Given, source: RepositoryName | None
+    ) -> None:
+        given.artifact(OTHER, b"hello")
+        here = of_repository(TOOLS.text, "pull", "push")
+        narrow = replace(PUBLISHER, scopes=frozenset({here}))
+        with pytest.raises(OutOfScope, match="isn't for pull on team/other"):
+            given.registry.uploads.mount(narrow, TOOLS, HELLO, source)
+
+        wide = replace(PUBLISHER, scopes=frozenset({here, of_repository(OTHER.text, "pull")}))
+        assert isinstance(given.registry.uploads.mount(wide, TOOLS, HELLO, source), BlobInfo)
+
+    def test_a_bearer_token_learns_nothing_of_what_nobody_may_show_it(self, given: Given) -> None:
+        given.artifact(RepositoryName("private/base"), b"hello")
+        here = of_repository(TOOLS.text, "pull", "push")
+        narrow = replace(PUBLISHER, scopes=frozenset({here}))
+        for source in (RepositoryName("private/base"), None):
+            assert isinstance(given.registry.uploads.mount(narrow, TOOLS, HELLO, source), Upload)
 
     @pytest.mark.parametrize("source", ["private/base", "team/none", "no-such/base", None])
     def test_else_an_upload_begins_and_nothing_is_told(
