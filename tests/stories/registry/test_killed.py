@@ -14,6 +14,7 @@ from registry.sweep import Pace
 from resolver.source import parse_index
 from storage.failpoints import VARIABLE, Failpoint
 from tests.builders import PROMOTER, PUBLISHER, READER, Given, Package
+from tests.keys import SIGNER
 
 APP = PackageName("team", "app")
 COPY = RepositoryName("team/copy")
@@ -45,6 +46,7 @@ def tell_all(given: Given, package: Package) -> None:
 
 def killed_at(point: Failpoint, given: Given, package: Package) -> int:
     """Do it in a child that dies at `point`; return the signal that ended it."""
+    package.signed_by(SIGNER)  # once, for both: another signature is another statement
     child = os.fork()
     if child == 0:
         os.environ[VARIABLE] = point.value
