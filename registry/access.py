@@ -33,6 +33,7 @@ from typing import Any, Literal
 
 from peewee import SQL
 
+from registry import lookups
 from registry.clock import Clock, moment, seconds
 from registry.database import Database
 from registry.errors import (
@@ -44,7 +45,7 @@ from registry.errors import (
     OutOfScope,
     RegistryError,
 )
-from registry.schema import EndedSessionRow, NamespaceRow, TokenRow
+from registry.schema import EndedSessionRow, NamespaceRow
 from registry.scopes import CATALOG, Scope
 
 
@@ -253,7 +254,7 @@ class Access:
         refusal: RegistryError | None = None
         if not (is_covered and principal.role is Role.ADMIN and principal.may(verb)):
             with self._database.session():
-                row = NamespaceRow.get_or_none(NamespaceRow.name == namespace)
+                row = lookups.namespace(namespace)
             is_public = row is not None and row.is_public
             if verb is Verb.PULL and is_public:
                 return None
@@ -269,7 +270,7 @@ class Access:
 
     def _principal(self, public_id: str, secret: str | None, proof: Proof) -> Principal:
         with self._database.session():
-            row = TokenRow.get_or_none(TokenRow.public_id == public_id)
+            row = lookups.token(public_id)
         if row is None or row.revoked is not None:
             raise InvalidToken
         if secret is not None and not hmac.compare_digest(hash_secret(secret), row.secret_sha256):

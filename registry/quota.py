@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, cast
 from peewee import fn
 
 from artifacts.digest import Digest
+from registry import lookups
 from registry.errors import QuotaExceeded
 from registry.schema import (
     BlobRow,
@@ -99,7 +100,7 @@ def check_upload(namespace: str, size: int, digest: Digest | None = None) -> Non
     Raises:
         QuotaExceeded: it doesn't fit.
     """
-    row = NamespaceRow.get_or_none(NamespaceRow.name == namespace)
+    row = lookups.namespace(namespace)
     if row is None or row.quota_bytes is None or row.used_bytes + size <= row.quota_bytes:
         return
     is_wanted = BlobRow.size >= size if digest is None else BlobRow.digest == str(digest)
@@ -158,17 +159,8 @@ class _Metered(io.RawIOBase):
 
 
 def _is_held(namespace_id: int, blob_id: int) -> bool:
-    linked = (
-        RepositoryBlobRow.select()
-        .join(RepositoryRow)
-        .where((RepositoryBlobRow.blob == blob_id) & (RepositoryRow.namespace == namespace_id))
-    )
-    manifest = (
-        ManifestRow.select()
-        .join(RepositoryRow)
-        .where((ManifestRow.blob == blob_id) & (RepositoryRow.namespace == namespace_id))
-    )
-    return linked.exists() or manifest.exists()
+    is_linked = lookups.is_linked(blob_id, namespace_id)
+    return is_linked or lookups.is_manifest(blob_id, namespace_id)
 
 
 def _held(namespace_id: int) -> Any:

@@ -18,6 +18,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from registry import lookups
 from registry.clock import Clock, seconds
 from registry.database import Database
 from registry.schema import ManifestPartRow, ManifestRow, RepositoryRow, ReviewRow
@@ -120,7 +121,7 @@ class Reviews:
     def awaits(self, kind: Kind, repository: RepositoryRow, digest: str) -> bool:
         """Return whether a digest waits for a review."""
         key = review_key(kind, repository.id, digest)
-        return ReviewRow.select().where(ReviewRow.key == key).exists()
+        return lookups.review(key) is not None
 
     def renew(self, kind: Kind, repository: RepositoryRow, digest: str) -> bool:
         """Put a review off for whoever relies on the digest; False where a sweep came first.
@@ -130,7 +131,7 @@ class Reviews:
         """
         key = review_key(kind, repository.id, digest)
         now = seconds(self._clock())
-        found = ReviewRow.get_or_none(ReviewRow.key == key)
+        found = lookups.review(key)
         if found is None:
             return False
         if found.due >= now + self._grace - self._grace // 4:

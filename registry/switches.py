@@ -9,6 +9,7 @@ Whoever works on the server's own machine (`recipebox admin`) can go on writing.
 from dataclasses import dataclass
 from datetime import datetime
 
+from registry import lookups
 from registry.access import Principal
 from registry.audit import OPERATOR, Audit
 from registry.clock import Clock, moment, seconds
@@ -50,7 +51,7 @@ class Switches:
         if self._is_read_only:
             return _FORCED
         with self._database.session():
-            row = SwitchRow.get_or_none((SwitchRow.name == READ_ONLY) & SwitchRow.is_on)
+            row = lookups.switch_on(READ_ONLY)
         if row is None:
             return None
         return ReadOnlyMode(row.reason, moment(row.changed), row.changed_by)

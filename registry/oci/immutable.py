@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from artifacts.reference import Tag
+from registry import lookups
 from registry.errors import InvalidValue, TagImmutable
 from registry.schema import NamespaceRow, RepositoryRow, TagRow
 
@@ -63,7 +64,7 @@ def refuse_change(repository: RepositoryRow, tag: Tag, digest: str | None) -> No
     Raises:
         TagImmutable: a pattern of the namespace holds it.
     """
-    row = TagRow.get_or_none((TagRow.repository == repository) & (TagRow.name == tag.text))
+    row = lookups.tag(repository.id, tag.text)
     if row is not None and row.manifest.digest != digest:
         _refuse(repository, [row])
 

@@ -15,6 +15,7 @@ from artifacts.digest import Digest
 from artifacts.errors import InvalidManifest
 from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import RepositoryName, Tag
+from registry import lookups
 from registry.access import Access, Principal, Verb
 from registry.audit import Audit
 from registry.config import RegistryConfig
@@ -469,7 +470,7 @@ def _warning(repository: RepositoryName, row: ManifestRow) -> str | None:
 
     That a later version has come is no reason to warn: what is locked is meant to stay.
     """
-    release = ReleaseRow.get_or_none(ReleaseRow.manifest == row)
+    release = lookups.release(row.id)
     yank = None if release is None else yank_of(release)
     if release is None or yank is None:
         return None

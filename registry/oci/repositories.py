@@ -21,6 +21,7 @@ from artifacts import media
 from artifacts.errors import InvalidManifest, InvalidName
 from artifacts.manifest import ImageIndex, ImageManifest
 from artifacts.reference import PackageName, RepositoryName
+from registry import lookups
 from registry.access import Access, Principal, Verb, is_readable, sees_staged
 from registry.audit import Audit
 from registry.clock import Clock, seconds
@@ -115,7 +116,7 @@ class Repositories:
 
     def find(self, name: RepositoryName) -> RepositoryRow | None:
         """Return a repository's row, in a session of the caller's, who asks who may see it."""
-        return RepositoryRow.get_or_none(RepositoryRow.name == name.text)
+        return lookups.repository(name.text)
 
     def sees_staged(self, principal: Principal, name: RepositoryName) -> bool:
         """Return whether the principal sees what is staged in a repository."""
@@ -186,7 +187,7 @@ class Repositories:
         ).execute()
 
     def _create(self, principal: Principal, name: RepositoryName, kind: Kind) -> RepositoryRow:
-        namespace = NamespaceRow.get_or_none(NamespaceRow.name == name.namespace)
+        namespace = lookups.namespace(name.namespace)
         if namespace is None:
             # Only an administrator gets here: for others the namespace was unknown before.
             namespace = self._namespaces.add(principal, name.namespace)

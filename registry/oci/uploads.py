@@ -16,7 +16,7 @@ from typing import BinaryIO
 import storage.errors
 from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
-from registry import quota
+from registry import lookups, quota
 from registry.access import Principal
 from registry.clock import Clock, seconds
 from registry.database import Database
@@ -33,7 +33,7 @@ from registry.oci.blobs import BlobInfo, Blobs, blob_info
 from registry.oci.contents import Contents, Kept
 from registry.oci.repositories import Repositories
 from registry.reviews import Reason
-from registry.schema import BlobRow, CondemnedRow, RepositoryRow, UploadRow
+from registry.schema import CondemnedRow, UploadRow
 from storage.blobs import BlobStore
 from storage.failpoints import Failpoint, failpoint
 from storage.uploads import new_upload_id
@@ -263,7 +263,7 @@ class Uploads:
 
         No row can ever come to point at them, since their upload's row is gone or going.
         """
-        if not BlobRow.select().where(BlobRow.location == kept.location).exists():
+        if not lookups.has_location(kept.location):
             CondemnedRow.insert(
                 location=kept.location, size=kept.size, since=seconds(self._clock())
             ).on_conflict_ignore().execute()
@@ -279,16 +279,7 @@ class Uploads:
     def _check(self, principal: Principal, repository: RepositoryName, upload_id: str) -> None:
         with self._database.session():
             self._repositories.check_push(principal, repository)
-            open_here = (
-                UploadRow.select()
-                .join(RepositoryRow)
-                .where(
-                    (UploadRow.upload_id == upload_id)
-                    & ~UploadRow.is_ending
-                    & (RepositoryRow.name == repository.text)
-                )
-            )
-            if not open_here.exists():
+            if lookups.upload(upload_id, repository.text) is None:
                 raise UploadUnknown(upload_id)
 
     def _append(
