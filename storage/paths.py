@@ -11,13 +11,15 @@
     │                                     nothing new is put there
     └── uploads/
         └── 0f3c...e1                     an upload's bytes; in a bucket `0f3c...e1/state`, see
-                                          storage/state.py
+                                          storage/states.py
 
 Nothing in an id or a location is trusted: what isn't of this form has no path.
 """
 
 import re
 from pathlib import Path
+
+from storage.errors import UploadUnknown
 
 _ID = r"[0-9a-f]{32}"
 _UPLOAD_FORM = re.compile(_ID)
@@ -58,3 +60,19 @@ def blobs(root: Path) -> Path:
 def blob(root: Path, location: str) -> Path | None:
     """Return the file of a blob, or None when the location isn't one."""
     return blobs(root) / location if is_location(location) else None
+
+
+def state_key(prefix: str, upload_id: str) -> str:
+    """Return the key of an upload's state.
+
+    Raises:
+        UploadUnknown: the id isn't one.
+    """
+    if not is_upload(upload_id):
+        raise UploadUnknown(upload_id)
+    return f"{prefix}uploads/{upload_id}/state"
+
+
+def blob_key(prefix: str, location: str) -> str | None:
+    """Return the key of a blob, or None when the location isn't one."""
+    return f"{prefix}blobs/{location}" if is_location(location) else None

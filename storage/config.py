@@ -1,0 +1,94 @@
+"""Which blob store there is, and how it is opened."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from storage.blobs import BlobStore, Inventory
+from storage.errors import StoreMisconfigured
+from storage.filesystem import FilesystemStore
+
+
+class StoreKind(StrEnum):
+    """The kinds of stores that a server may have."""
+
+    FOLDER = "folder"
+    S3 = "s3"
+    MINIO = "minio"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Config:
+    """A bucket, how it is reached, and how long that is tried."""
+
+    bucket: str
+
+    endpoint: str | None = None
+    """The server's URL, without a path; None: AWS's own of the region."""
+
+    public_endpoint: str | None = None
+    """The URL of the same server for those who get presigned URLs; None: `endpoint`."""
+
+    prefix: str = ""
+    """What every key begins with, such as `recipebox/`; the bucket may have other things too."""
+
+    region: str = "us-east-1"
+
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    """None, both: what the SDK finds by itself (AWS's variables, files, and roles)."""
+
+    is_path_style: bool = True
+    """Whether the bucket is named in the path, and not in the host."""
+
+    connect_timeout: float = 5.0
+    """Seconds until a server that doesn't take a connection is away."""
+
+    read_timeout: float = 60.0
+    """Seconds until one that doesn't answer is; completing 10,000 parts takes some."""
+
+    attempts: int = 4
+    """How often a request is made in all, with growing pauses, before its failure is told."""
+
+    connections: int = 64
+    """Connections that a process keeps: one a thread, so that none has to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """The store's kind, and its bucket where it has one."""
+
+    kind: StoreKind = StoreKind.FOLDER
+    s3: S3Config | None = None
+
+
+class Store(BlobStore, Inventory, Protocol):
+    """What every store is: what takes blobs in and gives them out, and a list for `admin check`."""
+
+
+def open_store(config: StoreConfig, data: Path) -> Store:
+    """Return the store; nothing is asked of a server yet, and nothing is written.
+
+    Args:
+        config: which.
+        data: the data folder, in which the blobs are if they are in a folder.
+
+    Raises:
+        StoreMisconfigured: a setting is missing, or makes no sense.
+    """
+    if config.kind is StoreKind.FOLDER:
+        return FilesystemStore(data)
+    if config.s3 is None:
+        raise StoreMisconfigured("s3_bucket", None, "name the bucket that keeps the blobs")
+    from storage.object_store import ObjectStore
+
+    prefix = config.s3.prefix.strip("/")
+    prefix = f"{prefix}/" if prefix else ""
+    if config.kind is StoreKind.MINIO:
+        from storage.minio import MinioBucket
+
+        return ObjectStore(MinioBucket(config.s3), prefix)
+    from storage.s3 import S3Bucket
+
+    return ObjectStore(S3Bucket(config.s3), prefix)
