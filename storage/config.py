@@ -6,23 +6,23 @@ from pathlib import Path
 from typing import Protocol
 
 from storage.blobs import BlobStore, Inventory
-from storage.errors import StoreMisconfigured
 from storage.filesystem import FilesystemStore
 
 
-class StoreKind(StrEnum):
-    """The kinds of stores that a server may have."""
+class Sdk(StrEnum):
+    """Which library talks to a bucket's server."""
 
-    FOLDER = "folder"
-    S3 = "s3"
+    BOTO3 = "s3"
     MINIO = "minio"
 
 
 @dataclass(frozen=True, slots=True)
-class S3Config:
+class BucketConfig:
     """A bucket, how it is reached, and how long that is tried."""
 
-    bucket: str
+    name: str
+
+    sdk: Sdk = Sdk.BOTO3
 
     endpoint: str | None = None
     """The server's URL, without a path; None: AWS's own of the region."""
@@ -54,41 +54,31 @@ class S3Config:
     connections: int = 64
     """Connections that a process keeps: one a thread, so that none has to wait."""
 
-
-@dataclass(frozen=True, slots=True)
-class StoreConfig:
-    """The store's kind, and its bucket where it has one."""
-
-    kind: StoreKind = StoreKind.FOLDER
-    s3: S3Config | None = None
+    @property
+    def place(self) -> str:
+        """What errors call it."""
+        return f"bucket {self.name!r} at {self.endpoint or f'AWS, {self.region}'}"
 
 
 class Store(BlobStore, Inventory, Protocol):
     """What every store is: what takes blobs in and gives them out, and a list for `admin check`."""
 
 
-def open_store(config: StoreConfig, data: Path) -> Store:
-    """Return the store; nothing is asked of a server yet, and nothing is written.
+def open_store(bucket: BucketConfig | None, data: Path) -> Store:
+    """Return the store in a bucket, or (None) in the data folder `data`.
 
-    Args:
-        config: which.
-        data: the data folder, in which the blobs are if they are in a folder.
-
-    Raises:
-        StoreMisconfigured: a setting is missing, or makes no sense.
+    Nothing is asked of a server yet, and nothing is written.
     """
-    if config.kind is StoreKind.FOLDER:
+    if bucket is None:
         return FilesystemStore(data)
-    if config.s3 is None:
-        raise StoreMisconfigured("s3_bucket", None, "name the bucket that keeps the blobs")
     from storage.object_store import ObjectStore
 
-    prefix = config.s3.prefix.strip("/")
+    prefix = bucket.prefix.strip("/")
     prefix = f"{prefix}/" if prefix else ""
-    if config.kind is StoreKind.MINIO:
+    if bucket.sdk is Sdk.MINIO:
         from storage.minio import MinioBucket
 
-        return ObjectStore(MinioBucket(config.s3), prefix)
+        return ObjectStore(MinioBucket(bucket), prefix)
     from storage.s3 import S3Bucket
 
-    return ObjectStore(S3Bucket(config.s3), prefix)
+    return ObjectStore(S3Bucket(bucket), prefix)

@@ -10,8 +10,7 @@
     ├── BodyCutShort        the stream ended before the length that was announced
     ├── BlobMissing         nothing is stored at that location
     ├── BlobDamaged         what is stored there has another length than it was kept with
-    ├── StoreUnavailable    the folder or bucket can't be used: not writable, full, away
-    └── StoreMisconfigured  a setting of the store is missing, or makes no sense
+    └── StoreUnavailable    the folder or bucket can't be used: not writable, full, away
 
 A blob with another digest than asked for is `artifacts.errors.DigestMismatch`.
 """
@@ -102,14 +101,3 @@ class StoreUnavailable(StorageError):
         self.place = place
         self.reason = reason
         super().__init__(f"the blob store at {place} can't be used: {reason}")
-
-
-class StoreMisconfigured(StorageError):
-    """The setting `name` is `value`, which can't be; `advice` says what to do."""
-
-    def __init__(self, name: str, value: str | None, advice: str) -> None:
-        self.name = name
-        self.value = value
-        self.advice = advice
-        found = "isn't set" if value is None else f"is {value!r}"
-        super().__init__(f"the setting {name} {found}: {advice}")

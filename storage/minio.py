@@ -23,8 +23,8 @@ from minio.datatypes import Part as SdkPart
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
-from storage.config import S3Config
-from storage.errors import StorageError, StoreMisconfigured, StoreUnavailable
+from storage.config import BucketConfig
+from storage.errors import StorageError, StoreUnavailable
 from storage.objects import (
     ConditionFailed,
     Held,
@@ -34,7 +34,7 @@ from storage.objects import (
     Part,
     PartsChanged,
 )
-from storage.places import missing_bucket, place_of, total_size
+from storage.places import missing_bucket, total_size
 
 _REFUSALS: dict[str, type[StorageError]] = {
     "PreconditionFailed": ConditionFailed,
@@ -52,9 +52,10 @@ _FAILED = (500, 502, 503, 504)
 class MinioBucket:
     """A bucket, by a client of MinIO's SDK. A child process gets connections of its own."""
 
-    def __init__(self, config: S3Config) -> None:
-        self._name = config.bucket
-        self.place = place_of(config)
+    def __init__(self, config: BucketConfig) -> None:
+        self._config = config
+        self._name = config.name
+        self.place = config.place
         self._pool = urllib3.PoolManager(
             maxsize=config.connections,
             timeout=urllib3.Timeout(connect=config.connect_timeout, read=config.read_timeout),
@@ -66,10 +67,9 @@ class MinioBucket:
                 raise_on_status=False,
             ),
         )
-        if config.endpoint is None:
-            raise StoreMisconfigured("s3_endpoint", None, "MinIO's SDK needs the server's URL")
-        self._client = _client(config, config.endpoint, self._pool)
-        self._public = _client(config, config.public_endpoint or config.endpoint, self._pool)
+        endpoint = config.endpoint or f"https://s3.{config.region}.amazonaws.com"
+        self._client = _client(config, endpoint, self._pool)
+        self._public = _client(config, config.public_endpoint or endpoint, self._pool)
         self._process = os.getpid()
 
     def put(self, key: str, data: memoryview, over: str | None) -> str:
@@ -173,7 +173,7 @@ class MinioBucket:
             if missing is not None and code == "NoSuchKey":
                 raise missing from error
             if code == "NoSuchBucket":
-                raise missing_bucket(self.place, self._name) from error
+                raise missing_bucket(self._config) from error
             raise StoreUnavailable(self.place, f"{code}: {error.message}") from error
         except (MinioException, HTTPError, OSError) as error:
             raise StoreUnavailable(self.place, f"{type(error).__name__}: {error}") from error
@@ -203,7 +203,7 @@ class _Body:
         self._answer.release_conn()
 
 
-def _client(config: S3Config, endpoint: str, pool: urllib3.PoolManager) -> Minio:
+def _client(config: BucketConfig, endpoint: str, pool: urllib3.PoolManager) -> Minio:
     parts = urlsplit(endpoint)
     keys: Any = {"access_key": config.access_key, "secret_key": config.secret_key}
     if config.access_key is None:

@@ -1,24 +1,19 @@
-"""What both SDKs' buckets say alike: where they are, and how large an object is."""
+"""What the buckets of both SDKs tell alike: that there is none, and how large an object is."""
 
 import re
 
-from storage.config import S3Config
+from storage.config import BucketConfig
 from storage.errors import StoreUnavailable
 
 _RANGE_FORM = re.compile(r"bytes (?:\d+-\d+|\*)/(\d+)")
 
 
-def place_of(config: S3Config) -> str:
-    """Return what errors call a bucket."""
-    return f"bucket {config.bucket!r} at {config.endpoint or f'AWS, {config.region}'}"
-
-
-def missing_bucket(place: str, name: str) -> StoreUnavailable:
+def missing_bucket(config: BucketConfig) -> StoreUnavailable:
     """Return the error for a bucket that isn't there."""
     return StoreUnavailable(
-        place,
-        f"there is no such bucket; make it (aws s3 mb s3://{name}, or mc mb SERVER/{name}), or set "
-        "s3_bucket to one that is there",
+        config.place,
+        f"there is no such bucket; make it (`aws s3 mb s3://{config.name}`, or `mc mb "
+        f"SERVER/{config.name}`), or set s3_bucket to one that is there",
     )
 
 

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from storage.config import S3Config
+from storage.config import BucketConfig
 from storage.errors import StorageError, StoreUnavailable
 from storage.objects import (
     ConditionFailed,
@@ -23,7 +23,7 @@ from storage.objects import (
     Part,
     PartsChanged,
 )
-from storage.places import missing_bucket, place_of, total_size
+from storage.places import missing_bucket, total_size
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,9 +43,10 @@ _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 class S3Bucket:
     """A bucket, by a client of boto3's. A child process gets connections of its own."""
 
-    def __init__(self, config: S3Config) -> None:
-        self._name = config.bucket
-        self.place = place_of(config)
+    def __init__(self, config: BucketConfig) -> None:
+        self._config = config
+        self._name = config.name
+        self.place = config.place
         session = boto3.session.Session()
         self._client = _client(session, config, config.endpoint)
         self._public = self._client
@@ -166,7 +167,7 @@ class S3Bucket:
             if missing is not None and code in _MISSING:
                 raise missing from error
             if code == "NoSuchBucket":
-                raise missing_bucket(self.place, self._name) from error
+                raise missing_bucket(self._config) from error
             raise StoreUnavailable(self.place, str(error)) from error
         except (BotoCoreError, HTTPError, OSError) as error:
             raise StoreUnavailable(self.place, f"{type(error).__name__}: {error}") from error
@@ -222,7 +223,9 @@ class _Reader(io.RawIOBase):
         return self._position
 
 
-def _client(session: boto3.session.Session, config: S3Config, endpoint: str | None) -> "S3Client":
+def _client(
+    session: boto3.session.Session, config: BucketConfig, endpoint: str | None
+) -> "S3Client":
     return session.client(
         "s3",
         endpoint_url=endpoint,

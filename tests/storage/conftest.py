@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from storage.config import S3Config, Store, StoreConfig, StoreKind, open_store
+from storage.config import BucketConfig, Sdk, Store, open_store
 from tests.tools.stores import STARTERS, ObjectServer
 
 KINDS = {
-    "minio by boto3": ("minio", StoreKind.S3),
-    "minio by its SDK": ("minio", StoreKind.MINIO),
-    "seaweedfs by boto3": ("seaweedfs", StoreKind.S3),
-    "seaweedfs by MinIO's SDK": ("seaweedfs", StoreKind.MINIO),
+    "minio by boto3": ("minio", Sdk.BOTO3),
+    "minio by its SDK": ("minio", Sdk.MINIO),
+    "seaweedfs by boto3": ("seaweedfs", Sdk.BOTO3),
+    "seaweedfs by MinIO's SDK": ("seaweedfs", Sdk.MINIO),
 }
 """A server, and the SDK that talks to it."""
 
@@ -31,22 +31,16 @@ class Place:
     """
 
     server: ObjectServer
-    config: StoreConfig
-
-    @property
-    def s3(self) -> S3Config:
-        assert self.config.s3 is not None
-        return self.config.s3
+    config: BucketConfig
 
     def store(self, **changes: Any) -> Store:
         """Return a store object of its own, as each process has one."""
-        config = replace(self.config, s3=replace(self.s3, **changes))
-        return open_store(config, Path("nowhere"))
+        return open_store(replace(self.config, **changes), Path("nowhere"))
 
     def keys(self) -> list[str]:
         """Return the keys of all that is there: objects and, where the server tells, uploads."""
         client = self.server.client()
-        mine: Any = {"Bucket": self.s3.bucket, "Prefix": self.s3.prefix}
+        mine: Any = {"Bucket": self.config.name, "Prefix": self.config.prefix}
         objects = client.list_objects_v2(**mine).get("Contents", [])
         begun = client.list_multipart_uploads(**mine).get("Uploads", [])
         client.close()
@@ -54,9 +48,11 @@ class Place:
 
     def begun(self, upload_id: str) -> list[str]:
         """Return the ids of the multipart uploads to the key of an upload's blob."""
-        key = f"{self.s3.prefix}blobs/{upload_id[:2]}/{upload_id}"
+        key = f"{self.config.prefix}blobs/{upload_id[:2]}/{upload_id}"
         client = self.server.client()
-        begun = client.list_multipart_uploads(Bucket=self.s3.bucket, Prefix=key).get("Uploads", [])
+        begun = client.list_multipart_uploads(Bucket=self.config.name, Prefix=key).get(
+            "Uploads", []
+        )
         client.close()
         return [each["UploadId"] for each in begun if each["Key"] == key]
 
@@ -80,18 +76,19 @@ def running(
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, running: Callable[[str], ObjectServer]) -> Place:
-    name, kind = KINDS[request.param]
-    return new_place(running(name), kind)
+    name, sdk = KINDS[request.param]
+    return new_place(running(name), sdk)
 
 
-def new_place(server: ObjectServer, kind: StoreKind) -> Place:
+def new_place(server: ObjectServer, sdk: Sdk) -> Place:
     server.create_bucket(BUCKET)
-    config = S3Config(
-        bucket=BUCKET,
+    config = BucketConfig(
+        name=BUCKET,
+        sdk=sdk,
         endpoint=server.url,
         prefix=f"some/{uuid.uuid4().hex}/",
         access_key=server.access_key,
         secret_key=server.secret_key,
         region=server.region,
     )
-    return Place(server, StoreConfig(kind, config))
+    return Place(server, config)
