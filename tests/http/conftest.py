@@ -1,4 +1,4 @@
-"""One server for the tests that don't stop theirs."""
+"""One server of each kind for the tests that don't stop theirs."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,18 @@ import pytest
 
 from tests.tools.server import RunningServer, running_server
 
+KINDS = ("gunicorn", "granian")
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Return which WSGI server answers."""
+    return str(request.param)
+
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, kind: str) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("server")
-    with running_server(folder / "data", workers=2, threads=4, log_format="json") as running:
+    options = {"workers": 2, "threads": 4, "log_format": "json", "server": kind}
+    with running_server(folder / "data", **options) as running:
         yield running

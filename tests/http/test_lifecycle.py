@@ -153,9 +153,9 @@ class TestStarting:
 
 
 class TestStopping:
-    def test_a_download_in_flight_is_finished(self, tmp_path):
+    def test_a_download_in_flight_is_finished(self, tmp_path, kind):
         digest = Digest.of(BIG)
-        with running_server(tmp_path / "data") as server:
+        with running_server(tmp_path / "data", server=kind) as server:
             path = f"{server.url}/v2/team/image/blobs"
             headers = log_in(server.token)
             pushed = requests.post(
@@ -173,9 +173,9 @@ class TestStopping:
             assert len(began) + len(rest) == len(BIG)
             assert server.process.wait(TIMEOUT) == 0
 
-    def test_an_upload_in_flight_is_finished(self, tmp_path):
+    def test_an_upload_in_flight_is_finished(self, tmp_path, kind):
         data = b"first half, second half"
-        with running_server(tmp_path / "data") as server:
+        with running_server(tmp_path / "data", server=kind) as server:
             place = urlsplit(server.url)
             with socket.create_connection((place.hostname, place.port), timeout=TIMEOUT) as sock:
                 head = (
@@ -192,8 +192,8 @@ class TestStopping:
                 assert sock.recv(12) == b"HTTP/1.1 201"
             assert server.process.wait(TIMEOUT) == 0
 
-    def test_hup_replaces_the_workers_and_goes_on(self, tmp_path):
-        with running_server(tmp_path / "data") as server:
+    def test_hup_replaces_the_workers_and_goes_on(self, tmp_path, kind):
+        with running_server(tmp_path / "data", server=kind) as server:
             before = _children(server.process.pid)
 
             server.process.send_signal(signal.SIGHUP)
@@ -201,16 +201,23 @@ class TestStopping:
 
             assert whoami(server.url, server.token).status_code == 200
 
-    def test_a_configuration_that_breaks_while_it_runs_changes_nothing(self, tmp_path):
-        with running_server(tmp_path / "data") as server:
+    def test_a_configuration_that_breaks_while_it_runs_changes_nothing(self, tmp_path, kind):
+        with running_server(tmp_path / "data", server=kind) as server:
             (server.data / "recipebox.toml").write_text("nonsense = 1\n")
-            before = _children(server.process.pid)
 
             server.process.send_signal(signal.SIGHUP)
-            wait_until(lambda: _children(server.process.pid).isdisjoint(before))
+            wait_until(lambda: "configuration kept as it was" in server.log_text())
 
             assert whoami(server.url, server.token).status_code == 200
-            assert "configuration kept as it was" in server.log_text()
+
+    def test_a_worker_that_dies_is_replaced(self, tmp_path, kind):
+        with running_server(tmp_path / "data", server=kind) as server:
+            [before] = wait_until(lambda: _children(server.process.pid))
+
+            os.kill(before, signal.SIGKILL)
+            wait_until(lambda: _children(server.process.pid) - {before})
+
+            assert whoami(server.url, server.token).status_code == 200
 
 
 def _is_free(port: int) -> bool:
