@@ -216,7 +216,7 @@ def open_registry(
             audit=audit,
             clock=clock,
         ),
-        health=Health(config, database, blob_store),
+        health=Health(database, blob_store),
         checker=Checker(database, blob_store, contents),
         repair=Repair(
             database=database,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import peewee
 
-from registry.config import RegistryConfig
 from registry.database import Database
 from registry.errors import RegistryError, SchemaNotReady
 from registry.releases import index_revision
@@ -25,8 +24,7 @@ class Check:
 class Health:
     """Checks for `/readyz`."""
 
-    def __init__(self, config: RegistryConfig, database: Database, store: BlobStore) -> None:
-        self._config = config
+    def __init__(self, database: Database, store: BlobStore) -> None:
         self._database = database
         self._store = store
 
@@ -52,7 +50,7 @@ class Health:
     def _check_schema(self) -> None:
         missing = self._database.missing_migrations()
         if missing:
-            raise SchemaNotReady(str(self._config.database), missing)
+            raise SchemaNotReady(self._database.place, missing)
 
     def _write(self) -> None:
         upload_id = new_upload_id()

@@ -21,7 +21,7 @@ def problems(checks: tuple[Check, ...]) -> dict[str, str]:
 
 def health(data: Path) -> Health:
     config = a_config(data)
-    return Health(config, Database(config), FilesystemStore(data))
+    return Health(Database(config), FilesystemStore(data))
 
 
 def test_a_registry_that_was_started_is_well(given: Given) -> None:
@@ -36,12 +36,14 @@ def test_before_the_first_start_the_schema_is_missing(tmp_path: Path) -> None:
     assert "recipebox serve" not in found["database"]
 
 
+@pytest.mark.sqlite
 def test_a_database_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "registry.sqlite3").write_bytes(b"nonsense" * 1000)
     found = problems(health(tmp_path).checks())
     assert "file is not a database" in found["database"]
 
 
+@pytest.mark.sqlite
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     found = problems(health(tmp_path / "none").checks())
     assert "unable to open database file" in found["database"]

@@ -842,17 +842,24 @@ class TestTampered:
 @contextmanager
 def refusing(given: Given, table: str) -> Iterator[None]:
     """Let the database itself refuse rows of a table."""
-    database = given.registry.database
-    with database.write():
-        AuditRow._meta.database.execute_sql(
-            f"CREATE TRIGGER refusing BEFORE INSERT ON {table} "
-            "BEGIN SELECT RAISE(ABORT, 'refused by a test'); END"
+    body, rest = "BEGIN SELECT RAISE(ABORT, 'refused by a test'); END", ""
+    if given.config.database_url is not None:
+        body, rest = "EXECUTE FUNCTION refuse()", f"ON {table}"
+        tell(
+            given,
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "RAISE 'refused by a test' USING ERRCODE = 'integrity_constraint_violation'; END $$",
         )
+    tell(given, f"CREATE TRIGGER refusing BEFORE INSERT ON {table} {body}")
     try:
         yield
     finally:
-        with database.write():
-            AuditRow._meta.database.execute_sql("DROP TRIGGER refusing")
+        tell(given, f"DROP TRIGGER refusing {rest}")
+
+
+def tell(given: Given, statement: str) -> None:
+    with given.registry.database.write():
+        AuditRow._meta.database.execute_sql(statement)
 
 
 class TestWholeOrNot:
