@@ -572,10 +572,7 @@ class DatabaseUnusable(SchemaError):
 class CopyFailed(SchemaError):
     """The database at `place` could not be copied before the migration `before`, for `reason`."""
 
-    hint = (
-        "mend that, or make a copy yourself and start again with migration_copy switched off "
-        "(--migration-copy false, RECIPEBOX_MIGRATION_COPY=false)"
-    )
+    hint = "mend that; or make a copy yourself, and start again with RECIPEBOX_MIGRATION_COPY=false"
 
     def __init__(self, place: str, before: str, reason: str) -> None:
         self.place = place

@@ -12,6 +12,7 @@
 
 import contextlib
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib import metadata
 from typing import Any
@@ -21,7 +22,13 @@ from jinja2 import StrictUndefined
 
 from artifacts.errors import InvalidName
 from registry.access import ANONYMOUS, Principal
-from registry.errors import NotAuthenticated, RegistryError
+from registry.errors import (
+    DatabaseUnavailable,
+    ExpiredToken,
+    InvalidToken,
+    NotAuthenticated,
+    RegistryError,
+)
 from web.access_log import NOTES, start_notes
 from web.answers import oci_error_answer, problem_answer
 from web.api.blueprint import api_blueprint
@@ -47,6 +54,9 @@ _FORM_LIMIT = 64 * 1024
 _NOT_FOUND = 404
 _UNAUTHORIZED = 401
 _BROKEN = 500
+_UNLIMITED = frozenset({"health"})
+"""Blueprints of what asks often, and must be answered: load balancers."""
+
 _DATA_PREFIXES = ("/api/", "/index/", "/keys/", "/schemas/", "/healthz", "/readyz", "/v2/")
 
 
@@ -82,7 +92,8 @@ def create_app(services: Services, config: ServerConfig) -> Flask:
     _dress_templates(app, services, version)
     _wrap_requests(app, services, version)
     app.register_error_handler(Exception, _ErrorAnswers(pages, config).answer)
-    install_front(app, services, config.cache_bytes)
+    checks = [services.rates.allows] if services.rates.is_on else []
+    install_front(app, services, config.cache_bytes, checks)
     return app
 
 
@@ -112,8 +123,30 @@ def _wrap_requests(app: Flask, services: Services, version: str) -> None:
             session.close()
 
     app.before_request(begin)
+    if services.rates.is_on:
+        app.before_request(_limiting(services))
     app.after_request(add)
     app.teardown_request(end)
+
+
+def _limiting(services: Services) -> Callable[[], None]:
+    """Return what counts each request before its view, and refuses those that are too many."""
+    rates, registry = services.rates, services.registry
+
+    def limit() -> None:
+        if request.blueprint in _UNLIMITED or request.endpoint == "static":
+            return
+        bearer = registry.bearer if request.blueprint == "oci" else None
+        try:
+            principal = current_principal(registry.access, bearer)
+        except ExpiredToken:
+            raise  # who has it knew the secret
+        except InvalidToken:
+            rates.fail(request.environ)
+            raise
+        rates.check(request.environ, principal)
+
+    return limit
 
 
 def _dress_templates(app: Flask, services: Services, version: str) -> None:
@@ -168,7 +201,9 @@ class _ErrorAnswers:
             problem = stalled(problem)
         if problem.status >= _BROKEN:
             request_id = g.get("request_id", "")
-            _LOG.error("request %s failed", request_id, exc_info=error)
+            # what is away is no defect of the code, and its sentence says all
+            trace = None if isinstance(error, DatabaseUnavailable) else error
+            _LOG.error("request %s failed: %s", request_id, error, exc_info=trace)
         if request.path == "/v2" or request.path.startswith("/v2/"):
             answer = oci_error_answer(problem, self._request_id())
         elif request.path.startswith(_DATA_PREFIXES):

@@ -11,7 +11,7 @@ _HEADINGS = ("TIME", "ACTOR", "ROLE", "ACTION", "TARGET")
 
 
 @click.command("audit")
-@setting_options("data")
+@setting_options("data", "database")
 @click.option("--since", metavar="30d", help="No older than this.  Default: however old.")
 @click.option(
     "--actor", metavar="NAME", help="What this principal did; 'operator' is on the machine."

@@ -11,7 +11,7 @@ from web.commands.common import FAILED, json_option, print_json, setting_options
 
 
 @click.command("check")
-@setting_options("data")
+@setting_options("data", "database")
 @click.option("--repair", is_flag=True, help="Mend what can be mended from what is there.")
 @click.option("--quick", is_flag=True, help="Compare the lengths of stored bytes, not digests.")
 @json_option

@@ -45,7 +45,7 @@ def namespace() -> None:
 
 
 @namespace.command("list")
-@setting_options("data")
+@setting_options("data", "database")
 @json_option
 @click.pass_context
 def list_namespaces(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
@@ -59,7 +59,7 @@ def list_namespaces(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> No
 
 @namespace.command("show")
 @click.argument("name", metavar="NS")
-@setting_options("data")
+@setting_options("data", "database")
 @json_option
 @click.pass_context
 def show(ctx: click.Context, /, *, name: str, as_json: bool, **flags: Any) -> None:
@@ -73,7 +73,7 @@ def show(ctx: click.Context, /, *, name: str, as_json: bool, **flags: Any) -> No
 
 @namespace.command("set")
 @click.argument("name", metavar="NS")
-@setting_options("data")
+@setting_options("data", "database")
 @click.option("--public/--private", default=None, help="Whether anyone may pull from it.")
 @click.option("--quota", metavar="SIZE", help="How much it may use, such as 10GiB; or 'none'.")
 @click.option(

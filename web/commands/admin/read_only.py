@@ -21,7 +21,7 @@ def read_only() -> None:
 
 
 @read_only.command("on")
-@setting_options("data")
+@setting_options("data", "database")
 @click.option("--reason", required=True, help="Why, and until when: clients show it.")
 @json_option
 @click.pass_context
@@ -36,7 +36,7 @@ def on(ctx: click.Context, /, *, reason: str, as_json: bool, **flags: Any) -> No
 
 
 @read_only.command("off")
-@setting_options("data")
+@setting_options("data", "database")
 @json_option
 @click.pass_context
 def off(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
@@ -45,7 +45,7 @@ def off(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
 
 
 @read_only.command("status")
-@setting_options("data")
+@setting_options("data", "database")
 @json_option
 @click.pass_context
 def status(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:

@@ -32,7 +32,7 @@ def read_grace(text: str) -> int:
 
 
 @click.command("sweep")
-@setting_options("data")
+@setting_options("data", "database")
 @click.option("--dry-run", is_flag=True, help="Say what would go and why, and change nothing.")
 @click.option(
     "--limit",

@@ -35,7 +35,7 @@ def token() -> None:
 
 
 @token.command("create")
-@setting_options("data")
+@setting_options("data", "database")
 @click.option("--name", required=True, help="Whose token: a person, or a CI job.")
 @click.option("--role", required=True, type=click.Choice(_ROLES), help="What it may do at most.")
 @click.option("--namespace", metavar="NS", help="Hold it to one namespace.  Default: every one.")
@@ -82,7 +82,7 @@ def create(
 
 
 @token.command("list")
-@setting_options("data")
+@setting_options("data", "database")
 @json_option
 @click.pass_context
 def list_tokens(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
@@ -98,7 +98,7 @@ def list_tokens(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
 
 @token.command("revoke")
 @click.argument("token_id", metavar="ID")
-@setting_options("data")
+@setting_options("data", "database")
 @json_option
 @click.pass_context
 def revoke(ctx: click.Context, /, *, token_id: str, as_json: bool, **flags: Any) -> None:
