@@ -7,7 +7,7 @@ bytes; manifests, and all that the server makes itself, are kept in the database
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -16,7 +16,7 @@ from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import Tag
-from registry import quota
+from registry import lookups, quota
 from registry.access import Principal
 from registry.clock import Clock, seconds
 from registry.database import Database
@@ -35,6 +35,9 @@ from registry.schema import (
 from signing.statement import Kind, statement_manifest
 from storage.blobs import BlobStore
 from storage.errors import BlobMissing
+
+_CHUNK = 300
+"""Rows in one statement at most: SQLite bounds its variables, of which each row has three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Contents:
         if location != INLINE:
             return self._store.open(location, start)
         with self._database.session():
-            row = BlobDataRow.select().join(BlobRow).where(BlobRow.digest == digest).first()
+            row = lookups.blob_data(digest)
         if row is None:
             raise BlobMissing(f"{INLINE} {digest}")
         stream = io.BytesIO(bytes(row.data))
@@ -172,8 +175,8 @@ class Contents:
             created_by=principal.name,
         )
         for parts, is_manifest in ((manifest.blobs, False), (manifest.children, True)):
-            for digest in dict.fromkeys(str(part.digest) for part in parts):
-                ManifestPartRow.create(manifest=row, digest=digest, is_manifest=is_manifest)
+            digests = dict.fromkeys(str(part.digest) for part in parts)
+            _add_parts(row, [(digest, is_manifest) for digest in digests])
         return row, True
 
     def link_manifest(
@@ -208,10 +211,8 @@ class Contents:
             created=seconds(self._clock()),
             created_by=principal.name,
         )
-        for part in ManifestPartRow.select().where(ManifestPartRow.manifest == row):
-            ManifestPartRow.create(
-                manifest=linked, digest=part.digest, is_manifest=part.is_manifest
-            )
+        parts = ManifestPartRow.select().where(ManifestPartRow.manifest == row)
+        _add_parts(linked, [(part.digest, part.is_manifest) for part in parts])
         return linked
 
     def _add_blob(self, kept: Kept) -> BlobRow:
@@ -237,7 +238,7 @@ class Contents:
     ) -> None:
         """Make a tag point to a manifest; the one that it pointed to is reviewed."""
         now = seconds(self._clock())
-        row = TagRow.get_or_none((TagRow.repository == repository) & (TagRow.name == tag.text))
+        row = lookups.tag(repository.id, tag.text)
         if row is None:
             row = TagRow(repository=repository, name=tag.text)
         elif row.manifest_id != manifest.id:
@@ -283,25 +284,24 @@ def inline_statement(
     return inline_manifest(data, (media.EMPTY_JSON, statement, signed))
 
 
+def _add_parts(manifest: ManifestRow, parts: Sequence[tuple[str, bool]]) -> None:
+    """Note what a manifest needs: digests, and whether each is of a manifest. It may be 40,000."""
+    rows = [(manifest.id, digest, is_manifest) for digest, is_manifest in parts]
+    columns = (ManifestPartRow.manifest, ManifestPartRow.digest, ManifestPartRow.is_manifest)
+    for start in range(0, len(rows), _CHUNK):
+        ManifestPartRow.insert_many(rows[start : start + _CHUNK], columns).execute()
+
+
 def find_manifest(repository: RepositoryRow, reference: Tag | Digest) -> ManifestRow | None:
     """Return a manifest of a repository by tag or digest, or None."""
     if isinstance(reference, Digest):
-        return ManifestRow.get_or_none(
-            (ManifestRow.repository == repository) & (ManifestRow.digest == str(reference))
-        )
-    tag = TagRow.get_or_none((TagRow.repository == repository) & (TagRow.name == reference.text))
-    return None if tag is None else tag.manifest
+        return lookups.manifest(repository.id, str(reference))
+    return lookups.tagged(repository.id, reference.text)
 
 
 def find_blob(repository: RepositoryRow, digest: str) -> BlobRow | None:
     """Return a blob that a repository holds, or None."""
-    found: BlobRow | None = (
-        BlobRow.select()
-        .join(RepositoryBlobRow)
-        .where((RepositoryBlobRow.repository == repository) & (BlobRow.digest == digest))
-        .first()
-    )
-    return found
+    return lookups.held_blob(repository.id, digest)
 
 
 def referrers_of(repository: RepositoryRow, digest: str) -> list[ManifestRow]:
