@@ -31,7 +31,7 @@ from artifacts.reference import RepositoryName
 from registry.access import ANONYMOUS, Access, Principal, Verb
 from registry.clock import Clock, moment, seconds
 from registry.database import Database
-from registry.errors import AccessError, InvalidToken, NotFound, UnusableKey
+from registry.errors import AccessError, ExpiredToken, InvalidToken, NotFound, UnusableKey
 from registry.oci.repositories import Repositories
 from registry.private_files import keep_first
 from registry.scopes import CATALOG, Scope, of_repository
@@ -167,8 +167,8 @@ class Bearer:
         """Return whose token this is, held to what it is for.
 
         Raises:
-            InvalidToken: not one of this registry's, or over; or what it was made with is revoked.
-            ExpiredToken: what it was made with is over.
+            InvalidToken: not one of this registry's, or what it was made with is revoked.
+            ExpiredToken: it is over, or what it was made with.
         """
         if len(text) > _LONGEST:
             raise InvalidToken("it is too long for a bearer token")
@@ -184,7 +184,7 @@ class Bearer:
             raise InvalidToken("not a bearer token of this registry") from error
         now = self._clock()
         if now >= ends + LEEWAY:
-            raise InvalidToken(f"the bearer token was good until {ends:%Y-%m-%dT%H:%M:%SZ}")
+            raise ExpiredToken(str(claims["sub"]) or ANONYMOUS.name, ends)
         if now < begins - LEEWAY:
             raise InvalidToken(f"the bearer token is good from {begins:%Y-%m-%dT%H:%M:%SZ} on")
         if token_id is None:

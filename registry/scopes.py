@@ -59,7 +59,7 @@ def parse_scopes(texts: Iterable[str]) -> list[Scope]:
         if matched is None:
             continue
         actions = set(matched["actions"].split(","))
-        if matched["kind"] == "repository" and _is_name(matched["name"]):
+        if matched["kind"] == "repository" and is_name(matched["name"]):
             asked.setdefault(("repository", matched["name"]), set()).update(actions)
         elif text == str(CATALOG):
             asked[CATALOG.kind, CATALOG.name] = {"*"}
@@ -72,7 +72,8 @@ def _scope(kind: str, name: str, actions: set[str]) -> Scope:
     return of_repository(name, *(ACTIONS if "*" in actions else actions))
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
+    """Return whether `text` is a repository's name."""
     try:
         RepositoryName(text)
     except InvalidName:

@@ -310,6 +310,46 @@ SETTINGS: tuple[Setting, ...] = (
         "without a shared folder must be given one (`openssl genpkey -algorithm ed25519`).",
     ),
     Setting(
+        "rate_limit",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How many requests a minute all tokens of one name may send; 0 is no limit.",
+        "A build that pushes an image sends some hundred. Over it a client is answered 429, with "
+        "when to come back. Without `rate_storage` each process counts for itself.",
+        default=0,
+        unit="requests a minute",
+    ),
+    Setting(
+        "rate_limit_anonymous",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How many requests a minute may come from one address without a token; 0 is no limit.",
+        "For registries that are public. Of IPv6 a /64 is one address; behind a proxy set "
+        "`trusted_proxies`, or all clients share the proxy's.",
+        default=0,
+        unit="requests a minute",
+    ),
+    Setting(
+        "rate_limit_failures",
+        Kind.WHOLE,
+        Side.SERVER,
+        "How many refused log-ins a minute may come from one address before it is told to wait; "
+        "0 is no limit.",
+        "Slows down who tries tokens. Tokens that hold are taken all the same.",
+        default=0,
+        unit="log-ins a minute",
+    ),
+    Setting(
+        "rate_storage",
+        Kind.TEXT,
+        Side.SERVER,
+        "Where requests are counted for all processes together, such as `redis://HOST:6379/0`.",
+        "By default each process counts in its memory. Needs `pip install recipebox[redis]`; while "
+        "Redis is away, nothing is limited.",
+        secret=True,
+        file_allowed=False,
+    ),
+    Setting(
         "log_format",
         Kind.CHOICE,
         Side.SERVER,

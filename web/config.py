@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 from registry.config import RegistryConfig
@@ -10,6 +11,7 @@ from settings.errors import InvalidSetting
 from settings.load import Settings
 from web.leaving import Ways
 from web.proxies import TrustedProxies
+from web.rates import REDIS_SCHEMES, RateLimits
 from web.tls import TlsFiles
 
 _ACCEL_FORM = re.compile(r"/[A-Za-z0-9_-]+/")
@@ -55,6 +57,9 @@ class ServerConfig:
 
     token_key: Path | None = None
     """A PEM file with the key of bearer tokens; None: one is made in the data folder."""
+
+    rates: RateLimits = field(default_factory=RateLimits)
+    """How many requests a minute are answered."""
 
     log_format: str = "text"
     """`text` or `json`."""
@@ -154,6 +159,7 @@ def read_config(settings: Settings, data: Path) -> ServerConfig:
         graceful_timeout=settings.whole("graceful_timeout"),
         server_key=settings.path("server_key"),
         token_key=settings.path("token_key"),
+        rates=_read_rates(settings),
         log_format=settings.text("log_format") or "text",
         is_read_only=settings.switch("read_only"),
         server=settings.text("server") or "gunicorn",
@@ -165,6 +171,25 @@ def read_config(settings: Settings, data: Path) -> ServerConfig:
         redirect_lifetime=timedelta(seconds=settings.whole("redirect_lifetime")),
         sweep_grace=timedelta(seconds=settings.whole("sweep_grace")),
         sweep_every=timedelta(seconds=settings.whole("sweep_every")),
+    )
+
+
+def _read_rates(settings: Settings) -> RateLimits:
+    storage = settings.text("rate_storage")
+    expected = None
+    if storage is not None and not storage.startswith(REDIS_SCHEMES):
+        expected = f"{' or '.join(REDIS_SCHEMES)}..."
+    elif storage is not None and find_spec("redis") is None:
+        expected = "the redis package beside it: pip install 'recipebox[redis]'"
+    if expected is not None:
+        raise InvalidSetting(
+            "rate_storage", _origin(settings, "rate_storage"), "(hidden)", expected
+        )
+    return RateLimits(
+        principal=settings.whole("rate_limit"),
+        anonymous=settings.whole("rate_limit_anonymous"),
+        failures=settings.whole("rate_limit_failures"),
+        storage=storage,
     )
 
 

@@ -15,6 +15,7 @@
     ├── TooManyTags                 more tags than one manifest may be put under at once
     ├── NotSupported                a part of a protocol that this server doesn't have
     ├── FormExpired                 a form whose CSRF token isn't the session's
+    ├── TooManyRequests             more than the limit of a principal or an address
     └── NoSuchPage
 
 `problem_of` gives every error its status, its code (RFC 9457 problems, stable) and its OCI code
@@ -139,6 +140,21 @@ class FormExpired(WebError):
         super().__init__("the form has expired, or was sent from another site")
 
 
+class TooManyRequests(WebError):
+    """More than `limit` a minute, of a `kind`; the next may come in `retry_after` seconds."""
+
+    def __init__(self, kind: str, *, limit: int, retry_after: int) -> None:
+        self.kind = kind
+        self.limit = limit
+        self.retry_after = retry_after
+        what = {
+            "principal": "requests with tokens of this name",
+            "address": "requests without a token from this address",
+            "failures": "refused log-ins from this address",
+        }[kind]
+        super().__init__(f"{what} may be {limit} a minute; try again in {retry_after} seconds")
+
+
 class NoSuchPage(WebError):
     """Nothing is at `path`; `nearest` are (label, URL) of what may be meant."""
 
@@ -236,6 +252,7 @@ TABLE: Mapping[type[Exception], Row] = {
     RangeNotSatisfiable: Row(416, "range_not_satisfiable", "SIZE_INVALID", "No such range"),
     # 414 is distribution-spec's own for it
     TooManyTags: Row(414, "too_many_tags", "UNSUPPORTED", "Too many tags at once"),
+    TooManyRequests: Row(429, "too_many_requests", "TOOMANYREQUESTS", "Too many requests"),
     FormExpired: Row(400, "form_expired", "DENIED", "The form has expired"),
     # what it clashes with
     registry.Untrusted: Row(403, "untrusted", "DENIED", "Not trusted"),
@@ -352,6 +369,8 @@ def _headers_of(error: Exception) -> dict[str, str]:
             return {"Content-Range": f"bytes */{size}"}
         case registry.OffsetConflict(size=size) | registry.BodyTooShort(size=size):
             return {"Range": f"0-{max(size - 1, 0)}"}  # where an upload goes on
+        case TooManyRequests(retry_after=wait):
+            return {"Retry-After": str(wait)}
         case registry.ReadOnly():
             return {"Allow": "GET, HEAD"}
         case storage.StoreUnavailable() | registry.SchemaError() | registry.DatabaseUnavailable():

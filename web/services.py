@@ -1,15 +1,15 @@
 """The composition root: every collaborator of the application, built once, never changed."""
 
-import contextlib
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from registry.assembly import Registry, open_registry
 from registry.clock import Clock, system_clock
+from registry.private_files import keep_first
 from web.config import ServerConfig
 from web.leaving import Ways
+from web.rates import Rates
 
 _SECRET_BYTES = 32
 
@@ -22,6 +22,7 @@ class Services:
     clock: Clock
     session_secret: bytes
     ways: Ways = field(default_factory=Ways)
+    rates: Rates = field(default_factory=Rates)
 
 
 def build_services(config: ServerConfig, clock: Clock = system_clock) -> Services:
@@ -35,6 +36,7 @@ def build_services(config: ServerConfig, clock: Clock = system_clock) -> Service
         clock=clock,
         session_secret=bytes.fromhex(config.session_secret.read_text("ascii")),
         ways=config.ways,
+        rates=Rates(config.rates, clock),
     )
 
 
@@ -45,13 +47,4 @@ def make_session_secret(path: Path) -> None:
     """
     if path.exists():
         return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(_SECRET_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(FileExistsError):
-        path.hardlink_to(part)
-    part.unlink()
+    keep_first(path, secrets.token_hex(_SECRET_BYTES).encode("ascii"))

@@ -13,19 +13,18 @@ oras-py reads two as one. Who sent Basic and was refused is told Basic, as Harbo
 API tokens as Bearer are taken everywhere, unasked.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
 from flask import Blueprint, Response, request
 
-from artifacts.errors import InvalidName
-from artifacts.reference import RepositoryName
 from registry.access import Principal
 from registry.bearer import SERVICE
 from registry.clock import rfc3339
-from registry.errors import InvalidToken, OutOfScope
-from registry.scopes import CATALOG, Scope, of_repository, parse_scopes
+from registry.errors import ExpiredToken, InvalidToken, OutOfScope
+from registry.scopes import CATALOG, Scope, is_name, of_repository, parse_scopes
 from web.answers import json_answer
 from web.auth import BASIC, current_principal, note_principal
 from web.bodies import open_body, read_bounded
@@ -68,7 +67,13 @@ class TokenViews(OciViews):
         text = _first(form, _GRANTS[kind])
         if not text:
             raise InvalidToken(f"send it as {_GRANTS[kind]}")
-        principal = self._registry.access.authenticate(text)
+        try:
+            principal = self._registry.access.authenticate(text)
+        except ExpiredToken:
+            raise
+        except InvalidToken:
+            self._services.rates.fail(request.environ)
+            raise
         note_principal(principal)
         return self._answer(principal, form.get("scope", []))
 
@@ -92,7 +97,7 @@ def challenge(error: Exception, url: str) -> str:
     if not f"{path}/".startswith("/v2/") or path == PATH or scheme == "basic":
         return BASIC
     members = {"realm": url.replace('"', "") + PATH, "service": SERVICE}
-    scopes = [str(scope) for scope in (_wanted(), _mounted(error)) if scope is not None]
+    scopes = list(dict.fromkeys(map(str, (*_wanted(), *_mounted(error)))))
     if scopes:
         members["scope"] = " ".join(scopes)
     if scheme == "bearer":
@@ -101,28 +106,35 @@ def challenge(error: Exception, url: str) -> str:
     return "Bearer " + ",".join(f'{name}="{value}"' for name, value in members.items())
 
 
-def _wanted() -> Scope | None:
-    """Return the scope that this request needs, where it is about something that has one."""
-    if request.endpoint == "oci.catalog":
-        return CATALOG
-    name = (request.view_args or {}).get("name")
-    try:
-        RepositoryName(name or "")
-    except InvalidName:
-        return None
-    if request.method in _SAFE and request.endpoint not in _UPLOADS:
-        return of_repository(str(name), "pull")
-    if request.method == "DELETE" and request.endpoint not in _UPLOADS:
-        return of_repository(str(name), "pull", "delete")
-    return of_repository(str(name), "pull", "push")
+def _wanted() -> Iterator[Scope]:
+    """Yield the scopes that this request needs, where it is about something that has one."""
+    endpoint = request.endpoint
+    if endpoint == "oci.catalog":
+        yield CATALOG
+    name = (request.view_args or {}).get("name", "")
+    if not is_name(name):
+        return
+    if endpoint not in _UPLOADS and request.method in _SAFE:
+        yield of_repository(name, "pull")
+    elif endpoint not in _UPLOADS and request.method == "DELETE":
+        yield of_repository(name, "pull", "delete")
+    else:
+        yield of_repository(name, "pull", "push")
 
 
-def _mounted(error: Exception) -> Scope | None:
-    """Return the scope of where a mount finds what it asks for, where the token isn't for that."""
-    if request.endpoint != "oci.start_upload" or not isinstance(error, OutOfScope):
-        return None
-    is_here = error.what == (request.view_args or {}).get("name")
-    return None if is_here else of_repository(error.what, "pull")
+def _mounted(error: Exception) -> Iterator[Scope]:
+    """Yield the scope of what a mount takes a blob from, be it named or found by the server.
+
+    It is found only where the principal may pull, so this tells nothing new.
+    """
+    if request.endpoint != "oci.start_upload" or "mount" not in request.args:
+        return
+    here = (request.view_args or {}).get("name")
+    named = request.args.get("from", "")
+    if is_name(named) and named != here:
+        yield of_repository(named, "pull")
+    elif isinstance(error, OutOfScope) and is_name(error.what) and error.what != here:
+        yield of_repository(error.what, "pull")
 
 
 def _check_service(given: str | None) -> None:

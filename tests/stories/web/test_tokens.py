@@ -3,14 +3,17 @@
 import base64
 import json
 import re
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from registry.access import Role
 from registry.schema import EndedSessionRow
 from tests.builders import ADMIN
 from tests.stories.web.authors import Reply
+from web.rates import RateLimits
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -93,6 +96,16 @@ class TestTheChallenge:
             ("GET", "/v2/team/app/tags/list", "repository:team/app:pull"),
             ("GET", f"/v2/team/app/referrers/{DIGEST}", "repository:team/app:pull"),
             ("POST", "/v2/team/app/blobs/uploads/", "repository:team/app:pull,push"),
+            (
+                "POST",
+                f"/v2/team/app/blobs/uploads/?mount={DIGEST}&from=open/app",
+                "repository:team/app:pull,push repository:open/app:pull",
+            ),
+            (
+                "POST",
+                f"/v2/team/app/blobs/uploads/?mount={DIGEST}&from=No!",
+                "repository:team/app:pull,push",
+            ),
             ("GET", "/v2/team/app/blobs/uploads/1", "repository:team/app:pull,push"),
             ("PATCH", "/v2/team/app/blobs/uploads/1", "repository:team/app:pull,push"),
             ("DELETE", "/v2/team/app/blobs/uploads/1", "repository:team/app:pull,push"),
@@ -378,3 +391,81 @@ class TestSessions:
 
         with site.registry.database.session():
             assert EndedSessionRow.select().count() == 1
+
+
+class TestRates:
+    def test_who_asks_too_often_is_told_when_to_come_back(self, make_site):
+        site = make_site(rates=RateLimits(principal=2))
+        login = f"Bearer {site.admin_token}"
+        for _ in range(2):
+            assert site.ask("GET", "/v2/", Authorization=login).status == 200
+
+        refused = site.ask("GET", "/v2/", Authorization=login)
+        site.clock.pass_time(seconds=60)
+
+        assert refused.status == 429
+        assert refused.json["errors"][0]["code"] == "TOOMANYREQUESTS"
+        assert 0 < int(refused.headers["retry-after"]) <= 60
+        assert site.ask("GET", "/v2/", Authorization=login).status == 200
+
+    def test_the_api_says_it_as_a_problem_and_pages_as_a_page(self, make_site):
+        site = make_site(rates=RateLimits(anonymous=1))
+        site.ask("GET", "/")
+
+        problem = site.ask("GET", "/api/v1/packages")
+        page = site.ask("GET", "/")
+
+        assert (problem.status, problem.json["code"]) == (429, "too_many_requests")
+        assert page.status == 429
+        assert page.headers["content-type"].startswith("text/html")
+        assert "retry-after" in page.headers
+
+    def test_health_is_asked_as_often_as_wanted(self, make_site):
+        site = make_site(rates=RateLimits(anonymous=1, principal=1))
+
+        assert {site.ask("GET", "/healthz").status for _ in range(10)} == {200}
+        assert {site.ask("GET", "/readyz").status for _ in range(10)} == {200}
+
+    def test_what_is_answered_without_flask_counts_too(self, make_site):
+        site = make_site(rates=RateLimits(principal=5))
+        login = f"Bearer {site.admin_token}"
+        assert push(site, site.admin_token, "team/app").status == 201
+
+        found = [
+            site.ask("GET", "/v2/team/app/manifests/v1", Authorization=login).status
+            for _ in range(5)
+        ]
+
+        assert found == [200, 200, 200, 429, 429]
+
+    def test_refused_logins_are_slowed_and_good_ones_are_not(self, make_site):
+        site = make_site(rates=RateLimits(failures=2))
+        wrong = [site.ask("GET", "/v2/", Authorization=basic("wrong")).status for _ in range(3)]
+
+        assert wrong == [401, 401, 429]
+        assert site.ask("GET", "/v2/", Authorization=basic(site.admin_token)).status == 200
+
+    def test_they_count_where_bearer_tokens_are_asked_for_too(self, make_site):
+        site = make_site(rates=RateLimits(failures=2))
+        form = urlencode({"grant_type": "password", "password": "wrong"}).encode()
+
+        wrong = [
+            site.ask("POST", "/v2/token", form, Content_Type=FORM).status,
+            site.ask("GET", "/v2/token", Authorization=basic("wrong")).status,
+            site.ask("POST", "/v2/token", form, Content_Type=FORM).status,
+        ]
+
+        assert wrong == [401, 401, 429]
+
+    def test_a_token_that_has_run_out_is_no_guess(self, make_site):
+        site = make_site(rates=RateLimits(failures=1))
+        short = fetch(site, basic(site.admin_token))
+        with site.registry.database.session():
+            made = site.registry.tokens.create("ci", Role.READER, None, timedelta(minutes=1))
+        site.clock.pass_time(minutes=6)
+
+        for login in (f"Bearer {short}", basic(made.text)) * 3:
+            assert site.ask("GET", "/v2/", Authorization=login).status == 401
+        form = urlencode({"grant_type": "password", "password": made.text}).encode()
+        for _ in range(3):
+            assert site.ask("POST", "/v2/token", form, Content_Type=FORM).status == 401
