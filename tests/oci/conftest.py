@@ -19,7 +19,7 @@ import requests
 from tests.oci import clients
 from tests.oci.clients import Cosign, Crane, Docker, Helm, Oras, Regctl, Skopeo, layer
 from tests.tools.docker import Engine, base_image, running_docker
-from tests.tools.server import make_token, running_server
+from tests.tools.server import running_server
 
 STORES = ("folder",)
 WORKERS = 2
@@ -48,12 +48,15 @@ class Registry:
         assert parts.port
         return parts.hostname, parts.port
 
-    def namespace(self, *, public: bool = False) -> str:
-        """Create a namespace of its own."""
+    def namespace(self, *, public: bool = False, **settings: object) -> str:
+        """Create a namespace of its own; `settings` are those that PATCH takes."""
         name = f"t{uuid.uuid4().hex[:12]}"
         drawn = {"name": name, "public": public}
         answer = self.request("POST", "/api/v1/namespaces", json=drawn)
         assert answer.status_code == 201, answer.text
+        if settings:
+            answer = self.request("PATCH", f"/api/v1/namespaces/{name}", json=settings)
+            assert answer.status_code == 200, answer.text
         return name
 
     def name(self, last: str, namespace: str | None = None) -> str:
@@ -65,9 +68,12 @@ class Registry:
         return name.removeprefix(f"{self.host}/")
 
     def token(self, role: str, namespace: str | None = None) -> str:
-        """Have a token made, as the server's administrator would."""
-        limit = ("--namespace", namespace) if namespace else ()
-        return make_token(self.data, role, *limit)
+        """Make a token."""
+        wanted = {"name": role, "role": role, "namespace": namespace}
+        answer = self.request("POST", "/api/v1/tokens", json=wanted)
+        assert answer.status_code == 201, answer.text
+        made: str = answer.json()["token"]
+        return made
 
     def request(
         self,

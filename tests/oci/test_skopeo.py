@@ -95,13 +95,16 @@ def test_an_index_is_copied_whole_and_by_platform(
     assert skopeo.inspect(f"{target}:arm")["Architecture"] == "arm64"
 
 
-def test_an_index_without_its_images_is_refused(
+def test_an_index_goes_without_its_images_where_that_is_allowed(
     registry: Registry, skopeo: Skopeo, platforms: str
 ) -> None:
     target = registry.name("to")
     words = ("--multi-arch", "index-only")
     with pytest.raises(ClientFailed, match=r"(?i)manifest.*unknown|MANIFEST_BLOB_UNKNOWN"):
         skopeo.copy(f"docker://{platforms}", f"docker://{target}:all", *words)
+    sparse = registry.name("to", registry.namespace(sparse=True))
+    skopeo.copy(f"docker://{platforms}", f"docker://{sparse}:all", *words)
+    assert len(raw(skopeo, f"{sparse}:all")["manifests"]) == 2
 
 
 def test_a_repository_is_synchronised_both_ways(
