@@ -35,6 +35,7 @@ class _Scope:
 
     writes: bool
     namespace: str | None = None
+    is_durable: bool = True
 
     def check(self, namespace: str | None) -> None:
         """Refuse a write within this transaction that it isn't wide enough for."""
@@ -102,13 +103,18 @@ class Database:
                 yield
 
     @contextmanager
-    def write(self, namespace: str | None = None) -> Iterator[None]:
+    def write(self, namespace: str | None = None, *, is_durable: bool = True) -> Iterator[None]:
         """One transaction that writes: all of it, or nothing. May be nested in another.
 
         Name the namespace where nothing is written but its own repositories, manifests, tags,
         uploads, links, reviews of these and audit entries, and blobs that it brings; a transaction
         that writes more, or decides by what other namespaces write, names none. SQLite has one
         writer whatever is named; on PostgreSQL one namespace's writers don't wait for another's.
+
+        One that isn't durable is as whole, and seen by all at once, and survives every process; but
+        where the machine itself stops, it may be as if it had never been, as long as no durable one
+        came after it. That is enough for uploads under way, whose bytes aren't on the disk either.
+        Within another transaction, that one's word counts.
 
         Raises:
             ValueError: within a read, or within a write of another namespace.
@@ -121,7 +127,8 @@ class Database:
                 with self._connection.atomic():
                     yield
                 return
-            with self._transaction(_Scope(writes=True, namespace=namespace)):
+            scope = _Scope(writes=True, namespace=namespace, is_durable=is_durable)
+            with self._transaction(scope):
                 yield
                 self._engine.count(namespace)
 
@@ -189,7 +196,9 @@ class Database:
 
     @contextmanager
     def _transaction(self, scope: _Scope) -> Iterator[None]:
-        opening = self._engine.opening(scope.namespace, writes=scope.writes)
+        opening = self._engine.opening(
+            scope.namespace, writes=scope.writes, is_durable=scope.is_durable
+        )
         with self._connection.transaction(opening):
             self._thread.scope = scope
             try:

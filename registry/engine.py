@@ -23,8 +23,11 @@ class Engine(Protocol):
         """What its driver and peewee raise."""
         ...
 
-    def opening(self, namespace: str | None, *, writes: bool) -> str:
-        """Return how a transaction begins; a write's waits for those that must not run beside."""
+    def opening(self, namespace: str | None, *, writes: bool, is_durable: bool = True) -> str:
+        """Return how a transaction begins; a write's waits for those that must not run beside.
+
+        One that isn't durable doesn't wait for the disk when it ends, as the next durable one does.
+        """
         ...
 
     def count(self, namespace: str | None) -> None:

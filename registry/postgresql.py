@@ -186,7 +186,7 @@ class Postgresql:
         self.connection: KeptConnections = self._kept
         self._registry = lock_key("registry")
 
-    def opening(self, namespace: str | None, *, writes: bool) -> str:
+    def opening(self, namespace: str | None, *, writes: bool, is_durable: bool = True) -> str:
         """Return the statements that begin a transaction and take its locks."""
         if not writes:
             return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -194,7 +194,8 @@ class Postgresql:
         if namespace is not None:
             key = lock_key("namespace", namespace)
             locks = f"pg_advisory_xact_lock_shared({self._registry}), pg_advisory_xact_lock({key})"
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT {locks}"
+        hasty = "" if is_durable else "SET LOCAL synchronous_commit TO off; "
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {hasty}SELECT {locks}"
 
     def count(self, namespace: str | None) -> None:
         """Count the write where its readers look: at the namespace, or at the registry."""

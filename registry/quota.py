@@ -30,6 +30,9 @@ from registry.schema import (
     RepositoryRow,
 )
 
+_STEP = 1 << 20
+"""Bytes of an upload of unknown length that may come between two looks at the quota."""
+
 
 def link(repository: RepositoryRow, blob: BlobRow) -> None:
     """Count a blob that `repository` is about to hold, itself or as a manifest.
@@ -136,6 +139,7 @@ class _Metered(io.RawIOBase):
         super().__init__()
         self._stream = stream
         self._size = start
+        self._checked = start
         self._check = check
 
     def readable(self) -> bool:
@@ -146,8 +150,9 @@ class _Metered(io.RawIOBase):
         """Return up to `size` bytes."""
         data = self._stream.read(size)
         self._size += len(data)
-        if data:
+        if data and self._size > self._checked:
             self._check(self._size)
+            self._checked = self._size + _STEP
         return data
 
     def readinto(self, buffer: Any, /) -> int:

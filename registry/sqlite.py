@@ -81,8 +81,21 @@ class Sqlite:
             check_same_thread=False,  # at the end, one thread closes those of all
         )
 
-    def opening(self, namespace: str | None, *, writes: bool) -> str:  # noqa: ARG002
-        """Return the kind of transaction; the file has one writer, whatever it writes."""
+    def opening(
+        self,
+        namespace: str | None,  # noqa: ARG002
+        *,
+        writes: bool,
+        is_durable: bool = True,
+    ) -> str:
+        """Return the kind of transaction; the file has one writer, whatever it writes.
+
+        What isn't durable is in the log but not yet on the disk: the next durable commit takes it
+        there too, since the log is one file (sqlite.org/pragma.html, "synchronous").
+        """
+        if writes:
+            level = "FULL" if is_durable else "NORMAL"
+            self.connection.execute_sql(f"PRAGMA synchronous = {level}")
         return "IMMEDIATE" if writes else "DEFERRED"
 
     def count(self, namespace: str | None) -> None:

@@ -38,6 +38,9 @@ from storage.blobs import BlobStore
 from storage.failpoints import Failpoint, failpoint
 from storage.uploads import new_upload_id
 
+_TOUCH_SECONDS = 60
+"""How long an upload isn't noted to be in use again: uploads last for days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -82,7 +85,7 @@ class Uploads:
         """
         upload_id = new_upload_id()
         now = seconds(self._clock())
-        with self._database.write(repository.namespace):
+        with self._database.write(repository.namespace, is_durable=False):
             UploadRow.create(
                 upload_id=upload_id,
                 repository=self._repositories.open_for_push(principal, repository),
@@ -269,18 +272,21 @@ class Uploads:
             ).on_conflict_ignore().execute()
 
     def _touch(self, principal: Principal, repository: RepositoryName, upload_id: str) -> None:
-        """Check, and put off when the upload expires."""
-        with self._database.write(repository.namespace):
+        """Check, and put off when the upload expires, unless that was done just now."""
+        now = seconds(self._clock())
+        if 0 <= now - self._check(principal, repository, upload_id).touched < _TOUCH_SECONDS:
+            return
+        with self._database.write(repository.namespace, is_durable=False):
             self._check(principal, repository, upload_id)
-            UploadRow.update(touched=seconds(self._clock())).where(
-                UploadRow.upload_id == upload_id
-            ).execute()
+            UploadRow.update(touched=now).where(UploadRow.upload_id == upload_id).execute()
 
-    def _check(self, principal: Principal, repository: RepositoryName, upload_id: str) -> None:
+    def _check(self, principal: Principal, repository: RepositoryName, upload_id: str) -> UploadRow:
         with self._database.session():
             self._repositories.check_push(principal, repository)
-            if lookups.upload(upload_id, repository.text) is None:
+            row = lookups.upload(upload_id, repository.text)
+            if row is None:
                 raise UploadUnknown(upload_id)
+            return row
 
     def _append(
         self,
@@ -296,7 +302,12 @@ class Uploads:
         with _translated(upload_id), self._database.session():
             start = self._store.upload_size(upload_id) if offset is None else offset
             quota.check_upload(repository.namespace, start + (length or 0), digest)
-            within = quota.metered(repository.namespace, stream, start, digest)
+            # what was announced was checked, and no more than that is read
+            within = (
+                quota.metered(repository.namespace, stream, start, digest)
+                if length is None
+                else stream
+            )
             size = self._store.append(upload_id, start, within, length)
         failpoint(Failpoint.UPLOAD_AFTER_APPEND)
         return size
