@@ -32,6 +32,7 @@ from web.errors import TooManyRequests
 REDIS_SCHEMES = ("redis://", "rediss://", "redis+unix://")
 """What `rate_storage` may begin with."""
 
+_WINDOW = 60
 _MOST_COUNTERS = 100_000
 _REDIS_PATIENCE = 0.5
 _AWAY = timedelta(seconds=5)
@@ -188,7 +189,7 @@ class Rates:
             self._away_until = None
             _LOG.warning("requests are limited again: the storage of rates is back")
         if not passes:
-            wait = max(1, math.ceil(ends - now.timestamp()))
+            wait = min(max(1, math.ceil(ends - now.timestamp())), _WINDOW)
             raise TooManyRequests(kind, limit=limit, retry_after=wait)
 
 

