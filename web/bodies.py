@@ -11,6 +11,9 @@ from typing import Any, BinaryIO, cast
 
 from web.errors import BodyTooLarge, BodyTruncated, LengthRequired, NotJson
 
+_LONGEST_LENGTH = 18
+"""Digits of a Content-Length: an exabyte."""
+
 BUFFER = 1 << 20
 """How many bytes are in memory of a body at any time."""
 
@@ -80,7 +83,7 @@ def open_body(environ: Mapping[str, Any]) -> RequestBody:
     if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         return RequestBody(environ["wsgi.input"], None)
     declared = environ.get("CONTENT_LENGTH") or "0"
-    if not (declared.isascii() and declared.isdigit()):
+    if not (declared.isascii() and declared.isdigit() and len(declared) <= _LONGEST_LENGTH):
         raise LengthRequired(declared)
     return RequestBody(environ["wsgi.input"], int(declared))
 

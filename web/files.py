@@ -12,7 +12,7 @@ BUFFER = 1 << 18
 """Bytes that are read at once. Where there is no sendfile (granian), a quarter of a MiB moves a
 third more a second than a whole one: it stays in the processor's cache while it is copied on."""
 
-_BYTES = re.compile(r"bytes=\s*([0-9]{1,18})-([0-9]{1,18})")
+_BYTES = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{1,18})")
 
 
 class FilePart(io.RawIOBase):
@@ -69,16 +69,16 @@ def choose_range(asked: str | None, size: int) -> tuple[int, int] | None:
     """Return start and end (past the last byte) of the one range that was asked, or None for all.
 
     A header of another unit, one with several ranges, or one that isn't a range at all is ignored
-    (RFC 9110, section 14.2); one that ends before it begins is refused, as that section allows and
-    the conformance suite of distribution-spec asks for.
+    (RFC 9110, section 14.2); one that ends before it begins, or is a suffix of nothing, is refused,
+    as that section allows and the conformance suite of distribution-spec asks for.
 
     Raises:
         RangeNotSatisfiable: the range has no byte of the `size` that there are.
     """
     if asked is None:
         return None
-    backward = _BYTES.fullmatch(asked.strip())
-    if backward is not None and int(backward[1]) > int(backward[2]):
+    numbers = _BYTES.fullmatch(asked.strip())
+    if numbers is not None and int(numbers[1] or 1) > int(numbers[2]):
         raise RangeNotSatisfiable(asked, size)
     parsed = parse_range_header(asked, make_inclusive=False)
     if parsed is None or parsed.units != "bytes" or len(parsed.ranges) != 1:

@@ -18,8 +18,10 @@ from flask import Blueprint, Response, request
 from artifacts.digest import ALGORITHMS
 from artifacts.errors import InvalidDigest, InvalidName
 from artifacts.reference import RepositoryName
+from registry.errors import UploadUnknown
 from registry.oci.blobs import BlobInfo
 from registry.oci.uploads import Upload
+from storage.paths import is_upload
 from web.bodies import RequestBody, open_body
 from web.errors import InvalidContentRange
 from web.oci.views import OciViews
@@ -76,6 +78,7 @@ class UploadViews(OciViews):
 
     def append(self, name: str, upload: str) -> Response:
         """Take the next chunk."""
+        _check_id(upload)
         body = open_body(request.environ)
         held = self._registry.uploads.append(
             self.principal(),
@@ -89,6 +92,7 @@ class UploadViews(OciViews):
 
     def finish(self, name: str, upload: str) -> Response:
         """Take the last chunk, if there is one, and make the upload a blob."""
+        _check_id(upload)
         digest = request.args.get("digest")
         if digest is None:
             raise InvalidDigest("")
@@ -107,6 +111,7 @@ class UploadViews(OciViews):
 
     def status(self, name: str, upload: str) -> Response:
         """Tell how far an upload is."""
+        _check_id(upload)
         uploads = self._registry.uploads
         answer = _under_way(uploads.status(self.principal(), self.repository(name), upload))
         answer.status_code = 204
@@ -114,6 +119,7 @@ class UploadViews(OciViews):
 
     def cancel(self, name: str, upload: str) -> Response:
         """End an upload without a blob."""
+        _check_id(upload)
         self._registry.uploads.cancel(self.principal(), self.repository(name), upload)
         return Response(status=204)
 
@@ -121,6 +127,11 @@ class UploadViews(OciViews):
 def upload_range(size: int) -> str:
     """Return the Range header of an upload of `size` bytes (none at all reads as `0-0`)."""
     return f"0-{max(size - 1, 0)}"
+
+
+def _check_id(upload: str) -> None:
+    if not is_upload(upload):
+        raise UploadUnknown(upload[:80])
 
 
 def _offset(body: RequestBody) -> int | None:

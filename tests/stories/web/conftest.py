@@ -81,6 +81,26 @@ class Site:
         return replace(self.author("publisher", "elsewhere"), key=OTHER)
 
 
+def build_site(folder: Path, **members: object) -> Site:
+    """Make a site in a folder that isn't there yet; `members` are those of its configuration."""
+    members.setdefault("server_key", CASES / "other.secret.asc")  # making one takes a while
+    config = ServerConfig(data=folder / "data", **members)  # type: ignore[arg-type]
+    token = prepare(config)
+    assert token is not None
+    clock = Clock()
+    services = build_services(config, clock)
+    app = create_app(services, config)
+    app.testing = True
+    (folder / "packing").mkdir()
+    return Site(app, services.registry, clock, token, folder / "packing")
+
+
+@pytest.fixture(scope="module")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """One for all tests of a module: each keeps to repositories of its own."""
+    return build_site(tmp_path_factory.mktemp("shared") / "site")
+
+
 @pytest.fixture
 def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
     made = 0
@@ -88,17 +108,7 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
     def make(**members: object) -> Site:
         nonlocal made
         made += 1
-        folder = tmp_path / f"site{made}"
-        members.setdefault("server_key", CASES / "other.secret.asc")  # making one takes a while
-        config = ServerConfig(data=folder / "data", **members)  # type: ignore[arg-type]
-        token = prepare(config)
-        assert token is not None
-        clock = Clock()
-        services = build_services(config, clock)
-        app = create_app(services, config)
-        app.testing = True
-        (folder / "packing").mkdir()
-        return Site(app, services.registry, clock, token, folder / "packing")
+        return build_site(tmp_path / f"site{made}", **members)
 
     return make
 
