@@ -35,8 +35,9 @@ from registry.server_key import ServerKey
 from registry.sweep import Sweep
 from registry.switches import Switches
 from registry.tokens import NewToken, Tokens
+from storage.config import open_store
 from storage.errors import StoreUnavailable
-from storage.filesystem import FilesystemStore
+from storage.uploads import new_upload_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class Registry:
         Raises:
             SchemaTooNew: a later version of Recipebox made the database.
             UnusableKey: the key of bearer tokens isn't one.
-            StoreUnavailable: (storage) the data folder can't be made or written.
+            StoreUnavailable: (storage) the data folder can't be made or written, or the bucket
+                isn't there, or not of use.
         """
         try:
             self.config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,6 +97,9 @@ class Registry:
         self.database.migrate()
         self.server_key.prepare()
         self.token_key.prepare()
+        upload_id = new_upload_id()
+        self.store.start_upload(upload_id)
+        self.store.abort(upload_id)
         self.uploads.expire(self.config.upload_lifetime)
         made = self.tokens.create_first()
         self.database.close()
@@ -104,9 +109,9 @@ class Registry:
 def open_registry(
     config: RegistryConfig, store: ListedStore | None = None, clock: Clock = system_clock
 ) -> Registry:
-    """Build the registry over `store` (None: a folder in the data folder). Opens nothing yet."""
+    """Build the registry over `store` (None: what the configuration says). Opens nothing yet."""
     database = Database(config)
-    blob_store = FilesystemStore(config.data) if store is None else store
+    blob_store = open_store(config.bucket, config.data) if store is None else store
     audit = Audit(clock)
     outbox = Outbox(clock)
     access = Access(database, clock)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from storage.config import BucketConfig
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryConfig:
@@ -13,7 +15,7 @@ class RegistryConfig:
 
         DATA/
         ├── registry.sqlite3   what exists: rows
-        ├── blobs/, uploads/   bytes (storage/paths.py)
+        ├── blobs/, uploads/   bytes (storage/paths.py); not here where a bucket has them
         ├── keys/              the server's own key
         ├── backups/           copies of the database from before migrations
         └── migrations.lock    held while the schema moves
@@ -29,6 +31,9 @@ class RegistryConfig:
 
     database_url: str | None = field(default=None, repr=False)
     """A database of PostgreSQL, `postgresql://...`, which may hold a password; None: SQLite."""
+
+    bucket: BucketConfig | None = None
+    """The bucket of the blobs; None: they are in the data folder."""
 
     connect_timeout: int = 5
     """Seconds that PostgreSQL may take to let us in: a server that is there takes some 5 ms."""

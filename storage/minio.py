@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
@@ -175,7 +176,8 @@ class MinioBucket:
             if code == "NoSuchBucket":
                 raise missing_bucket(self._config) from error
             raise StoreUnavailable(self.place, f"{code}: {error.message}") from error
-        except (MinioException, HTTPError, OSError) as error:
+        except (MinioException, HTTPError, OSError, ValueError, ParseError) as error:
+            # the last two: an answer that isn't S3's
             raise StoreUnavailable(self.place, f"{type(error).__name__}: {error}") from error
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from registry.config import RegistryConfig
 from settings.errors import InvalidSetting
 from settings.load import Settings
+from storage.config import BucketConfig
+from web.buckets import read_bucket
 from web.leaving import Ways
 from web.proxies import TrustedProxies
 from web.rates import REDIS_SCHEMES, RateLimits
@@ -26,6 +28,9 @@ class ServerConfig:
 
     database: str | None = field(default=None, repr=False)
     """A database of PostgreSQL, which may hold a password; None: SQLite in the data folder."""
+
+    bucket: BucketConfig | None = None
+    """The bucket of the blobs; None: they are in the data folder."""
 
     migration_copy: bool = True
     """Whether the database is copied before its schema is moved forward."""
@@ -106,6 +111,7 @@ class ServerConfig:
         return RegistryConfig(
             data=self.data,
             database_url=self.database,
+            bucket=self.bucket,
             is_copied=self.migration_copy,
             server_key=self.server_key,
             token_key=self.token_key,
@@ -148,6 +154,7 @@ def read_config(settings: Settings, data: Path) -> ServerConfig:
     return ServerConfig(
         data=data,
         database=settings.text("database"),
+        bucket=read_bucket(settings),
         migration_copy=settings.switch("migration_copy"),
         host=host,
         port=port,

@@ -20,6 +20,18 @@ FAILED = 1
 USAGE = 2
 NOT_FOUND = 3
 
+STORE_SETTINGS = (
+    "store",
+    "s3_bucket",
+    "s3_prefix",
+    "s3_endpoint",
+    "s3_public_endpoint",
+    "s3_region",
+    "s3_access_key",
+    "s3_path_style",
+)
+"""Those of the blob store that are flags; its secret is none, since all on a machine see flags."""
+
 
 def setting_options(*names: str) -> Callable[[_Command], _Command]:
     """Return a decorator that adds the flag of each of these settings."""

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from web.commands.common import (
+    STORE_SETTINGS,
     json_option,
     print_json,
     read_settings,
@@ -19,6 +20,7 @@ Examples:
   recipebox serve --data ./data
   recipebox serve --data /var/lib/recipebox --listen 0.0.0.0:8080 --workers 4
   recipebox serve --data ./data --listen 127.0.0.1:0 --address-file ./url
+  recipebox serve --data ./data --store s3 --s3-bucket blobs --s3-endpoint http://minio:9000
   recipebox serve --data ./data --tls-certificate server.pem --tls-key server.key
 
 \b
@@ -32,6 +34,7 @@ files of TLS again and replaces the workers one by one; INT stops at once.
     "data",
     "database",
     "migration_copy",
+    *STORE_SETTINGS,
     "listen",
     "address_file",
     "public_url",

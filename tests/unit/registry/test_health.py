@@ -50,6 +50,7 @@ def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
 
 
 def test_a_store_that_cannot_be_written_is_said(given: Given) -> None:
+    (given.data / "uploads").rmdir()
     (given.data / "uploads").write_text("a file where a folder should be")
     assert problems(given.registry.health.checks()).keys() == {"store"}
 

@@ -7,11 +7,18 @@ from typing import Any
 import click
 
 from web.commands.admin.common import opened_registry
-from web.commands.common import FAILED, json_option, print_json, setting_options, wants_json
+from web.commands.common import (
+    FAILED,
+    STORE_SETTINGS,
+    json_option,
+    print_json,
+    setting_options,
+    wants_json,
+)
 
 
 @click.command("check")
-@setting_options("data", "database")
+@setting_options("data", "database", *STORE_SETTINGS)
 @click.option("--repair", is_flag=True, help="Mend what can be mended from what is there.")
 @click.option("--quick", is_flag=True, help="Compare the lengths of stored bytes, not digests.")
 @json_option

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web.commands.admin.common import opened_registry, read_duration
-from web.commands.common import FAILED, json_option, print_json, setting_options, wants_json
+from web.commands.common import (
+    FAILED,
+    STORE_SETTINGS,
+    json_option,
+    print_json,
+    setting_options,
+    wants_json,
+)
 
 if TYPE_CHECKING:
     from registry.assembly import Registry
@@ -32,7 +39,7 @@ def read_grace(text: str) -> int:
 
 
 @click.command("sweep")
-@setting_options("data", "database")
+@setting_options("data", "database", *STORE_SETTINGS)
 @click.option("--dry-run", is_flag=True, help="Say what would go and why, and change nothing.")
 @click.option(
     "--limit",
