@@ -1,6 +1,5 @@
 """The database: transactions that are whole or not at all, and a schema that only moves forward."""
 
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -8,9 +7,9 @@ from threading import Barrier
 import peewee
 import pytest
 
-from registry.database import MIGRATIONS, Database
-from registry.errors import DatabaseUnusable, SchemaTooNew
-from registry.schema import CURRENT, MODELS, EventRow, NamespaceRow, RepositoryRow, TokenRow
+from registry.database import Database
+from registry.errors import DatabaseUnusable
+from registry.schema import CURRENT, EventRow, NamespaceRow, RepositoryRow
 from tests.builders import a_config
 
 
@@ -107,79 +106,7 @@ class TestTransactions:
         assert CURRENT.obj is None
 
 
-class TestMigrations:
-    def test_they_draw_the_tables_that_the_models_say(self, database: Database) -> None:
-        drawn = peewee.SqliteDatabase(":memory:")
-        with drawn.bind_ctx(MODELS, bind_refs=False, bind_backrefs=False):
-            drawn.create_tables(MODELS)
-        migrated = peewee.SqliteDatabase(str(database._config.database))
-        assert _schema_of(migrated) == _schema_of(drawn)
-
-    def test_they_run_once(self, database: Database) -> None:
-        assert database.migrate() == []
-        assert database.missing_migrations() == []
-
-    def test_what_is_missing_is_named(self, tmp_path: Path) -> None:
-        database = Database(a_config(tmp_path))
-        missing = database.missing_migrations()
-        assert missing
-        assert database.migrate() == missing
-
-    def test_several_that_start_at_once_run_them_once(self, tmp_path: Path) -> None:
-        start = Barrier(4)
-
-        def migrate(_: int) -> list[str]:
-            database = Database(a_config(tmp_path))
-            start.wait()
-            return database.migrate()
-
-        with ThreadPoolExecutor(4) as pool:
-            ran = sorted(pool.map(migrate, range(4)))
-        assert ran[:3] == [[], [], []]
-        assert ran[3]
-
-    def test_a_schema_of_a_later_version_is_refused(self, tmp_path: Path) -> None:
-        later = tmp_path / "later"
-        shutil.copytree(MIGRATIONS, later, ignore=shutil.ignore_patterns("__pycache__"))
-        known = max(path.stem for path in later.glob("[0-9]*.py"))
-        (later / "9999_later.py").write_text(
-            '"""A step that is to come."""\n\n\ndef up(migrator, db):\n    pass\n'
-        )
-        Database(a_config(tmp_path), later).migrate()
-        database = Database(a_config(tmp_path))
-
-        for act in (database.migrate, database.missing_migrations):
-            with pytest.raises(SchemaTooNew) as refused:
-                act()
-            assert refused.value.found == "9999_later"
-            assert refused.value.known == known
-            assert str(tmp_path) in str(refused.value)
-
-    def test_rows_stay_when_they_run_again(self, database: Database) -> None:
-        with database.write():
-            TokenRow.create(public_id="a", secret_sha256="b", name="ci", role="admin", created=0)
-        database.migrate()
-        with database.session():
-            assert TokenRow.get().name == "ci"
-
-
-def _schema_of(database: peewee.Database) -> dict[str, list[tuple[object, ...]]]:
-    """Return the columns, indexes and foreign keys of each table of the models."""
-    database.connect(reuse_if_open=True)
-    drawn = {}
-    for model in MODELS:
-        table = model._meta.table_name
-        columns = database.get_columns(table)
-        keys = database.get_foreign_keys(table)
-        drawn[table] = [
-            *sorted((one.name, one.data_type.upper(), one.null) for one in columns),
-            *sorted((tuple(one.columns), one.unique) for one in database.get_indexes(table)),
-            *sorted((one.column, one.dest_table, one.dest_column) for one in keys),
-        ]
-    database.close()
-    return drawn
-
-
+@pytest.mark.sqlite
 class TestTheFile:
     def test_its_owner_only_reads_it_whatever_the_folder_allows(self, tmp_path: Path) -> None:
         config = a_config(tmp_path)
