@@ -197,14 +197,6 @@ class Access:
                 raise InvalidToken("the session was ended")
             return self._principal(token_id, None, "session")
 
-    def end_session(self, session_id: str, until: datetime) -> None:
-        """End a session for good; its cookie would run out at `until`, and isn't noted longer."""
-        with self._database.write():
-            EndedSessionRow.delete().where(EndedSessionRow.until < seconds(self._clock())).execute()
-            EndedSessionRow.insert(
-                session_id=session_id, until=seconds(until)
-            ).on_conflict_ignore().execute()
-
     def recognise(self, token_id: str, expires: datetime, scopes: frozenset[Scope]) -> Principal:
         """Return the principal of a bearer token, made with the token `token_id`.
 

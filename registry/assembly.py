@@ -32,6 +32,7 @@ from registry.promotions import Promotions
 from registry.publish import Publishing
 from registry.reviews import Reviews
 from registry.server_key import ServerKey
+from registry.sessions import Sessions
 from registry.sweep import Sweep
 from registry.switches import Switches
 from registry.tokens import NewToken, Tokens
@@ -49,6 +50,7 @@ class Registry:
     store: ListedStore
     access: Access
     audit: Audit
+    sessions: Sessions
     tokens: Tokens
     token_key: TokenKey
     bearer: Bearer
@@ -143,6 +145,7 @@ def open_registry(
         contents=contents,
         repositories=repositories,
         blobs=blobs,
+        audit=audit,
         clock=clock,
     )
     leases = Leases(database, clock)
@@ -155,6 +158,7 @@ def open_registry(
         reviews=reviews,
         leases=leases,
         switches=switches,
+        audit=audit,
         clock=clock,
     )
     countersigning = Countersigning(server_key)
@@ -164,6 +168,7 @@ def open_registry(
         store=blob_store,
         access=access,
         audit=audit,
+        sessions=Sessions(database, audit, clock),
         tokens=Tokens(database, audit, clock),
         token_key=token_key,
         bearer=Bearer(

@@ -19,6 +19,9 @@ from registry.schema import AuditRow
 OPERATOR = Principal("operator", Role.ADMIN, None, "none")
 """Who works on the server's own machine, with its files: may do all, and needs no token."""
 
+SERVER = Principal("server", Role.ADMIN, None, "none")
+"""The server itself: what it ends, sweeps or retires when the time has come."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:

@@ -19,7 +19,7 @@ from registry.database import Database
 from registry.errors import LeaseHeld, LeaseLost
 from registry.schema import LeaseRow
 
-LIFETIME = timedelta(seconds=15)
+LIFETIME = timedelta(seconds=10)
 """How long a lease outlives its holder's last sign: batches take milliseconds, a file's delete
 seconds at worst.
 """

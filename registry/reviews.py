@@ -23,6 +23,9 @@ from registry.clock import Clock, seconds
 from registry.database import Database
 from registry.schema import ManifestPartRow, ManifestRow, RepositoryRow, ReviewRow
 
+AT_ONCE = 0
+"""The `due` of what no client can rely on any more: it needs no grace."""
+
 _CHUNK = 500
 """Rows in one statement at most: SQLite bounds its variables."""
 
@@ -74,12 +77,11 @@ class Reviews:
         repository: RepositoryRow | int | None,
         digests: str | Iterable[str],
         reason: Reason,
-        *,
-        grace: int | None = None,
+        due: int | None = None,
     ) -> None:
-        """Have digests looked at after `grace` seconds (None: what is set), waiting or not."""
+        """Have digests looked at when it is `due` (None: after the grace), waiting or not."""
         now = seconds(self._clock())
-        due = now + (self._grace if grace is None else grace)
+        when = now + self._grace if due is None else due
         holder = repository.id if isinstance(repository, RepositoryRow) else repository
         wanted = [digests] if isinstance(digests, str) else list(dict.fromkeys(digests))
         rows = [
@@ -88,7 +90,7 @@ class Reviews:
                 "kind": kind.value,
                 "repository": holder,
                 "digest": digest,
-                "due": due,
+                "due": when,
                 "reason": reason.value,
                 "added": now,
             }
@@ -115,8 +117,8 @@ class Reviews:
         signed = [digest for (digest,) in referrers.tuples() if digest != manifest.digest]
         self.queue(Kind.MANIFEST, holder, children, Reason.INDEX_GONE)
         self.queue(Kind.LINK, holder, blobs, Reason.MANIFEST_GONE)
-        self.queue(Kind.MANIFEST, holder, signed, Reason.SUBJECT_GONE, grace=0)
-        self.queue(Kind.BLOB, None, manifest.digest, Reason.MANIFEST_GONE, grace=0)
+        self.queue(Kind.MANIFEST, holder, signed, Reason.SUBJECT_GONE, AT_ONCE)
+        self.queue(Kind.BLOB, None, manifest.digest, Reason.MANIFEST_GONE, AT_ONCE)
 
     def awaits(self, kind: Kind, repository: RepositoryRow, digest: str) -> bool:
         """Return whether a digest waits for a review."""

@@ -23,6 +23,7 @@ from typing import Any
 from peewee import fn
 
 from registry import quota
+from registry.audit import SERVER, Audit
 from registry.clock import Clock, moment, seconds
 from registry.config import RegistryConfig
 from registry.database import Database
@@ -30,7 +31,7 @@ from registry.leases import Lease, Leases
 from registry.oci.contents import Contents
 from registry.oci.uploads import Uploads
 from registry.reachability import Gone, closure_above, needed_blobs
-from registry.reviews import Kind, Reason, Reviews, review_key
+from registry.reviews import AT_ONCE, Kind, Reason, Reviews, review_key
 from registry.schema import (
     INLINE,
     BlobRow,
@@ -55,6 +56,9 @@ BUSY = 0.02
 
 REST = 3.0
 """How much longer than a batch took the next one waits."""
+
+LONGEST_REST = 2.0
+"""Seconds, whatever a batch took: a lease must not run out meanwhile."""
 
 _SMALLEST, _FIRST, _LARGEST = 4, 32, 1000
 _KINDS = (Kind.MANIFEST, Kind.LINK, Kind.BLOB)
@@ -133,6 +137,7 @@ class Sweep:
         reviews: Reviews,
         leases: Leases,
         switches: Switches,
+        audit: Audit,
         clock: Clock,
     ) -> None:
         self._config = config
@@ -143,6 +148,7 @@ class Sweep:
         self._reviews = reviews
         self._leases = leases
         self._switches = switches
+        self._audit = audit
         self._clock = clock
 
     def preview(self, grace: int | None = None) -> Iterator[Candidate]:
@@ -184,25 +190,21 @@ class Sweep:
             contents=self._contents,
             reviews=self._reviews,
             lease=lease,
+            audit=self._audit,
             clock=self._clock,
             pace=pace,
         )
         self._delete_bytes(lease, pace, swept)
-        is_anything_due = True
-        while is_anything_due:
-            is_anything_due = False
-            for kind in _KINDS:
-                while True:
-                    if self._is_over(pace, swept):
-                        swept.is_done = False
-                        return
-                    with _paced(pace, swept):
-                        looked_at = batch.run(kind, swept)
-                    if not looked_at:
-                        break
-                    is_anything_due = True
-                    self._delete_bytes(lease, pace, swept)
-                    pace.told(swept)
+        # one pass is enough: what is due at once is queued by its own kind, or one before it
+        for kind in _KINDS:
+            while batch.is_any_due(kind):
+                if self._is_over(pace, swept):
+                    swept.is_done = False
+                    return
+                with _paced(pace, swept):
+                    batch.run(kind, swept)
+                self._delete_bytes(lease, pace, swept)
+                pace.told(swept)
 
     def _is_over(self, pace: Pace, swept: Swept) -> bool:
         is_full = pace.limit is not None and swept.reviewed >= pace.limit
@@ -224,7 +226,8 @@ class Sweep:
             if not rows:
                 return
             with _paced(pace, swept):
-                self._delete_some(rows, lease, swept)
+                fresh = [row for row in rows if row.location not in swept.failed]
+                self._delete_some(fresh, lease, swept)
             last = rows[-1].id
 
     def _delete_some(self, rows: Sequence[CondemnedRow], lease: Lease, swept: Swept) -> None:
@@ -259,7 +262,7 @@ def _paced(pace: Pace, swept: Swept) -> Iterator[None]:
     done = swept.reviewed + swept.locations - before
     if done:
         slowest = 0.0 if pace.rate is None else done / pace.rate - took
-        pace.wait(max(REST * min(took, 1.0), slowest))
+        pace.wait(max(min(REST * took, LONGEST_REST), slowest))
 
 
 class _Batches:
@@ -272,6 +275,7 @@ class _Batches:
         contents: Contents,
         reviews: Reviews,
         lease: Lease,
+        audit: Audit,
         clock: Clock,
         pace: Pace,
     ) -> None:
@@ -279,12 +283,19 @@ class _Batches:
         self._contents = contents
         self._reviews = reviews
         self._lease = lease
+        self._audit = audit
         self._clock = clock
         self._pace = pace
         self._sizes = dict.fromkeys(_KINDS, _FIRST)
+        self._begun = seconds(clock())
 
-    def run(self, kind: Kind, swept: Swept) -> int:
-        """Look at a batch of due reviews; return how many there were."""
+    def is_any_due(self, kind: Kind) -> bool:
+        """Return whether a review waits that is to be looked at in this sweep."""
+        with self._database.session():
+            return bool(_due_ids(kind, self._due(), 1))
+
+    def run(self, kind: Kind, swept: Swept) -> None:
+        """Look at a batch of due reviews."""
         limit = self._sizes[kind]
         if self._pace.limit is not None:
             limit = min(limit, self._pace.limit - swept.reviewed)
@@ -292,8 +303,6 @@ class _Batches:
             limit = min(limit, max(1, int(self._pace.rate)))
         with self._database.session():
             ids = _due_ids(kind, self._due(), limit)  # found without the lock
-        if not ids:
-            return 0
         counted = Swept()
         with self._database.write():
             begun = time.monotonic()
@@ -310,6 +319,9 @@ class _Batches:
                 Kind.BLOB: self._blobs,
             }
             decide[kind](rows, counted)
+            removed = counted.manifests + counted.links + counted.blobs
+            if removed:
+                self._audit.record(SERVER, f"sweep.{kind}", "registry", {"removed": removed})
             failpoint(Failpoint.SWEEP_BEFORE_COMMIT)
         took = time.monotonic() - begun
         failpoint(Failpoint.SWEEP_AFTER_COMMIT)
@@ -317,11 +329,14 @@ class _Batches:
         swept.longest_batch = max(swept.longest_batch, took)
         fitting = int(len(ids) * BUSY / max(took, BUSY / 10))
         self._sizes[kind] = max(_SMALLEST, min(_LARGEST, fitting, 2 * self._sizes[kind]))
-        return len(ids)
 
     def _due(self) -> int:
-        """Return until which `due` a review is looked at now."""
-        return _due_until(self._reviews.grace, self._pace.grace, seconds(self._clock()))
+        """Return until which `due` a review is looked at: what comes later is the next sweep's.
+
+        But for no grace at all, which also takes what this sweep itself queues.
+        """
+        now = seconds(self._clock()) if self._pace.grace == 0 else self._begun
+        return _due_until(self._reviews.grace, self._pace.grace, now)
 
     def _manifests(self, rows: list[ReviewRow], counted: Swept) -> None:
         for row in rows:
@@ -360,7 +375,7 @@ class _Batches:
             RepositoryBlobRow.delete().where(RepositoryBlobRow.id.in_(links)).execute()
             quota.release({(namespace, blob) for _, namespace, blob, _ in found})
             digests = [digest for _, _, _, digest in found]
-            self._reviews.queue(Kind.BLOB, None, digests, Reason.UNLINKED, grace=0)
+            self._reviews.queue(Kind.BLOB, None, digests, Reason.UNLINKED, AT_ONCE)
         ReviewRow.delete().where(ReviewRow.id.in_([row.id for row in rows])).execute()
         counted.links += len(links)
         counted.kept += len(rows) - len(links)
@@ -433,9 +448,9 @@ class _Preview:
                 (ManifestRow.repository == row.repository_id) & (ManifestRow.subject == row.digest)
             ):
                 self._follow(
-                    Kind.MANIFEST, row.repository_id, referrer.digest, Reason.SUBJECT_GONE, grace=0
+                    Kind.MANIFEST, row.repository_id, referrer.digest, Reason.SUBJECT_GONE, AT_ONCE
                 )
-            self._follow(Kind.BLOB, None, row.digest, Reason.MANIFEST_GONE, grace=0)
+            self._follow(Kind.BLOB, None, row.digest, Reason.MANIFEST_GONE, AT_ONCE)
 
     def _any_waits(self, keys: set[str]) -> bool:
         if keys & (self._put_off | self._fresh.keys()):
@@ -458,7 +473,7 @@ class _Preview:
         if not needed_blobs(repository, [review.digest], self._gone):
             self._gone.links.add(link.id)
             yield self._draw(review, f"{self._name(repository)}@{review.digest}", 0)
-            self._follow(Kind.BLOB, None, review.digest, Reason.UNLINKED, grace=0)
+            self._follow(Kind.BLOB, None, review.digest, Reason.UNLINKED, AT_ONCE)
 
     def _blob(self, review: ReviewRow) -> Iterator[Candidate]:
         blob = BlobRow.get_or_none(BlobRow.digest == review.digest)
@@ -477,12 +492,11 @@ class _Preview:
         repository: int | None,
         digest: str,
         reason: Reason,
-        *,
-        grace: int | None = None,
+        due: int | None = None,
     ) -> None:
         """Look at something as the sweep would that has queued it: now, or not in this run."""
         key = review_key(kind, repository, digest)
-        due = self._now + (self._grace if grace is None else grace)
+        due = self._now + self._grace if due is None else due
         if due > self._until:
             self._put_off.add(key)
             return

@@ -20,6 +20,7 @@ from werkzeug.datastructures import Authorization
 from registry.access import ANONYMOUS, TOKEN_PREFIX, Access, Principal
 from registry.bearer import Bearer
 from registry.errors import InvalidToken
+from registry.sessions import Sessions
 from web.access_log import NOTES
 from web.errors import FormExpired
 
@@ -92,11 +93,11 @@ def begin_session(access: Access, token: str) -> Principal:
     return principal
 
 
-def end_session(access: Access, until: datetime) -> None:
+def end_session(access: Access, sessions: Sessions, until: datetime) -> None:
     """Log the browser out, for good; no cookie of now is good after `until` anyway."""
     session_id = session.get(_SESSION_ID)
     if session_id is not None:
-        access.end_session(str(session_id), until)
+        sessions.end(current_principal(access), str(session_id), until)
     session.clear()
     g.principal = ANONYMOUS
 
@@ -122,7 +123,10 @@ def check_csrf() -> None:
 
 def _authenticate(access: Access, bearer: Bearer | None) -> Principal:
     if "Authorization" in request.headers:
-        authorization = request.authorization
+        try:
+            authorization = request.authorization
+        except ValueError:  # what should be base64 isn't even ASCII
+            authorization = None
         if authorization is None:
             raise InvalidToken("the Authorization header can't be read")
         token = read_token(authorization)

@@ -235,19 +235,26 @@ class Contents:
         manifest: ManifestRow,
         *,
         is_server_owned: bool = False,
-    ) -> None:
-        """Make a tag point to a manifest; the one that it pointed to is reviewed."""
+    ) -> str | None:
+        """Make a tag point to a manifest; the one that it pointed to is reviewed.
+
+        Return the digest that it pointed to, or None where it is new.
+        """
         now = seconds(self._clock())
         row = lookups.tag(repository.id, tag.text)
+        before = None
         if row is None:
             row = TagRow(repository=repository, name=tag.text)
-        elif row.manifest_id != manifest.id:
-            digest = row.manifest.digest
-            self.reviews.queue(ReviewKind.MANIFEST, repository, digest, Reason.TAG_MOVED)
+        elif row.manifest_id == manifest.id:
+            before = manifest.digest
+        else:
+            before = row.manifest.digest
+            self.reviews.queue(ReviewKind.MANIFEST, repository, before, Reason.TAG_MOVED)
         row.manifest = manifest
         row.is_server_owned = is_server_owned
         row.changed = now
         row.save()
+        return before
 
     def delete_tags(self, repository: RepositoryRow, names: Iterable[str]) -> None:
         """Delete tags, those that there are; what they pointed to is reviewed."""

@@ -170,16 +170,21 @@ class Manifests:
             added, created = self._contents.add_manifest(
                 principal, row, kept, is_staged=_is_staged(row, kind, manifest)
             )
-            for tag in wanted:
-                self._contents.set_tag(row, tag, added)
+            tags_before = {
+                tag.text: self._contents.set_tag(row, tag, added) for tag in dict.fromkeys(wanted)
+            }
             if not wanted:
                 self._contents.reviews.queue(ReviewKind.MANIFEST, row, added.digest, Reason.PUT)
             self._audit.record(
                 principal,
                 "manifest.put",
                 f"{repository}@{added.digest}",
-                {"tags": [tag.text for tag in wanted]},
+                {"created": created, "tags": list(tags_before)},
             )
+            for text, before in tags_before.items():
+                if before != added.digest:
+                    moved = {"from": before, "to": added.digest}
+                    self._audit.record(principal, "tag.set", f"{repository}:{text}", moved)
             info = _info(repository, added)
             failpoint(Failpoint.MANIFEST_BEFORE_COMMIT)
         failpoint(Failpoint.MANIFEST_AFTER_COMMIT)
@@ -264,17 +269,20 @@ class Manifests:
                 self._check_tag(holder, Kind(holder.kind), reference)
                 immutable.refuse_change(holder, reference, None)
                 self._contents.delete_tags(holder, [reference.text])
-                self._audit.record(principal, "tag.delete", f"{repository}:{reference}")
+                detail = {"digest": row.digest}
+                self._audit.record(principal, "tag.delete", f"{repository}:{reference}", detail)
                 return
             name = f"{repository}@{reference}"
             needed_by = list(dict.fromkeys(_needed_by(holder, row)))
             if needed_by:
                 raise InUse(name, needed_by)
-            immutable.refuse_deletion(holder, list(TagRow.select().where(TagRow.manifest == row)))
+            tags = list(TagRow.select().where(TagRow.manifest == row).order_by(TagRow.name))
+            immutable.refuse_deletion(holder, tags)
             BundleRow.delete().where(BundleRow.manifest == row).execute()
             TagRow.delete().where(TagRow.manifest == row).execute()
             self._contents.delete_manifest(row)
-            self._audit.record(principal, "manifest.delete", name)
+            lost = {"tags": [tag.name for tag in tags]}
+            self._audit.record(principal, "manifest.delete", name, lost)
             failpoint(Failpoint.DELETE_BEFORE_COMMIT)
         failpoint(Failpoint.DELETE_AFTER_COMMIT)
 

@@ -18,6 +18,7 @@ from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
 from registry import lookups, quota
 from registry.access import Principal
+from registry.audit import SERVER, Audit
 from registry.clock import Clock, seconds
 from registry.database import Database
 from registry.errors import (
@@ -33,7 +34,7 @@ from registry.oci.blobs import BlobInfo, Blobs, blob_info
 from registry.oci.contents import Contents, Kept
 from registry.oci.repositories import Repositories
 from registry.reviews import Reason
-from registry.schema import CondemnedRow, UploadRow
+from registry.schema import CondemnedRow, RepositoryRow, UploadRow
 from storage.blobs import BlobStore
 from storage.failpoints import Failpoint, failpoint
 from storage.uploads import new_upload_id
@@ -62,6 +63,7 @@ class Uploads:
         contents: Contents,
         repositories: Repositories,
         blobs: Blobs,
+        audit: Audit,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -69,6 +71,7 @@ class Uploads:
         self._contents = contents
         self._repositories = repositories
         self._blobs = blobs
+        self._audit = audit
         self._clock = clock
 
     @property
@@ -161,6 +164,8 @@ class Uploads:
             UploadUnknown: not an open upload of this repository.
         """
         self._check(principal, repository, upload_id)
+        with self._database.write(repository.namespace):
+            self._audit.record(principal, "upload.cancel", f"{repository}@{upload_id}")
         self._end(upload_id)
 
     def push(
@@ -212,6 +217,8 @@ class Uploads:
             if found is not None:
                 kept = Kept(found.digest, found.size, found.location)
                 self._contents.link_blob(row, kept, Reason.MOUNTED)
+                detail = {"size": found.size, "from": None if source is None else source.text}
+                self._audit.record(principal, "blob.mount", f"{repository}@{digest}", detail)
             failpoint(Failpoint.MOUNT_BEFORE_COMMIT)
         failpoint(Failpoint.MOUNT_AFTER_COMMIT)
         return found or self.start(principal, repository)
@@ -224,7 +231,12 @@ class Uploads:
         """
         limit = seconds(self._clock() - lifetime)
         with self._database.write():
-            UploadRow.update(is_ending=True).where(UploadRow.touched < limit).execute()
+            is_over = (UploadRow.touched < limit) & ~UploadRow.is_ending
+            ending = UploadRow.select(UploadRow, RepositoryRow).join(RepositoryRow).where(is_over)
+            for row in ending:
+                name = f"{row.repository.name}@{row.upload_id}"
+                self._audit.record(SERVER, "upload.expire", name)
+            UploadRow.update(is_ending=True).where(is_over).execute()
             ids = [row.upload_id for row in UploadRow.select().where(UploadRow.is_ending)]
         for upload_id in ids:
             self._end(upload_id)
@@ -253,7 +265,11 @@ class Uploads:
                 .where((UploadRow.upload_id == upload_id) & ~UploadRow.is_ending)
                 .execute()
             )
-            blob = self._contents.link_blob(row, kept, Reason.UPLOADED) if ended else None
+            blob = None
+            if ended:
+                blob = self._contents.link_blob(row, kept, Reason.UPLOADED)
+                detail = {"size": size, "upload": upload_id}
+                self._audit.record(principal, "blob.push", f"{repository}@{digest}", detail)
             self._condemn_unused(kept)
             failpoint(Failpoint.UPLOAD_BEFORE_COMMIT)
         failpoint(Failpoint.UPLOAD_AFTER_COMMIT)

@@ -111,7 +111,8 @@ class PageViews:
     def logout(self) -> AnyResponse:
         """End the session."""
         check_csrf()
-        end_session(self.access, self._clock() + timedelta(days=self._config.session_days))
+        until = self._clock() + timedelta(days=self._config.session_days)
+        end_session(self.access, self._registry.sessions, until)
         return redirect(url_for("pages.home"), code=303)
 
     def nearest(self, path: str) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ from registry.errors import (
 )
 from registry.quota import count_used
 from registry.reachability import Gone, closure_above
-from registry.reviews import Kind, Reason
+from registry.reviews import AT_ONCE, Kind, Reason
 from registry.schema import (
     BlobRow,
     CondemnedRow,
@@ -690,9 +690,9 @@ class TestPreview:
             contents = littered.registry.uploads._contents
             repository = RepositoryRow.get(RepositoryRow.name == ONE.text)
             digest = str(Digest.of(b"nothing"))
-            contents.reviews.queue(Kind.MANIFEST, repository, digest, Reason.PUT, grace=0)
-            contents.reviews.queue(Kind.LINK, repository, digest, Reason.PUT, grace=0)
-            contents.reviews.queue(Kind.BLOB, None, digest, Reason.PUT, grace=0)
+            contents.reviews.queue(Kind.MANIFEST, repository, digest, Reason.PUT, AT_ONCE)
+            contents.reviews.queue(Kind.LINK, repository, digest, Reason.PUT, AT_ONCE)
+            contents.reviews.queue(Kind.BLOB, None, digest, Reason.PUT, AT_ONCE)
         assert preview(littered) == []
         assert sweep(littered).kept == 3
 
