@@ -23,7 +23,7 @@ from registry.errors import AccessError, BlobUnknown, InUse, OutOfScope
 from registry.oci.contents import Contents, find_blob
 from registry.oci.repositories import Kind as RepositoryKind
 from registry.oci.repositories import Repositories
-from registry.reviews import Kind, Reason
+from registry.reviews import AT_ONCE, Kind, Reason
 from registry.schema import (
     INLINE,
     BlobRow,
@@ -211,7 +211,7 @@ class Blobs:
                 (RepositoryBlobRow.repository == row) & (RepositoryBlobRow.blob == blob)
             ).execute()
             quota.unlink(row, blob)
-            self._contents.reviews.queue(Kind.BLOB, None, str(digest), Reason.UNLINKED, grace=0)
+            self._contents.reviews.queue(Kind.BLOB, None, str(digest), Reason.UNLINKED, AT_ONCE)
             self._audit.record(principal, "blob.delete", name)
 
     def _shows(
