@@ -209,6 +209,8 @@ class Uploads:
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push.
             QuotaExceeded: it doesn't fit into the namespace.
         """
+        with self._database.session():
+            self._repositories.check_push(principal, repository)
         if self._find(principal, source, digest) is None:
             return self.start(principal, repository)
         with self._database.write(repository.namespace):
