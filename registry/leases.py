@@ -1,9 +1,10 @@
 """Leases: one process at a time does a piece of background work, over all servers.
 
 A lease is a row with its holder and an end. The holder puts the end off while it works; one that
-died is succeeded once the end has passed. Clocks jump and processes stand still, so an end proves
-nothing: whoever works under a lease says so *in each transaction* that it writes (`Lease.hold`),
-and one that was succeeded meanwhile writes nothing (a fence).
+died is succeeded once the end has passed, and by a process of the same machine at once. Clocks
+jump and processes stand still, so an end proves nothing: whoever works under a lease says so *in
+each transaction* that it writes (`Lease.hold`), and one that was succeeded meanwhile writes nothing
+(a fence).
 """
 
 import json
@@ -12,6 +13,7 @@ import secrets
 import socket
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from registry.clock import Clock, moment, seconds
@@ -73,16 +75,16 @@ class Leases:
         Raises:
             LeaseHeld: another process holds it.
         """
-        holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(8)}"
+        holder = f"{_machine()}/{os.getpid()}/{secrets.token_hex(8)}"
         now = self._clock()
         until = seconds(now + LIFETIME)
         with self._database.write():
             row = LeaseRow.get_or_none(LeaseRow.name == name)
             if row is None:
                 LeaseRow.create(name=name, holder=holder, until=until, progress="{}")
-            elif seconds(now) <= row.until <= until:
+            elif seconds(now) <= row.until <= until and not _has_died(row.holder):
                 raise LeaseHeld(name, row.holder, moment(row.until))
-            else:  # it has ended; or it ends later than it can: the clock was set back
+            else:  # it has ended; or its holder has; or it ends later than it can: a clock jumped
                 row.holder, row.until = holder, until
                 row.save()
         return Lease(self._database, self._clock, name, holder)
@@ -101,3 +103,26 @@ class Leases:
             if row is None or row.until < seconds(self._clock()):
                 return None
             return row.holder, moment(row.until)
+
+
+def _machine() -> str:
+    """Return what says which processes this one can see: the host, and its own numbers for them."""
+    try:
+        numbers = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # not on Linux
+        numbers = ""
+    return f"{socket.gethostname()}/{numbers}"
+
+
+def _has_died(holder: str) -> bool:
+    """Return whether a holder is a process of this machine that isn't there any more."""
+    machine, _, rest = holder.rpartition("/")[0].rpartition("/")
+    if machine != _machine():
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's
+        return False
+    return False

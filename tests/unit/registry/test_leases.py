@@ -1,5 +1,6 @@
 """Leases: one holder at a time; who was succeeded writes nothing."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -82,6 +83,50 @@ def test_who_died_is_succeeded_and_one_that_only_slept_writes_nothing(
     slept.release({"last": 1})  # lets go of nothing
     with pytest.raises(LeaseHeld):
         leases.take("sweep")
+
+
+def test_one_that_died_on_this_machine_is_succeeded_at_once(
+    leases: Leases, database: Database, clock: SetClock
+) -> None:
+    child = os.fork()
+    if child == 0:
+        Leases(database, clock).take("sweep")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert leases.holder("sweep") is not None
+    leases.take("sweep")
+
+
+@pytest.mark.parametrize("pid", ["1", "999999999"])
+def test_one_of_another_machine_or_user_is_waited_for(
+    leases: Leases, database: Database, pid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = leases.take("sweep")
+    elsewhere = mine.holder.replace(f"/{os.getpid()}/", f"/{pid}/")
+    if pid == "1":  # which is not ours to signal, for who isn't root
+        monkeypatch.setattr("os.kill", _refuse)
+    else:
+        elsewhere = f"elsewhere-{elsewhere}"
+    with database.write():
+        LeaseRow.update(holder=elsewhere).execute()
+    with pytest.raises(LeaseHeld):
+        leases.take("sweep")
+
+
+def test_where_processes_have_no_names_a_host_is_enough(
+    leases: Leases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def readlink(_: Path) -> Path:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "readlink", readlink)
+    leases.take("sweep")
+    with pytest.raises(LeaseHeld):
+        leases.take("sweep")
+
+
+def _refuse(_pid: int, _signal: int) -> None:
+    raise PermissionError
 
 
 def test_a_clock_that_was_set_back_keeps_nobody_waiting_for_years(
