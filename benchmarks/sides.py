@@ -15,6 +15,7 @@ import requests
 
 from benchmarks.clients import Address, BenchmarkFailed, Pusher
 from tests.tools.parts import REGISTRY
+from tests.tools.proxy import BEHIND, running_nginx
 from tests.tools.server import RunningServer, running_server
 
 NAMESPACE = "bench"
@@ -103,6 +104,24 @@ def recipebox(folder: Path, server: str, workers: int | None = None) -> Iterator
         )
 
 
+@contextlib.contextmanager
+def behind_nginx(folder: Path) -> Iterator[Side]:
+    """Start Recipebox under gunicorn behind the shipped nginx, which sends the blobs' bytes."""
+    (folder / "nginx").mkdir(exist_ok=True)
+    options: dict[str, Any] = {"workers": 2, **BEHIND}
+    with running_server(folder / "nginx" / "data", **options) as running:
+        make_public(running)
+        blobs = running.data / "blobs"
+        with running_nginx(folder / "nginx" / "proxy", running.url, blobs, tls=False) as proxy:
+            yield Side(
+                "nginx",
+                Address("127.0.0.1", proxy.port),
+                "Recipebox under gunicorn as above, behind deploy/server/nginx.conf without TLS: "
+                "X-Accel-Redirect, requests buffered, both logs on",
+                {"Authorization": f"Bearer {running.token}"},
+            )
+
+
 def make_public(running: RunningServer) -> None:
     """Make the public namespace that is measured.
 
@@ -154,6 +173,8 @@ def wait_listening(place: Address, process: "subprocess.Popen[bytes]") -> None:
 
 
 STARTERS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Side]]] = {
-    name: functools.partial(recipebox, server=name) for name in ("gunicorn", "granian")
+    "gunicorn": functools.partial(recipebox, server="gunicorn"),
+    "granian": functools.partial(recipebox, server="granian"),
+    "nginx": behind_nginx,
 }
 """Ours, by name."""
