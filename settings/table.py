@@ -464,7 +464,9 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.SWITCH,
         Side.SERVER,
         "Send a GET of a blob to the store, with a URL that it has signed, where it can (S3).",
-        "Switch it off where clients can't reach the store, or a proxy rewrites what passes.",
+        "Switch it off where clients can't reach the store, or a proxy rewrites what passes. Who "
+        "logs in is never sent to another port or a subdomain of the server's own host: clients "
+        "would take the login along.",
         default=True,
     ),
     Setting(

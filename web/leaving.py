@@ -6,7 +6,8 @@
     what it has already  -                       304
     HEAD                 -                       200 from the row, no bytes
     GET by the proxy     a file, and a prefix    200, X-Accel-Redirect: nginx sends, ranges too
-    GET                  a URL, and redirects    307 to it (the store heeds the Range)
+    GET                  a URL, and redirects    307 to it (the store heeds the Range), unless the
+                                                 client would take its login along
     GET                  a file                  200 or 206, by the kernel's sendfile
     GET                  anything else           200 or 206, in fixed buffers
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from wsgiref.types import WSGIEnvironment
 
 from werkzeug.http import parse_etags
@@ -56,6 +57,9 @@ class Asked:
     is_proxied: bool = False
     """Whether a trusted proxy sent it, which alone understands X-Accel-Redirect."""
 
+    login_host: str | None = None
+    """The name of the host that a login was sent to; None: the request has none."""
+
     @classmethod
     def read(cls, environ: WSGIEnvironment) -> "Asked":
         """Return what a request's WSGI environment says."""
@@ -64,6 +68,7 @@ class Asked:
             range=environ.get("HTTP_RANGE"),
             none_match=environ.get("HTTP_IF_NONE_MATCH"),
             is_proxied=environ.get(PROXIED) is True,
+            login_host=_host_name(environ) if "HTTP_AUTHORIZATION" in environ else None,
         )
 
 
@@ -105,7 +110,7 @@ def leave(blobs: Blobs, info: BlobInfo, asked: Asked, ways: Ways) -> Leaving:
         if internal is not None:
             accel = [("X-Accel-Redirect", internal), ("Content-Length", "0")]
             return Leaving(200, headers + accel)
-    elif link is not None and ways.is_redirecting:
+    elif link is not None and ways.is_redirecting and not _takes_login_along(asked, link):
         return Leaving(307, [*headers, ("Location", link), ("Content-Length", "0")])
     start, end = chosen or (0, info.size)
     headers.append(("Content-Length", str(end - start)))
@@ -115,6 +120,26 @@ def leave(blobs: Blobs, info: BlobInfo, asked: Asked, ways: Ways) -> Leaving:
     if isinstance(link, Path):
         file.seek(start)
     return Leaving(200 if chosen is None else 206, headers, FilePart(file, end - start))
+
+
+def _host_name(environ: WSGIEnvironment) -> str | None:
+    try:
+        return urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname
+    except ValueError:  # half an address of IPv6
+        return None
+
+
+def _takes_login_along(asked: Asked, link: str) -> bool:
+    """Return whether a client that follows `link` might send the store its login too.
+
+    Go's clients do where only the port is another, or the host is below the one that they asked
+    (net/http, `shouldCopyHeaderOnRedirect`). The store would learn a token of ours, and S3 refuses
+    a request that is both signed and logged in.
+    """
+    if asked.login_host is None:
+        return False
+    there = urlsplit(link).hostname or ""
+    return there == asked.login_host or there.endswith(f".{asked.login_host}")
 
 
 def _accel_uri(file: Path, ways: Ways) -> str | None:

@@ -129,6 +129,24 @@ class TestRedirects:
 
         assert (leaving.status, read(leaving)) == (200, BYTES)
 
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("s3.example", 200),
+            ("example", 200),  # s3.example is below it
+            ("example.org", 307),
+            ("3.example", 307),
+            (None, 307),
+        ],
+    )
+    def test_nobody_is_sent_where_their_login_would_go_along(self, host, status):
+        store = Store("https://s3.example:9000/x?signed")
+
+        leaving = leave(store, INFO, Asked("GET", login_host=host), Ways())
+
+        assert leaving.status == status
+        assert read(leaving) == (BYTES if status == 200 else b"")
+
 
 class TestAccel:
     def ways(self, file: Path) -> Ways:
@@ -180,3 +198,20 @@ def test_a_request_is_read_from_its_environment():
 
     assert Asked.read(environ) == Asked("GET", "bytes=0-1", '"x"', is_proxied=True)
     assert Asked.read({"REQUEST_METHOD": "HEAD"}) == Asked("HEAD")
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("Example.org:8080", "example.org"),
+        ("[::1]:80", "::1"),
+        ("[::1", None),
+        ("", None),
+        ("127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_who_logs_in_is_known_by_the_host_they_asked(host, name):
+    environ = {"REQUEST_METHOD": "GET", "HTTP_HOST": host}
+
+    assert Asked.read(environ).login_host is None
+    assert Asked.read(environ | {"HTTP_AUTHORIZATION": "Bearer x"}).login_host == name
