@@ -62,3 +62,10 @@ class Engine(Protocol):
 
 class CopyRefused(Exception):
     """No copy could be made; the text says why."""
+
+
+def cause_of(error: Exception) -> Exception:
+    """Return the driver's error, for which peewee raised its own, twice where it connected."""
+    while isinstance(cause := getattr(error, "orig", None), Exception):
+        error = cause
+    return error

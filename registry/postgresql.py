@@ -29,7 +29,7 @@ from psycopg.pq import TransactionStatus
 
 from registry.config import RegistryConfig
 from registry.connections import KeptConnections
-from registry.engine import CopyRefused
+from registry.engine import CopyRefused, cause_of
 from registry.errors import (
     DatabaseAway,
     DatabaseBusy,
@@ -135,6 +135,11 @@ class KeptPostgresql(KeptConnections, peewee.PostgresqlDatabase):
                 self.forget()
             raise
 
+    def rollback(self) -> None:
+        """Take a transaction back, unless the connection is lost: then the server does."""
+        if not self.cursor().connection.closed:
+            super().rollback()
+
     def relax(self) -> None:
         """Let this thread's connection work for as long as it takes: for migrations."""
         self._limit(self.cursor().connection, statement=0, waiting=0)
@@ -218,7 +223,7 @@ class Postgresql:
 
     def failure(self, error: Exception) -> RegistryError | None:
         """Return what a SQLSTATE says of the server; errors without one come from the network."""
-        cause = error.args[0] if isinstance(error, peewee.PeeweeException) and error.args else error
+        cause = cause_of(error)
         state = getattr(cause, "sqlstate", None)
         if state is None:
             lost = (peewee.OperationalError, peewee.InterfaceError, psycopg.OperationalError)

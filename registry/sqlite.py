@@ -14,7 +14,7 @@ import peewee
 
 from registry.config import RegistryConfig
 from registry.connections import KeptConnections
-from registry.engine import CopyRefused
+from registry.engine import CopyRefused, cause_of
 from registry.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, RegistryError
 from registry.stamp import SqliteStamp
 
@@ -54,12 +54,23 @@ class KeptSqlite(KeptConnections, peewee.SqliteDatabase):
         self._cursors.held.add(made)
         return made
 
+    def forget(self) -> None:
+        """Close this thread's connection, and its cursors with it."""
+        self._cursors.held.clear()
+        super().forget()
+
+    def rollback(self) -> None:
+        """Take a transaction back, unless SQLite did: it does when the disk is full."""
+        if self.cursor().connection.in_transaction:
+            super().rollback()
+
     def _is_alive(self, raw: Any) -> bool:  # noqa: ARG002 - a file doesn't go away
         return True
 
     def _settle(self, raw: Any) -> bool:
         for cursor in list(self._cursors.held):
             cursor.close()
+        self._cursors.held.clear()
         return not raw.in_transaction
 
 
@@ -107,7 +118,7 @@ class Sqlite:
 
     def failure(self, error: Exception) -> RegistryError | None:
         """Return what a primary code says of the file."""
-        cause = error.args[0] if isinstance(error, peewee.PeeweeException) and error.args else error
+        cause = cause_of(error)
         code = getattr(cause, "sqlite_errorcode", None)
         if code is None:
             return None
