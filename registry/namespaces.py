@@ -22,6 +22,7 @@ from registry.errors import (
     ShowsPrivate,
 )
 from registry.oci.immutable import draw_patterns, read_patterns
+from registry.retention import Retention, retention_of
 from registry.schema import (
     ManifestRow,
     NamespaceKeyRow,
@@ -51,6 +52,7 @@ class NamespaceSettings:
     used: int
     sparse: bool
     immutable_tags: tuple[str, ...]
+    retention: Retention | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,13 @@ class Namespace:
 
 
 class Changes(TypedDict, total=False):
-    """Settings to change: those that are there; `quota` None is none."""
+    """Settings to change: those that are there; for `quota` and `retention` None is none."""
 
     public: bool
     quota: int | None
     sparse: bool
     immutable_tags: Sequence[str]
+    retention: Retention | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +316,9 @@ def _columns(changes: Changes) -> dict[str, Any]:
         values["is_sparse"] = changes["sparse"]
     if "immutable_tags" in changes:
         values["immutable_tags"] = draw_patterns(changes["immutable_tags"])
+    if "retention" in changes:
+        rules = changes["retention"]
+        values["retention"] = None if rules is None else rules.draw()
     if not values:
         known = ", ".join(Changes.__annotations__)
         raise InvalidValue("settings", "nothing", f"at least one of {known}")
@@ -327,6 +333,7 @@ def _namespace(principal: Principal, row: NamespaceRow) -> Namespace:
             used=row.used_bytes,
             sparse=row.is_sparse,
             immutable_tags=read_patterns(row),
+            retention=retention_of(row),
         )
     return Namespace(row.name, row.is_public, row.owner, moment(row.created), settings)
 

@@ -1,5 +1,6 @@
 """How the domain's values are drawn as JSON: the words are those of the pages and the index."""
 
+import json
 from typing import Any
 
 from registry.bundles import Bundle
@@ -22,11 +23,13 @@ def draw_namespace(namespace: Namespace) -> dict[str, Any]:
     }
     settings = namespace.settings
     if settings is not None:
+        rules = settings.retention
         drawn |= {
             "quota": settings.quota,
             "used_bytes": settings.used,
             "sparse": settings.sparse,
             "immutable_tags": list(settings.immutable_tags),
+            "retention": None if rules is None else json.loads(rules.draw()),
         }
     return drawn
 

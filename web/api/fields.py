@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,12 +29,16 @@ class NewNamespace(RequestModel):
 
 
 class NamespaceChange(RequestModel):
-    """`PATCH /api/v1/namespaces/{ns}`: what isn't there stays as it is; a null quota is none."""
+    """`PATCH /api/v1/namespaces/{ns}`: what isn't there stays as it is; quota null is none.
+
+    `retention` is read by `registry.retention`, which names each fault.
+    """
 
     public: bool = False
     quota: int | None = None
     sparse: bool = False
     immutable_tags: list[str] = []
+    retention: dict[str, Any] | None = None
 
 
 class NewToken(RequestModel):

@@ -6,6 +6,7 @@ from flask import Blueprint, Response
 
 from registry.errors import NotAuthenticated
 from registry.namespaces import Changes
+from registry.retention import Retention
 from web.answers import json_answer
 from web.api.drawn import draw_key, draw_namespace
 from web.api.fields import NamespaceChange, NewKey, NewNamespace, read_request
@@ -61,6 +62,8 @@ class NamespaceViews(ApiViews):
         """Change its settings."""
         asked = read_request(NamespaceChange, self._config.json_limit)
         changes = cast("Changes", asked.model_dump(exclude_unset=True))
+        if asked.retention is not None:
+            changes["retention"] = Retention.read(asked.retention)
         changed = self._registry.namespaces.change(self.principal(), namespace, changes)
         return json_answer(draw_namespace(changed))
 

@@ -116,8 +116,17 @@ class TestNamespaces:
             "used_bytes": 0,
             "sparse": True,
             "immutable_tags": ["v*"],
+            "retention": None,
         }
         assert team.must("PATCH", path, {"quota": None}).json["quota"] is None
+
+    def test_rules_of_retention_are_set_and_taken_away(self, team):
+        rules = {"rules": [{"tags": "pr-*", "keep_last": 5}], "keep_untagged_days": 30}
+        path = "/api/v1/namespaces/team"
+
+        assert team.must("PATCH", path, {"retention": rules}).json["retention"] == rules
+        assert team.must("PATCH", path, {"quota": 1}).json["retention"] == rules
+        assert team.must("PATCH", path, {"retention": None}).json["retention"] is None
 
     def test_members_see_them_and_others_do_not(self, site, team):
         team.must("PATCH", "/api/v1/namespaces/team", {"public": True})
@@ -136,6 +145,9 @@ class TestNamespaces:
             ({"quota": 1.5}, "quota"),
             ({"quota": 1 << 70}, "quota is"),
             ({"immutable_tags": ["a b"]}, "immutable_tags is 'a b'"),
+            ({"retention": {"rules": [{"tags": "pr-*"}]}}, "a rule needs keep_last or keep_days"),
+            ({"retention": {"rule": []}}, "retention is"),
+            ({"retention": []}, "retention"),
             ({"immutable": ["v*"]}, "did you mean immutable_tags?"),
         ],
     )

@@ -43,6 +43,8 @@ WRITERS = {
     "publish.Publishing.admit": {"release.admit"},
     "publish.Publishing.unyank": {"release.unyank"},
     "publish.Publishing.yank": {"release.yank"},
+    "retention.Retentions._apply_some": {"tag.delete"},
+    "retention.Retentions.set": {"namespace.set"},
     "sessions.Sessions.end": {"session.end"},
     "sweep._Batches.run": {"sweep.manifest", "sweep.link", "sweep.blob"},
     "switches.Switches.turn_read_only": {"switch.on", "switch.off"},

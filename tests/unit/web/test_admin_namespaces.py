@@ -47,6 +47,7 @@ def test_settings_are_shown_and_set(run):
         "used_bytes": 0,
         "sparse": True,
         "immutable_tags": ["v*", "1.*"],
+        "retention": None,
     }
 
 
