@@ -54,6 +54,9 @@ class Outcome:
     version: str
     total: int
     counts: Counter[str]
+    failed: tuple[tuple[str, str], ...]
+    """The name of each test that didn't pass, and why."""
+
     blemishes: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -97,12 +100,14 @@ def read_report(junit: Path, summary: Path, version: str, *, exit_code: int = 0)
     """Read what the suite wrote: whatever isn't `passed`, `Pass` or switched on is a blemish."""
     suites = ET.parse(junit).getroot()  # our own run's file
     counts = Counter[str]()
+    failed = []
     blemishes = []
     for case in suites.iter("testcase"):
         status = case.get("status", "unknown")
         counts[status] += 1
         if status != "passed":
             said = (case.findtext("system-out") or case.findtext("system-err") or "").strip()
+            failed.append((str(case.get("name")), said))
             blemishes.append(f"{status}: {case.get('name')}: {said[:LONGEST_REASON]}")
     config = next((each.get("value", "") for each in suites.iter("property")), "")
     settings = dict(_SETTING.findall(config))
@@ -117,4 +122,5 @@ def read_report(junit: Path, summary: Path, version: str, *, exit_code: int = 0)
             blemishes.append(f"{suites.get(name)} {name}")
     if exit_code:
         blemishes.append(f"the suite ended with the exit code {exit_code}")
-    return Outcome(version, int(suites.get("tests", "0")), counts, tuple(blemishes))
+    total = int(suites.get("tests", "0"))
+    return Outcome(version, total, counts, tuple(failed), tuple(blemishes))
