@@ -123,6 +123,12 @@ class KeptConnections(peewee.Database):
         if self._thread.depth == 0:
             self.forget()
 
+    @property
+    def raw(self) -> Any:
+        """The driver's connection of this thread, or None."""
+        guard = self._thread.guard
+        return None if guard is None else guard.held.raw
+
     def cursor(self, named_cursor: Any = None) -> Any:
         """Return a cursor of this thread's connection, made if there is none."""
         guard = self._thread.guard

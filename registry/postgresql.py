@@ -137,7 +137,7 @@ class KeptPostgresql(KeptConnections, peewee.PostgresqlDatabase):
 
     def rollback(self) -> None:
         """Take a transaction back, unless the connection is lost: then the server does."""
-        if not self.cursor().connection.closed:
+        if not self.raw.closed:
             super().rollback()
 
     def relax(self) -> None:
@@ -183,6 +183,7 @@ class Postgresql:
     """PostgreSQL as an engine."""
 
     errors = (peewee.PeeweeException, psycopg.Error)
+    stamps_apart = False
 
     def __init__(self, config: RegistryConfig, url: str) -> None:
         self._parameters = read_url(url)

@@ -61,7 +61,7 @@ class KeptSqlite(KeptConnections, peewee.SqliteDatabase):
 
     def rollback(self) -> None:
         """Take a transaction back, unless SQLite did: it does when the disk is full."""
-        if self.cursor().connection.in_transaction:
+        if self.raw.in_transaction:
             super().rollback()
 
     def _is_alive(self, raw: Any) -> bool:  # noqa: ARG002 - a file doesn't go away
@@ -78,6 +78,7 @@ class Sqlite:
     """SQLite as an engine: WAL, foreign keys, every commit on the disk."""
 
     errors = (peewee.PeeweeException, sqlite3.Error)
+    stamps_apart = True
 
     def __init__(self, config: RegistryConfig) -> None:
         self.place = str(config.database)
