@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from artifacts.reference import RepositoryName
 from registry.access import ANONYMOUS, Access, Principal, Verb
@@ -89,6 +90,11 @@ class TokenKey:
             )
             keep_first(self._made, made)
         _ = self.id
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 secret bytes for another purpose, the same wherever the key is (RFC 5869)."""
+        secret = self.private.private_bytes_raw()
+        return HKDF(hashes.SHA256(), 32, None, f"recipebox {purpose}".encode()).derive(secret)
 
     @cached_property
     def private(self) -> Ed25519PrivateKey:

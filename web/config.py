@@ -135,11 +135,6 @@ class ServerConfig:
             link_lifetime=self.redirect_lifetime,
         )
 
-    @property
-    def session_secret(self) -> Path:
-        """The file of the secret that signs session cookies; its owner alone may read it."""
-        return self.data / "keys" / "session.secret"
-
 
 def read_config(settings: Settings, data: Path) -> ServerConfig:
     """Return the configuration that the settings say; `data` is the data folder.

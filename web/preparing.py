@@ -1,9 +1,8 @@
-"""What is done once before the server forks: folder, schema, key, secret, first token."""
+"""What is done once before the server forks: folder, schema, keys, first token."""
 
 from registry.assembly import Registry, open_registry
 from storage.errors import StoreUnavailable
 from web.config import ServerConfig
-from web.services import make_session_secret
 
 
 def prepare(config: ServerConfig) -> str | None:
@@ -14,7 +13,6 @@ def prepare(config: ServerConfig) -> str | None:
         StoreUnavailable: (storage) the folder can't be made or written.
     """
     make_folder(config)
-    make_session_secret(config.session_secret)
     made = open_registry(config.registry).prepare()
     return None if made is None else made.text
 

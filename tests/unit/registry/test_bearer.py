@@ -27,6 +27,7 @@ from registry.errors import (
     OutOfScope,
     UnusableKey,
 )
+from registry.private_files import keep_first
 from registry.scopes import parse_scopes
 from registry.tokens import NewToken
 from tests.builders import Given
@@ -424,3 +425,20 @@ class TestTheKey:
 
         with pytest.raises(UnusableKey, match="without a passphrase"):
             TokenKey(tmp_path, path).prepare()
+
+    def test_other_secrets_are_derived_from_it(self, tmp_path: Path) -> None:
+        first, second = TokenKey(tmp_path / "a"), TokenKey(tmp_path / "b")
+        first.prepare()
+        second.prepare()
+
+        assert first.derive("sessions") == TokenKey(tmp_path / "a").derive("sessions")
+        others = {first.derive("others"), second.derive("sessions"), first.derive("sessions")}
+        assert len(others) == 3
+        assert {len(secret) for secret in others} == {32}
+
+    def test_a_file_that_is_there_is_never_written_over(self, tmp_path: Path) -> None:
+        keep_first(tmp_path / "keys" / "one", b"first")
+        keep_first(tmp_path / "keys" / "one", b"second")
+
+        assert (tmp_path / "keys" / "one").read_bytes() == b"first"
+        assert [path.name for path in (tmp_path / "keys").iterdir()] == ["one"]

@@ -8,7 +8,6 @@ import stat
 import sys
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -27,7 +26,6 @@ from web.connections import PatientTlsSocket
 from web.lines import LineFormatter
 from web.preparing import prepare
 from web.server import GunicornServer, Worker, log_class
-from web.services import make_session_secret
 from web.serving import write_whole
 from web.tls import TlsFiles
 
@@ -188,21 +186,10 @@ class TestPreparing:
 
         assert token is not None
         assert stat.S_IMODE(config.data.stat().st_mode) == 0o700
-        assert stat.S_IMODE(config.session_secret.stat().st_mode) == 0o600
+        secrets = sorted((config.data / "keys").iterdir())
+        assert [path.name for path in secrets] == ["server.secret.asc", "token.key.pem"]
+        assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
         assert prepare(config) is None
-
-    def test_a_secret_is_made_once(self, tmp_path, monkeypatch):
-        path = tmp_path / "keys" / "session.secret"
-        make_session_secret(path)
-        first = path.read_text()
-
-        make_session_secret(path)
-        monkeypatch.setattr(Path, "exists", lambda _path: False)  # as if another were quicker
-        make_session_secret(path)
-
-        assert path.read_text() == first
-        assert len(bytes.fromhex(first)) == 32
-        assert [file.name for file in path.parent.iterdir()] == ["session.secret"]
 
 
 class TestServer:
