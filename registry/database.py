@@ -156,6 +156,8 @@ class Database:
         """
         if self._thread.scope is not None:
             raise ValueError("a stamp within a transaction: ask before it begins")
+        if self._engine.stamps_apart:
+            return self._engine.stamp(namespace)
         with contextlib.suppress(DatabaseUnavailable), self.session():
             return self._engine.stamp(namespace)
         return None

@@ -18,6 +18,9 @@ class Engine(Protocol):
     connection: KeptConnections
     """peewee's part."""
 
+    stamps_apart: bool
+    """Whether `stamp` needs no session: it doesn't ask over a thread's connection."""
+
     @property
     def errors(self) -> tuple[type[Exception], ...]:
         """What its driver and peewee raise."""

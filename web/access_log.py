@@ -23,6 +23,7 @@ NOTES = "recipebox.notes"
 """The key of the WSGI environment that holds a request's notes."""
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_AMBIGUOUS = re.compile(r'[ "=]')
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 
 
@@ -79,4 +80,4 @@ def _stamp(now: datetime) -> str:
 
 def _quote(value: object) -> str:
     text = str(value)
-    return json.dumps(text) if not text or any(char in text for char in ' "=') else text
+    return json.dumps(text) if not text or _AMBIGUOUS.search(text) else text

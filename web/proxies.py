@@ -12,6 +12,7 @@ Where the connection comes from an address that isn't trusted, all such headers 
 anything could read them. X-Forwarded-Proto and -Host count only what trusted proxies wrote, too.
 """
 
+import functools
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -125,6 +126,7 @@ def find_client(chain: Sequence[str], trusted: TrustedProxies) -> tuple[Address 
     return client, max(hops, 1)
 
 
+@functools.lru_cache(maxsize=4096)  # each request asks for its own, and most come from a few
 def read_address(text: str) -> Address | None:
     """Return an address, without its port or zone, as IPv4 where it is one; None if it is none."""
     matched = _WITH_PORT.fullmatch(text)
