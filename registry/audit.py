@@ -14,7 +14,13 @@ from peewee import fn
 
 from registry.access import Principal, Role
 from registry.clock import Clock, moment, seconds
-from registry.schema import AuditRow
+from registry.errors import ReadOnly
+from registry.schema import AuditRow, SwitchRow
+
+READ_ONLY = "read_only"
+"""The name of the switch that lets requests change nothing (registry/switches.py)."""
+
+_ALLOWED_READ_ONLY = frozenset({"session.end", "switch.on", "switch.off"})
 
 OPERATOR = Principal("operator", Role.ADMIN, None, "none")
 """Who works on the server's own machine, with its files: may do all, and needs no token."""
@@ -49,7 +55,18 @@ class Audit:
         target: str,
         detail: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note that `principal` did `action` (`release.admit`) to `target` (`team/etl@1.2.3`)."""
+        """Note that `principal` did `action` (`release.admit`) to `target` (`team/etl@1.2.3`).
+
+        Every change that a request makes is noted, in its transaction: so here it is refused while
+        the registry is read-only, although the request may have begun before it was.
+
+        Raises:
+            ReadOnly: nothing can be changed by requests now.
+        """
+        if principal.proof != "none" and action not in _ALLOWED_READ_ONLY:
+            row = SwitchRow.get_or_none((SwitchRow.name == READ_ONLY) & SwitchRow.is_on)
+            if row is not None:
+                raise ReadOnly(row.reason)
         AuditRow.create(
             at=seconds(self._clock()),
             actor=principal.name,

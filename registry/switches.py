@@ -1,8 +1,9 @@
 """Switches that an operator turns while servers run: now one, which makes the registry read-only.
 
 While it is on, every write through `/v2/` and `/api/` is refused with the operator's reason, reads
-go on, and nothing is swept or expired. It is a row, read for each write, so it holds at once in
-every process; and it is turned in a transaction of its own, which waits for the writes before it.
+go on, and nothing is swept or expired. It is a row, read for each write as it begins, and again in
+its transaction (`Audit.record`), so it holds at once in every process; and it is turned in a
+transaction of its own, which waits for the writes before it: after it there is none by a request.
 Whoever works on the server's own machine (`recipebox admin`) can go on writing.
 """
 
@@ -11,14 +12,11 @@ from datetime import datetime
 
 from registry import lookups
 from registry.access import Principal
-from registry.audit import OPERATOR, Audit
+from registry.audit import OPERATOR, READ_ONLY, Audit
 from registry.clock import Clock, moment, seconds
 from registry.database import Database
 from registry.errors import InvalidValue, ReadOnly
 from registry.schema import SwitchRow
-
-READ_ONLY = "read_only"
-"""The name of the switch's row, and of the setting that forces it."""
 
 LONGEST_REASON = 500
 

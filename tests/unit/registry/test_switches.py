@@ -6,12 +6,13 @@ import pytest
 
 from artifacts.digest import Digest
 from artifacts.reference import RepositoryName, Tag
+from registry.access import Role
 from registry.assembly import open_registry
 from registry.audit import Audit
 from registry.errors import InvalidValue, ReadOnly
 from registry.schema import AuditRow
 from registry.switches import ReadOnlyMode, Switches
-from tests.builders import ADMIN, PUBLISHER, READER, Given, a_manifest
+from tests.builders import ADMIN, PUBLISHER, READER, Given, Package, a_manifest, a_package
 
 TOOLS = RepositoryName("team/tools")
 HELLO = Digest.of(b"hello")
@@ -76,6 +77,40 @@ def test_a_push_that_had_begun_can_not_end(given: Given) -> None:
 
     given.registry.switches.turn_read_only(None)
     assert uploads.finish(PUBLISHER, TOOLS, begun.id, HELLO).digest == HELLO
+
+
+def test_no_change_that_had_begun_is_made(released: Given, package: Package) -> None:
+    registry = released.registry
+    repository = package.repository
+    put = released.artifact(TOOLS, b"hello", tag="v1")
+    spare = released.blob(TOOLS, b"needed by nothing")
+    staged = released.push(a_package("team/etl", "2.0.0"))
+    bundle = released.bundle(a_package("team/app").name, package)
+    registry.switches.turn_read_only("now")
+
+    for change in (
+        lambda: registry.manifests.delete(PUBLISHER, TOOLS, Tag("v1")),
+        lambda: registry.manifests.delete(PUBLISHER, TOOLS, put),
+        lambda: registry.blobs.delete(PUBLISHER, TOOLS, spare),
+        lambda: registry.publishing.admit(PUBLISHER, package.name, staged),
+        lambda: registry.publishing.yank(PUBLISHER, package.name, "1.0.0", "wrong"),
+        lambda: released.promote(bundle),
+        lambda: registry.namespaces.set_public(ADMIN, "team", public=True),
+        lambda: registry.namespaces.create(ADMIN, "new", public=False),
+    ):
+        with pytest.raises(ReadOnly):
+            change()
+
+    registry.switches.turn_read_only(None)
+    assert registry.manifests.stat(READER, TOOLS, Tag("v1")).digest == put
+    assert registry.manifests.stat(READER, repository, package.tag).warning is None
+    assert registry.publishing.admit(PUBLISHER, package.name, staged).created
+
+
+def test_the_operator_goes_on_writing(given: Given) -> None:
+    given.registry.switches.turn_read_only("now")
+    made = given.registry.tokens.create("ci", Role.READER, "team", None)
+    assert given.registry.access.authenticate(made.text).name == "ci"
 
 
 def test_reads_go_on(given: Given) -> None:
