@@ -30,6 +30,7 @@ from registry.oci.tags import Tags
 from registry.oci.uploads import Uploads
 from registry.promotions import Promotions
 from registry.publish import Publishing
+from registry.retention import Retentions
 from registry.reviews import Reviews
 from registry.server_key import ServerKey
 from registry.sessions import Sessions
@@ -75,6 +76,7 @@ class Registry:
     leases: Leases
     sweep: Sweep
     maintenance: Maintenance
+    retentions: Retentions
 
     def prepare(self) -> NewToken | None:
         """Make the data folder, migrate, make the server's key; return the first admin's token.
@@ -161,6 +163,14 @@ def open_registry(
         audit=audit,
         clock=clock,
     )
+    retentions = Retentions(
+        database=database,
+        access=access,
+        contents=contents,
+        switches=switches,
+        audit=audit,
+        clock=clock,
+    )
     countersigning = Countersigning(server_key)
     return Registry(
         config=config,
@@ -239,5 +249,12 @@ def open_registry(
         switches=switches,
         leases=leases,
         sweep=sweep,
-        maintenance=Maintenance(sweep, leases, config.sweep_every, clock),
+        retentions=retentions,
+        maintenance=Maintenance(
+            sweep=sweep,
+            retentions=retentions,
+            leases=leases,
+            every=config.sweep_every,
+            clock=clock,
+        ),
     )

@@ -1,8 +1,9 @@
-"""Maintenance: what a server does by itself, between requests: sweeps, and ends what has expired.
+"""Maintenance: what a server does by itself, between requests: it applies rules, and sweeps.
 
 A thread in each process that serves tries for the work when its time has come; the lease lets one
 of them have it. The time of the last sweep is kept with the lease, so that restarts neither repeat
-it nor put it off for ever. The thread is a daemon: whatever it is in the middle of, the process may
+it nor put it off for ever. Namespaces' rules of retention are applied once a day, before a sweep.
+The thread is a daemon: whatever it is in the middle of, the process may
 end, since a sweep may be killed anywhere.
 """
 
@@ -12,13 +13,17 @@ import random
 import threading
 from datetime import timedelta
 
+from registry.audit import SERVER
 from registry.clock import Clock, seconds
 from registry.errors import LeaseHeld, LeaseLost, ReadOnly, RegistryError
 from registry.leases import Leases
+from registry.retention import Retentions
 from registry.sweep import LEASE, Pace, Sweep
 from storage.errors import StorageError
 
 _LOG = logging.getLogger("registry.maintenance")
+_DAY = 86_400
+_RULES = "retention"
 _LONGEST_JITTER = 60.0
 _LONGEST_STOP = 5.0
 
@@ -26,8 +31,17 @@ _LONGEST_STOP = 5.0
 class Maintenance:
     """Sweeps `every` so often, in a thread of its own."""
 
-    def __init__(self, sweep: Sweep, leases: Leases, every: timedelta, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        sweep: Sweep,
+        retentions: Retentions,
+        leases: Leases,
+        every: timedelta,
+        clock: Clock,
+    ) -> None:
         self._sweep = sweep
+        self._retentions = retentions
         self._leases = leases
         self._every = every.total_seconds()
         self._clock = clock
@@ -73,6 +87,7 @@ class Maintenance:
     def turn(self) -> None:
         """Sweep now, unless another process does, or nothing may be written."""
         try:
+            self._apply_rules()
             done = self._sweep.run(Pace(wait=self._stopping.wait, is_stopped=self._stopping.is_set))
         except (LeaseHeld, LeaseLost):
             return
@@ -89,3 +104,26 @@ class Maintenance:
                 "swept: %d manifests, %d links, %d blobs, %d bytes; %d uploads ended",
                 *(done.manifests, done.links, done.blobs, done.bytes_freed, done.uploads),
             )
+
+    def _apply_rules(self) -> None:
+        """Apply the rules of all namespaces, if that was not done in the last 24 hours."""
+        if self._was_applied():
+            return
+        try:
+            lease = self._leases.take(_RULES)
+        except LeaseHeld:
+            return
+        if self._was_applied():  # by who had the lease before
+            lease.release()
+            return
+        last: int = self._leases.progress(_RULES).get("last", 0)
+        try:
+            for namespace in self._retentions.due():
+                self._retentions.apply(SERVER, namespace, lease=lease)
+            last = seconds(self._clock())
+        finally:
+            lease.release({"last": last})
+
+    def _was_applied(self) -> bool:
+        last = self._leases.progress(_RULES).get("last", 0)
+        return bool(0 <= seconds(self._clock()) - last < _DAY)

@@ -31,6 +31,7 @@ from registry.leases import Lease, Leases
 from registry.oci.contents import Contents
 from registry.oci.uploads import Uploads
 from registry.reachability import Gone, closure_above, needed_blobs
+from registry.retention import untagged_until
 from registry.reviews import AT_ONCE, Kind, Reason, Reviews, review_key
 from registry.schema import (
     INLINE,
@@ -60,7 +61,8 @@ REST = 3.0
 LONGEST_REST = 2.0
 """Seconds, whatever a batch took: a lease must not run out meanwhile."""
 
-_SMALLEST, _FIRST, _LARGEST = 4, 32, 1000
+_SMALLEST, _FIRST, _LARGEST = 8, 64, 1000
+_UNTAGGED = (Reason.PUT, Reason.TAG_MOVED, Reason.TAG_DELETED, Reason.FOUND)
 _KINDS = (Kind.MANIFEST, Kind.LINK, Kind.BLOB)
 
 
@@ -86,7 +88,8 @@ class Swept:
 
     `reviewed` were looked at, of which `kept` are needed; `bytes_freed` are the store's and the
     database's; `failed` are the locations whose bytes could not be deleted, by the error: the next
-    sweep tries them again. `is_done` is False where it was stopped, or reached its limit.
+    sweep tries them again. For `busy` seconds it held the database or kept the store at work, for
+    `longest_batch` at once. `is_done` is False where it was stopped, or reached its limit.
     """
 
     reviewed: int = 0
@@ -98,6 +101,7 @@ class Swept:
     bytes_freed: int = 0
     uploads: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    busy: float = 0.0
     longest_batch: float = 0.0
     is_done: bool = True
 
@@ -108,7 +112,8 @@ class Pace:
 
     Args:
         limit: reviews at most; None: all that are due.
-        rate: reviews and deletions in a second at most; None: as fast as batches and rests let.
+        rate: reviews and deletions in a second at most, 1 or more; None: as fast as batches and
+            rests let.
         grace: seconds from the last touch, instead of what is set.
         wait: waits for so many seconds, or less where it is to stop.
         is_stopped: whether to stop before the next batch.
@@ -203,7 +208,8 @@ class Sweep:
                     return
                 with _paced(pace, swept):
                     batch.run(kind, swept)
-                self._delete_bytes(lease, pace, swept)
+                if kind is Kind.BLOB:
+                    self._delete_bytes(lease, pace, swept)
                 pace.told(swept)
 
     def _is_over(self, pace: Pace, swept: Swept) -> bool:
@@ -221,7 +227,7 @@ class Sweep:
                     CondemnedRow.select()
                     .where(CondemnedRow.id > last)
                     .order_by(CondemnedRow.id)
-                    .limit(_LARGEST if pace.rate is None else _FIRST)
+                    .limit(_LARGEST if pace.rate is None else int(pace.rate))
                 )
             if not rows:
                 return
@@ -232,7 +238,7 @@ class Sweep:
 
     def _delete_some(self, rows: Sequence[CondemnedRow], lease: Lease, swept: Swept) -> None:
         gone: list[int] = []
-        signed = time.monotonic()
+        begun = signed = time.monotonic()
         for row in rows:
             try:
                 self._store.delete(row.location)
@@ -246,6 +252,7 @@ class Sweep:
                 with self._database.write():
                     lease.hold()
                 signed = time.monotonic()
+        swept.busy += time.monotonic() - begun
         failpoint(Failpoint.SWEEP_AFTER_BYTES)
         with self._database.write():
             lease.hold()
@@ -254,15 +261,16 @@ class Sweep:
 
 @contextmanager
 def _paced(pace: Pace, swept: Swept) -> Iterator[None]:
-    """Wait after what was done: as long as its rate asks for, and `REST` times what it took."""
-    before = swept.reviewed + swept.locations
+    """Wait after what was done: as the rate asks for, and `REST` times as long as it was busy."""
+    before, busy = swept.reviewed + swept.locations, swept.busy
     begun = time.monotonic()
     yield
-    took = time.monotonic() - begun
     done = swept.reviewed + swept.locations - before
     if done:
+        took = time.monotonic() - begun
         slowest = 0.0 if pace.rate is None else done / pace.rate - took
-        pace.wait(max(min(REST * took, LONGEST_REST), slowest))
+        # not from its waiting for others: they had the database then
+        pace.wait(max(min(REST * (swept.busy - busy), LONGEST_REST), slowest))
 
 
 class _Batches:
@@ -300,7 +308,7 @@ class _Batches:
         if self._pace.limit is not None:
             limit = min(limit, self._pace.limit - swept.reviewed)
         if self._pace.rate is not None:
-            limit = min(limit, max(1, int(self._pace.rate)))
+            limit = min(limit, int(self._pace.rate))
         with self._database.session():
             ids = _due_ids(kind, self._due(), limit)  # found without the lock
         counted = Swept()
@@ -326,6 +334,7 @@ class _Batches:
         took = time.monotonic() - begun
         failpoint(Failpoint.SWEEP_AFTER_COMMIT)
         _add(swept, counted)
+        swept.busy += took
         swept.longest_batch = max(swept.longest_batch, took)
         fitting = int(len(ids) * BUSY / max(took, BUSY / 10))
         self._sizes[kind] = max(_SMALLEST, min(_LARGEST, fitting, 2 * self._sizes[kind]))
@@ -345,6 +354,11 @@ class _Batches:
             if review is None:
                 continue
             counted.reviewed += 1
+            until = _held_until(review)
+            if until > seconds(self._clock()):
+                ReviewRow.update(due=until).where(ReviewRow.id == review.id).execute()
+                counted.kept += 1
+                continue
             doomed = self._doomed(review)
             if not doomed:
                 review.delete_instance()
@@ -434,6 +448,9 @@ class _Preview:
     def _manifest(self, review: ReviewRow) -> Iterator[Candidate]:
         manifest = _manifest_of(review)
         if manifest is None or manifest.id in self._gone.manifests:
+            return
+        if _held_until(review) > self._now:
+            self._put_off.add(review.key)
             return
         doomed, _ = _judge(manifest, self._gone, self._any_waits)
         for row in doomed:
@@ -541,6 +558,13 @@ def _manifest_of(review: ReviewRow) -> ManifestRow | None:
     return ManifestRow.get_or_none(
         (ManifestRow.repository == review.repository_id) & (ManifestRow.digest == review.digest)
     )
+
+
+def _held_until(review: ReviewRow) -> int:
+    """Return until when a namespace's rules keep a manifest that has no tag."""
+    if review.reason not in _UNTAGGED or review.repository is None:
+        return 0
+    return untagged_until(review.repository.namespace, review.added)
 
 
 def _judge(

@@ -232,6 +232,10 @@ class Uploads:
             StoreUnavailable: (storage) what isn't ended yet is ended by the next call.
         """
         limit = seconds(self._clock() - lifetime)
+        with self._database.session():
+            is_wanted = (UploadRow.touched < limit) | UploadRow.is_ending
+            if not UploadRow.select().where(is_wanted).exists():
+                return 0
         with self._database.write():
             is_over = (UploadRow.touched < limit) & ~UploadRow.is_ending
             ending = UploadRow.select(UploadRow, RepositoryRow).join(RepositoryRow).where(is_over)

@@ -19,7 +19,13 @@ HOUR = timedelta(hours=1)
 
 
 def maintained(given: Given, every: timedelta = HOUR) -> Maintenance:
-    return Maintenance(given.registry.sweep, given.registry.leases, every, given.clock)
+    return Maintenance(
+        sweep=given.registry.sweep,
+        retentions=given.registry.retentions,
+        leases=given.registry.leases,
+        every=every,
+        clock=given.clock,
+    )
 
 
 def is_there(given: Given, digest: Digest) -> bool:

@@ -6,6 +6,7 @@
            ├─ check
            ├─ namespace ── list  show  set
            ├─ read-only ── on  off  status
+           ├─ retention ── show  set  simulate  apply
            ├─ sweep
            └─ token ── create  list  revoke
 
@@ -18,6 +19,7 @@ from web.commands.admin.audit import audit
 from web.commands.admin.check import check
 from web.commands.admin.namespace import namespace
 from web.commands.admin.read_only import read_only
+from web.commands.admin.retention import retention
 from web.commands.admin.sweep import sweep
 from web.commands.admin.token import token
 
@@ -30,5 +32,5 @@ def command() -> None:
     """
 
 
-for subcommand in (audit, check, namespace, read_only, sweep, token):
+for subcommand in (audit, check, namespace, read_only, retention, sweep, token):
     command.add_command(subcommand)

@@ -49,7 +49,7 @@ def read_grace(text: str) -> int:
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=1),
     metavar="N",
     help="Look at, and delete, so many things a second at most.  Default: as is polite.",
 )
