@@ -20,8 +20,15 @@ from tests.oci import clients
 from tests.oci.clients import Cosign, Crane, Docker, Helm, Oras, Regctl, Skopeo, layer
 from tests.tools.docker import Engine, base_image, running_docker
 from tests.tools.server import running_server
+from tests.tools.stores import STARTERS
 
-STORES = ("folder",)
+STORES = {"folder": "folder", "minio": "minio", "seaweedfs": "s3"}
+"""Where blobs are, and the setting `store`: each server by the library that fits it best."""
+
+REDIRECTING = "minio"
+"""The store that clients are sent to for blobs: by another name than that of the server's host."""
+
+BUCKET = "clients"
 WORKERS = 2
 
 _Client = TypeVar("_Client", Oras, Crane, Skopeo, Regctl, Cosign, Helm, Docker)
@@ -102,8 +109,18 @@ def registry_over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 
         @cache
         def over(store: str) -> Registry:
-            data = tmp_path_factory.mktemp(store) / "data"
-            server = started.enter_context(running_server(data, workers=WORKERS))
+            folder = tmp_path_factory.mktemp(store)
+            environ = {}
+            if store in STARTERS:
+                objects = started.enter_context(STARTERS[store](folder / store))
+                objects.create_bucket(BUCKET)
+                environ = objects.environ_of(BUCKET, STORES[store])
+            if store == REDIRECTING:
+                public = environ["RECIPEBOX_S3_ENDPOINT"].replace("127.0.0.1", "localhost")
+                environ["RECIPEBOX_S3_PUBLIC_ENDPOINT"] = public
+            server = started.enter_context(
+                running_server(folder / "data", environ=environ, workers=WORKERS)
+            )
             return Registry(server.url, server.token, server.data)
 
         yield over
@@ -125,9 +142,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the clients of a module keep their logins."""
-    return tmp_path_factory.mktemp("home")
+def home(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the clients of a module keep their logins to a server."""
+    return tmp_path_factory.mktemp(f"home-{registry.address[1]}")
 
 
 @pytest.fixture(scope="module")

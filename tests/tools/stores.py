@@ -84,6 +84,17 @@ class ObjectServer:
             client.create_bucket(Bucket=name)
         client.close()
 
+    def environ_of(self, bucket: str, store: str = "s3") -> dict[str, str]:
+        """Return the settings, as variables, of a server of ours that keeps its blobs here."""
+        return {
+            "RECIPEBOX_STORE": store,
+            "RECIPEBOX_S3_BUCKET": bucket,
+            "RECIPEBOX_S3_ENDPOINT": self.url,
+            "RECIPEBOX_S3_REGION": self.region,
+            "RECIPEBOX_S3_ACCESS_KEY": self.access_key,
+            "RECIPEBOX_S3_SECRET_KEY": self.secret_key,
+        }
+
     def log_text(self) -> str:
         """Return what was logged so far."""
         return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
