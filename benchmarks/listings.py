@@ -51,8 +51,11 @@ _NUMBERS = (
 )
 
 
-def fill(registry: Registry, repositories: int = REPOSITORIES) -> None:
-    """Fill an empty registry, by rows alone: there are no bytes below them."""
+def fill(registry: Registry, repositories: int = REPOSITORIES, public: int = 10) -> None:
+    """Fill an empty registry, by rows alone: there are no bytes below them.
+
+    Of the namespaces `team-*` and `one-*`, one of `public` is public.
+    """
     mono, quarter = repositories // 2, repositories // 4
     teams = max(quarter // IN_A_TEAM, 1)
     with registry.database.write():
@@ -65,8 +68,8 @@ def fill(registry: Registry, repositories: int = REPOSITORIES) -> None:
         for name in ("mono", "tiny"):
             run(f"{namespace} VALUES ('{name}', FALSE, 'admin', 0)")
         for prefix, count in (("team", teams), ("one", quarter)):
-            public = "CASE WHEN i - i / 10 * 10 = 0 THEN TRUE ELSE FALSE END"
-            each(count, f"{namespace} SELECT '{prefix}-' || i, {public}, 'admin', 0 FROM numbers")
+            shown = f"CASE WHEN i - i / {public} * {public} = 0 THEN TRUE ELSE FALSE END"
+            each(count, f"{namespace} SELECT '{prefix}-' || i, {shown}, 'admin', 0 FROM numbers")
         repository = (
             "INSERT INTO repository (namespace_id, name, kind, created, created_by, is_public) "
             "SELECT namespace.id, namespace.name || '/image-' || {number}, 'plain repository', 0, "
@@ -163,14 +166,16 @@ def get(app: Any, path: str, token: str) -> tuple[int, bytes]:
     return int(statuses[0].split()[0]), data
 
 
-def measure(data: Path, url: str | None, repositories: int, rounds: int) -> list[dict[str, Any]]:
+def measure(
+    data: Path, url: str | None, repositories: int, rounds: int, public: int
+) -> list[dict[str, Any]]:
     """Fill a database and time its pages, in milliseconds."""
     config = ServerConfig(data=data, database=url)
     prepare(config)
     services = build_services(config)
     registry = services.registry
     began = time.perf_counter()
-    fill(registry, repositories)
+    fill(registry, repositories, public)
     settle(registry)
     print(f"{registry.database.place}: filled in {time.perf_counter() - began:.0f} s")
     tokens = {
@@ -220,13 +225,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--repositories", type=int, default=REPOSITORIES)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--public", type=int, default=10, help="one namespace of so many is")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     given = parser.parse_args()
     random.seed(4)
     slow = 0
     with databases(given.database) as found, tempfile.TemporaryDirectory() as folder:
         for name, url in found:
-            results = measure(Path(folder) / name, url, given.repositories, given.rounds)
+            results = measure(
+                Path(folder) / name, url, given.repositories, given.rounds, given.public
+            )
             slow += sum(1 for result in results if result["p99"] >= LIMIT)
     raise SystemExit(1 if slow else 0)
 

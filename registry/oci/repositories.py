@@ -204,10 +204,16 @@ class Repositories:
 
 
 def _ways(principal: Principal) -> list[Any]:
-    """Return where the principal may pull, as conditions that are a range of one index each."""
+    """Return where the principal may pull, as conditions that are a range of one index each.
+
+    What is public is asked of the namespace too, by a subquery: PostgreSQL would take a join for
+    a second, independent condition, expect few rows, and read and sort all of them.
+    """
     if principal.may(Verb.PULL) and principal.namespace is None:
         return [is_readable(principal)]
-    public = (RepositoryRow.is_public == True) & NamespaceRow.is_public  # noqa: E712 - SQL
+    home: Any = NamespaceRow.alias()
+    is_shown = home.select(home.is_public).where(home.id == RepositoryRow.namespace)
+    public = (RepositoryRow.is_public == True) & is_shown  # noqa: E712 - SQL
     if not principal.may(Verb.PULL):
         return [public]
     own = NamespaceRow.select(NamespaceRow.id).where(NamespaceRow.name == principal.namespace)
