@@ -55,10 +55,10 @@ LEASE = "sweep"
 BUSY = 0.02
 """Seconds that a batch should hold the database: a push that waits for it isn't felt."""
 
-REST = 3.0
+REST = 2.0
 """How much longer than a batch took the next one waits."""
 
-LONGEST_REST = 2.0
+LONGEST_REST = 1.0
 """Seconds, whatever a batch took: a lease must not run out meanwhile."""
 
 _SMALLEST, _FIRST, _LARGEST = 8, 64, 1000
@@ -336,7 +336,7 @@ class _Batches:
         _add(swept, counted)
         swept.busy += took
         swept.longest_batch = max(swept.longest_batch, took)
-        fitting = int(len(ids) * BUSY / max(took, BUSY / 10))
+        fitting = int(max(counted.reviewed, 1) * BUSY / max(took, BUSY / 10))
         self._sizes[kind] = max(_SMALLEST, min(_LARGEST, fitting, 2 * self._sizes[kind]))
 
     def _due(self) -> int:
@@ -348,7 +348,10 @@ class _Batches:
         return _due_until(self._reviews.grace, self._pace.grace, now)
 
     def _manifests(self, rows: list[ReviewRow], counted: Swept) -> None:
+        begun = time.monotonic()
         for row in rows:
+            if counted.reviewed >= _SMALLEST and time.monotonic() - begun > BUSY:
+                return  # the rest is for the next batch: one manifest may need a thousand blobs
             # an index of this batch that went has put its manifests' reviews off
             review = ReviewRow.get_or_none((ReviewRow.id == row.id) & (ReviewRow.due <= row.due))
             if review is None:
