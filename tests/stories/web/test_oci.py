@@ -184,6 +184,19 @@ class TestPushingBlobs:
 
         assert code_of(admin.ask("PUT", place, BLOB)) == "DIGEST_INVALID"
 
+    @pytest.mark.parametrize("query", ["", f"?mount={DIGEST}", f"?mount={DIGEST}&from=team/none"])
+    def test_a_store_with_a_smallest_part_says_how_long_chunks_should_be(self, site, admin, query):
+        path = f"/v2/{REPOSITORY}/blobs/uploads/{query}"
+        assert "oci-chunk-min-length" not in admin.must("POST", path).headers
+
+        site.registry.store.smallest_chunk = 5 * 1024 * 1024
+        begun = admin.must("POST", path)
+
+        assert (begun.status, begun.headers["oci-chunk-min-length"]) == (202, "5242880")
+        place = begun.headers["location"]
+        assert admin.must("PATCH", place, BLOB[:60]).status == 202  # it is no limit
+        assert admin.must("PUT", f"{place}?digest={DIGEST}", BLOB[60:]).status == 201
+
     def test_an_upload_can_be_cancelled(self, admin):
         place = admin.ask("POST", f"/v2/{REPOSITORY}/blobs/uploads/").headers["location"]
 
@@ -533,5 +546,23 @@ class TestReleases:
 
         warning = admin.must("GET", "/v2/team/etl/manifests/1.0.0").headers["warning"]
 
-        assert warning.startswith('299 - "')
+        assert warning.startswith('299 - "team/etl 1.0.0 was yanked: ')
         assert '\\"rows\\"' in warning
+        assert warning.encode("latin-1").decode().endswith(' — all"')
+        assert admin.ask("HEAD", "/v2/team/etl/manifests/1.0.0").headers["warning"] == warning
+
+    def test_a_warning_says_what_to_take_instead_and_is_short(self, admin):
+        admin.own("team")
+        for version in ("1.0.0", "1.0.1"):
+            admin.publish("team/etl", version)
+        yank = "/api/v1/packages/team/etl/releases/1.0.0/yank"
+        admin.must("POST", yank, {"reason": "ä" * 400})
+        said = admin.must("GET", "/v2/team/etl/manifests/1.0.0").headers["warning"]
+
+        assert said.encode("latin-1").decode().endswith('; 1.0.1 is the newest that is not"')
+        assert "warning" not in admin.must("GET", "/v2/team/etl/manifests/1.0.1").headers
+
+        admin.must("POST", yank, {"reason": "\U0001f40d" * 500})
+        cut = admin.must("GET", "/v2/team/etl/manifests/1.0.0").headers["warning"]
+        assert len(cut) < 1020
+        assert cut.encode("latin-1").decode().endswith('\U0001f40d"')
