@@ -4,6 +4,7 @@ A server, its store and the Docker engine are started once, by the first test th
 serve every test of this process after it. The tests of a module that take a `registry` run on each.
 """
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -110,6 +111,8 @@ def registry_over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         @cache
         def over(store: str) -> Registry:
             folder = tmp_path_factory.mktemp(store)
+            for large in (folder / "data", folder / store):  # the logs beside them stay
+                started.callback(shutil.rmtree, large, ignore_errors=True)
             environ = {}
             if store in STARTERS:
                 objects = started.enter_context(STARTERS[store](folder / store))
