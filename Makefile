@@ -33,7 +33,7 @@ test-unit:  ## the unit tests alone: no sockets, under a minute
 test-long:  ## the long forms of the random and fault suites
 	@scripts/setup dev $(PYTHON) $(VENV)
 	@$(BIN)/python -m tests.tools.install
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest tests --long
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest tests --long --database sqlite --database postgresql
 
 check:  ## what CI runs, but for the slow suites
 	@$(MAKE) --no-print-directory test-unit lint types layers
