@@ -9,14 +9,17 @@ is cut short just ends, as under gunicorn; a chunked one too, and then nothing t
 import logging
 import multiprocessing
 import socket
+import threading
 from collections.abc import Callable
+from functools import partial
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server.mp import MPServer
+from granian.server.mp import MPServer, WorkerProcess
 
 from settings.errors import SettingsError
 from web.config import ServerConfig
@@ -32,6 +35,8 @@ _HEAD_TIMEOUT = 15_000
 _CONNECTIONS = 1024
 """Connections of a process, idle ones too; more wait in the kernel."""
 
+_TELL_AGAIN_SECONDS = 1.0
+
 _RESPAWN_SECONDS = 1.0
 """How long a new worker has to start before the one that it replaces is stopped."""
 
@@ -41,6 +46,23 @@ _LOGGING: dict[str, Any] = {
     "loggers": {"_granian": {"propagate": True}, "granian.access": {"propagate": False}},
 }
 """granian's lines go where all others go."""
+
+
+def stop_insistently(process: BaseProcess, worker: WorkerProcess) -> None:
+    """Tell a worker to stop, and again every second until it has.
+
+    granian 2.8.7 loses the signal now and then, where it comes while a connection is taken: the
+    worker then goes on as if nothing were. Telling it twice does no harm.
+    """
+    worker.interrupt_by_parent = True
+
+    def insist() -> None:
+        while process.is_alive():
+            process.terminate()
+            process.join(_TELL_AGAIN_SECONDS)
+
+    process.terminate()
+    threading.Thread(target=insist, daemon=True).start()
 
 
 class GranianServer(MPServer):
@@ -90,6 +112,12 @@ class GranianServer(MPServer):
         """Build the application, which also writes its requests' lines; in a worker."""
         lines = RequestLines(self._config.log_format)
         return LoggedRequests(build_application(self._config), lines)
+
+    def _spawn_worker(self, *given: Any, **named: Any) -> WorkerProcess:
+        """Return a worker that is told to stop until it does."""
+        worker: WorkerProcess = super()._spawn_worker(*given, **named)
+        worker.terminate = partial(stop_insistently, worker.inner, worker)  # type: ignore[method-assign]
+        return worker
 
     def _init_shared_socket(self) -> None:
         """Have workers accept from the socket that was opened before all else."""

@@ -3,8 +3,10 @@
 import builtins
 import logging
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from granian.constants import HTTPModes, Interfaces
@@ -13,7 +15,7 @@ from werkzeug.test import Client
 from settings.errors import UnknownSetting
 from tests.tools.certificates import make_authority
 from web.config import ServerConfig
-from web.granian_server import GranianServer
+from web.granian_server import GranianServer, stop_insistently
 from web.preparing import prepare
 from web.server import GunicornServer
 from web.serving import ServerMissing, choose_server, raise_file_limit
@@ -128,6 +130,54 @@ class TestServer:
         assert Path(authority) == tls.client_ca.resolve()
         with pytest.raises(UnusableTls):
             make(replace(config, tls=replace(tls, key=tls.certificate)))
+
+
+class Process:
+    """A worker's process that heeds only so many signals."""
+
+    def __init__(self, heeds: int) -> None:
+        self.left = heeds
+        self.told = 0
+        self.ended = threading.Event()
+
+    def terminate(self) -> None:
+        self.told += 1
+        self.left -= 1
+
+    def is_alive(self) -> bool:
+        if self.left > 0:
+            return True
+        self.ended.set()
+        return False
+
+    def join(self, timeout: float) -> None:
+        assert timeout > 0
+
+
+class TestStopping:
+    def test_a_worker_that_loses_a_signal_is_told_again(self):
+        process = Process(3)
+        worker = SimpleNamespace(interrupt_by_parent=False)
+
+        stop_insistently(process, worker)
+
+        assert process.ended.wait(10)
+        assert process.told == 3
+        assert worker.interrupt_by_parent  # so its end is no surprise
+
+    def test_every_worker_is_stopped_so(self, config, monkeypatch):
+        stopped = []
+        monkeypatch.setattr(
+            "web.granian_server.stop_insistently", lambda *given: stopped.append(given)
+        )
+        server = make(config)
+        server._init_shared_socket()
+        server._start_ipc()
+
+        worker = server._spawn_worker(0, target=None, callback_loader=None)
+        worker.terminate()
+
+        assert stopped == [(worker.inner, worker)]
 
 
 class TestReload:
