@@ -104,7 +104,8 @@ class Registry:
         upload_id = new_upload_id()
         self.store.start_upload(upload_id)
         self.store.abort(upload_id)
-        self.uploads.expire(self.config.upload_lifetime)
+        if self.switches.read_only() is None:
+            self.uploads.expire(self.config.upload_lifetime)
         made = self.tokens.create_first()
         self.database.close()
         return made

@@ -36,6 +36,9 @@ from registry.schema import (
 from storage.blobs import BlobStore
 from storage.errors import BlobDamaged, BlobMissing
 
+_MOST_NAMED = 10
+"""Manifests that a refused deletion names at most."""
+
 _MOST_SEARCHED = 20
 """Repositories that a search looks into: each is one in which the blob is very likely seen."""
 
@@ -204,9 +207,9 @@ class Blobs:
             blob = None if row is None else find_blob(row, str(digest))
             if row is None or blob is None:
                 raise BlobUnknown(name)
-            users = [manifest.digest for manifest in _users(row, str(digest))]
-            if users:
-                raise InUse(name, users)
+            users = _users(row, str(digest)).order_by(ManifestRow.id).limit(_MOST_NAMED)
+            if needed_by := [manifest.digest for manifest in users]:
+                raise InUse(name, needed_by)
             RepositoryBlobRow.delete().where(
                 (RepositoryBlobRow.repository == row) & (RepositoryBlobRow.blob == blob)
             ).execute()
@@ -219,15 +222,16 @@ class Blobs:
     ) -> bool:
         if row.kind == RepositoryKind.PLAIN:
             return True
-        if any(not manifest.is_staged for manifest in _users(row, blob.digest)):
+        if _users(row, blob.digest).where(~ManifestRow.is_staged).exists():
             return True
         # a bearer token that is for pulls only shows its holder as much as another would
         may_see = self._repositories.sees_staged(principal, name)
         return may_see or self._repositories.may_push(principal, name)
 
 
-def _users(repository: RepositoryRow, digest: str) -> list[ManifestRow]:
-    query = (
+def _users(repository: RepositoryRow, digest: str) -> Any:
+    """Return the query of a repository's manifests that need a blob: often thousands need `{}`."""
+    return (
         ManifestRow.select()
         .join(ManifestPartRow)
         .where(
@@ -236,4 +240,3 @@ def _users(repository: RepositoryRow, digest: str) -> list[ManifestRow]:
             & ~ManifestPartRow.is_manifest
         )
     )
-    return list(query.order_by(ManifestRow.id))

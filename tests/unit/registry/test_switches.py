@@ -1,6 +1,7 @@
 """Read-only mode: who said it, why, and what it stops."""
 
 import io
+from datetime import timedelta
 
 import pytest
 
@@ -105,6 +106,14 @@ def test_no_change_that_had_begun_is_made(released: Given, package: Package) -> 
     assert registry.manifests.stat(READER, TOOLS, Tag("v1")).digest == put
     assert registry.manifests.stat(READER, repository, package.tag).warning is None
     assert registry.publishing.admit(PUBLISHER, package.name, staged).created
+
+
+def test_a_start_ends_no_upload(given: Given) -> None:
+    begun = given.registry.uploads.start(PUBLISHER, TOOLS)
+    given.clock.advance(timedelta(days=30))
+    given.registry.switches.turn_read_only("now")
+    given.registry.prepare()
+    assert given.registry.uploads.status(PUBLISHER, TOOLS, begun.id).size == 0
 
 
 def test_the_operator_goes_on_writing(given: Given) -> None:
