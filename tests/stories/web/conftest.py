@@ -13,6 +13,7 @@ from registry.access import Role
 from registry.assembly import Registry
 from tests.keys import CASES, OTHER
 from tests.stories.web.authors import Author, Reply
+from tests.tools.databases import Databases, databases
 from web.app import create_app
 from web.config import ServerConfig
 from web.preparing import prepare
@@ -84,6 +85,7 @@ class Site:
 def build_site(folder: Path, **members: object) -> Site:
     """Make a site in a folder that isn't there yet; `members` are those of its configuration."""
     members.setdefault("server_key", CASES / "other.secret.asc")  # making one takes a while
+    members.setdefault("database", databases().url_of(folder / "data"))
     config = ServerConfig(data=folder / "data", **members)  # type: ignore[arg-type]
     token = prepare(config)
     assert token is not None
@@ -96,13 +98,13 @@ def build_site(folder: Path, **members: object) -> Site:
 
 
 @pytest.fixture(scope="module")
-def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+def shared_site(tmp_path_factory: pytest.TempPathFactory, kept_databases: Databases) -> Site:
     """One for all tests of a module: each keeps to repositories of its own."""
     return build_site(tmp_path_factory.mktemp("shared") / "site")
 
 
 @pytest.fixture
-def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+def make_site(tmp_path: Path, own_databases: Databases) -> Iterator[Callable[..., Site]]:
     made = 0
 
     def make(**members: object) -> Site:

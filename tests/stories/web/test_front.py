@@ -28,9 +28,10 @@ from pathlib import Path
 from registry.assembly import open_registry
 from registry.config import RegistryConfig
 
-registry = open_registry(RegistryConfig(data=Path(sys.argv[1])))
+_, data, public_id, *url = sys.argv
+registry = open_registry(RegistryConfig(data=Path(data), database_url=next(iter(url), None)))
 with registry.database.session():
-    registry.tokens.revoke(sys.argv[2])
+    registry.tokens.revoke(public_id)
 """
 
 
@@ -173,7 +174,9 @@ class TestForgetting:
         assert pair.is_kept(path, Authorization=f"Bearer {token}")
 
         public_id = token.split("_")[1]
-        words = [sys.executable, "-c", REVOKE, str(site.folder.parent / "data"), public_id]
+        config = site.registry.config
+        words = [sys.executable, "-c", REVOKE, str(config.data), public_id]
+        words += [config.database_url] if config.database_url else []
         subprocess.run(words, cwd=ROOT, env=clean_environ(), check=True)
 
         answer = pair.ask(pair.front, path, Authorization=f"Bearer {token}")
@@ -338,16 +341,15 @@ class Story:
             self._pair.site.clock.pass_time(hours=1)
 
 
-class TestAnyOrder:
-    @given(steps=st.lists(PULLS | PULLS | PULLS | CHANGES, max_size=25))
-    @settings(
-        max_examples=25,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    )
-    def test_of_pulls_and_changes_gives_what_flask_gives(self, pair, admin, steps):
-        Story(pair, admin).tell(steps)
+@given(steps=st.lists(PULLS | PULLS | PULLS | CHANGES, max_size=25))
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_any_order_of_pulls_and_changes_gives_what_flask_gives(pair, admin, steps):
+    Story(pair, admin).tell(steps)
 
 
 def test_each_unusual_request_is_the_same(pair, admin):
