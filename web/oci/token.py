@@ -114,7 +114,10 @@ def _wanted() -> Iterator[Scope]:
     name = (request.view_args or {}).get("name", "")
     if not is_name(name):
         return
-    if endpoint not in _UPLOADS and request.method in _SAFE:
+    if endpoint == "oci.get_blob" and request.method == "HEAD":
+        # Who asks if a blob is there is about to push it; oras-py asks for a token this once.
+        yield of_repository(name, "pull", "push")
+    elif endpoint not in _UPLOADS and request.method in _SAFE:
         yield of_repository(name, "pull")
     elif endpoint not in _UPLOADS and request.method == "DELETE":
         yield of_repository(name, "pull", "delete")

@@ -93,6 +93,7 @@ class TestTheChallenge:
             ("GET", "/v2/team/app/manifests/v1", "repository:team/app:pull"),
             ("HEAD", "/v2/team/app/manifests/v1", "repository:team/app:pull"),
             ("GET", f"/v2/team/app/blobs/{DIGEST}", "repository:team/app:pull"),
+            ("HEAD", f"/v2/team/app/blobs/{DIGEST}", "repository:team/app:pull,push"),
             ("GET", "/v2/team/app/tags/list", "repository:team/app:pull"),
             ("GET", f"/v2/team/app/referrers/{DIGEST}", "repository:team/app:pull"),
             ("POST", "/v2/team/app/blobs/uploads/", "repository:team/app:pull,push"),
