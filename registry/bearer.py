@@ -17,7 +17,7 @@ public may be pulled without it.
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -194,7 +194,7 @@ class Bearer:
         if now < begins - LEEWAY:
             raise InvalidToken(f"the bearer token is good from {begins:%Y-%m-%dT%H:%M:%SZ} on")
         if token_id is None:
-            return ANONYMOUS
+            return replace(ANONYMOUS, expires=ends + LEEWAY)
         return self._access.recognise(str(token_id), ends + LEEWAY, scopes)
 
     def _check_signature(self, text: str) -> dict[str, Any]:

@@ -195,6 +195,20 @@ class TestForgetting:
 
         assert pair.compare(path, Authorization=login).status.startswith("401")
 
+    @pytest.mark.parametrize("is_anybody", [True, False])
+    def test_a_bearer_token_ends_by_the_clock_too(self, pair, site, admin, is_anybody):
+        headers = {} if is_anybody else {"Authorization": f"Bearer {admin.token}"}
+        scope = f"repository:{IMAGE}:pull"
+        asked = site.send("GET", f"/v2/token?service=recipebox&scope={scope}", None, headers)
+        login = f"Bearer {asked.json['token']}"
+        path = f"/v2/{IMAGE}/manifests/latest"
+        assert pair.compare(path, Authorization=login).status == "200 OK"
+        assert pair.is_kept(path, Authorization=login)
+
+        site.clock.pass_time(minutes=6)
+
+        assert pair.compare(path, Authorization=login).status.startswith("401")
+
     def test_what_is_staged_is_for_those_who_may_publish(self, pair, admin):
         path = f"/v2/{PACKAGE}/manifests/{staged(admin)}"
 
