@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -65,13 +66,22 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def kept_databases(database_kind: str, request: pytest.FixtureRequest) -> Iterator[Databases]:
+def once() -> dict[object, Any]:
+    """What was made for each database, kept while tests change between them."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def kept_databases(
+    database_kind: str, once: dict[object, Any], request: pytest.FixtureRequest
+) -> Iterator[Databases]:
     """Have registries keep their rows in a database of the asked kind."""
-    chosen = Databases()
-    if database_kind == "postgresql":
-        chosen = PostgresDatabases(request.getfixturevalue("cluster"))
-    with using(chosen):
-        yield chosen
+    if database_kind not in once:
+        is_sqlite = database_kind == "sqlite"
+        cluster = None if is_sqlite else request.getfixturevalue("cluster")
+        once[database_kind] = Databases() if is_sqlite else PostgresDatabases(cluster)
+    with using(once[database_kind]):
+        yield once[database_kind]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,20 +26,31 @@ def on_a_database(own_databases: Databases) -> Databases:
 @pytest.fixture(scope="session")
 def with_namespace(
     kept_databases: Databases,
+    once: dict[object, Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Given:
-    given = Given(tmp_path_factory.mktemp("registry") / "data")
-    given.namespace("team")
-    return given
+    key = kept_databases, "namespace"
+    if key not in once:
+        once[key] = Given(tmp_path_factory.mktemp("registry") / "data")
+        once[key].namespace("team")
+    made: Given = once[key]
+    return made
 
 
 @pytest.fixture(scope="session")
 def with_release(
-    with_namespace: Given, package: Package, tmp_path_factory: pytest.TempPathFactory
+    kept_databases: Databases,
+    once: dict[object, Any],
+    with_namespace: Given,
+    package: Package,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Given:
-    given = with_namespace.copied_to(tmp_path_factory.mktemp("release") / "data")
-    given.publish(package)
-    return given
+    key = kept_databases, "release"
+    if key not in once:
+        once[key] = with_namespace.copied_to(tmp_path_factory.mktemp("release") / "data")
+        once[key].publish(package)
+    made: Given = once[key]
+    return made
 
 
 @pytest.fixture
