@@ -8,11 +8,13 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from artifacts.digest import Digest
+from registry.schema import INLINE
 from tests.checkouts import a_counting_checkout
 from tests.e2e.support import (
     APPLICATION,
@@ -166,16 +168,13 @@ class TestTampering:
         self, what: str, how: str, server: RunningServer, bob: Machine
     ) -> None:
         digest = parts_of(server.data)[what]
-        path = server.data / "blobs" / "sha256" / digest[:2] / digest
-        good = path.read_bytes()
+        kept = Kept(server.data, digest)
+        good = kept.read()
         bad = flipped(good) if how == "changed" else good[:-7]
-        path.unlink()
-        if how != "removed":
-            path.write_bytes(bad)
+        kept.write(None if how == "removed" else bad)
 
         done = bob.run("fetch", PACKAGE, "--out", "jobs", "--retries", "0", expected=None)
-        path.unlink(missing_ok=True)
-        path.write_bytes(good)
+        kept.write(good)
 
         assert not (bob.home / "jobs").exists()
         assert f"sha256:{digest}" in done.err
@@ -206,6 +205,39 @@ class TestTampering:
         bob.run("verify", "jobs")
 
 
+class Kept:
+    """A blob's bytes where the server keeps them: a file, or a row of the database."""
+
+    def __init__(self, data: Path, digest: str) -> None:
+        self._database = data / "registry.sqlite3"
+        [(self._id, location)] = self._ask(
+            "select id, location from blob where digest = ?", f"sha256:{digest}"
+        )
+        self._file = None if location == INLINE else data / "blobs" / location
+
+    def read(self) -> bytes:
+        """Return them."""
+        if self._file is not None:
+            return self._file.read_bytes()
+        [(kept,)] = self._ask("select data from blob_data where blob_id = ?", self._id)
+        return bytes(kept)
+
+    def write(self, data: bytes | None) -> None:
+        """Replace them, or remove them."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+            if data is not None:
+                self._file.write_bytes(data)
+            return
+        self._ask("delete from blob_data where blob_id = ?", self._id)
+        if data is not None:
+            self._ask("insert into blob_data (blob_id, data) values (?, ?)", self._id, data)
+
+    def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(self._database)) as database, database:
+            return database.execute(sql, values).fetchall()
+
+
 def parts_of(data: Path) -> dict[str, str]:
     """Return the hex digests of the parts of what is listed, read from the server's folder."""
     with contextlib.closing(sqlite3.connect(data / "registry.sqlite3")) as database:
@@ -223,9 +255,8 @@ def parts_of(data: Path) -> dict[str, str]:
     }
 
     def read(digest: str) -> dict[str, list[dict[str, str]]]:
-        hexed = digest.partition(":")[2]
         drawn: dict[str, list[dict[str, str]]] = json.loads(
-            (data / "blobs" / "sha256" / hexed[:2] / hexed).read_bytes()
+            Kept(data, digest.partition(":")[2]).read()
         )
         return drawn
 
