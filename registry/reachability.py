@@ -15,10 +15,11 @@ A blob in a repository is kept by every manifest of the repository that needs it
 by every repository that holds it, and every manifest that they are.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from registry.reviews import chunks
 from registry.schema import (
     BundleRow,
     ChannelRow,
@@ -28,8 +29,6 @@ from registry.schema import (
     ReleaseRow,
     TagRow,
 )
-
-_CHUNK = 500
 
 
 @dataclass(slots=True)
@@ -62,10 +61,77 @@ def closure_above(manifest: ManifestRow, gone: Gone) -> Closure:
     return Closure(found, None)
 
 
+def roots_and_held(manifests: Collection[ManifestRow]) -> tuple[set[int], set[int]]:
+    """Return the ids of those manifests that are roots, and of those that have something above.
+
+    Few statements for many manifests, also of several repositories: most garbage is neither.
+    """
+    roots: set[int] = set()
+    held: set[tuple[int, str]] = set()
+    for chunk in chunks(manifests):
+        roots |= _rooted([row.id for row in chunk])
+        held |= _pairs_held(chunk)
+    recorded = _recorded([row.digest for row in manifests])
+    named = {row.id: (row.repository_id, row.digest) for row in manifests}
+    roots |= {row_id for row_id, name in named.items() if name in recorded}
+    subjects = _present(manifests)
+    above = {row_id for row_id, name in named.items() if name in held}
+    above |= {row.id for row in manifests if (row.repository_id, row.subject) in subjects}
+    return roots, above
+
+
+def _rooted(ids: list[int]) -> set[int]:
+    """Return those of these ids that a tag, a release or a bundle points to."""
+    found: set[int] = set()
+    for model in (TagRow, ReleaseRow, BundleRow):
+        query: Any = model.select(model.manifest).where(model.manifest.in_(ids))
+        found |= {manifest_id for (manifest_id,) in query.tuples()}
+    return found
+
+
+def _recorded(digests: Collection[str]) -> set[tuple[int, str]]:
+    """Return the repositories and digests of those that are records of promotions."""
+    found: set[tuple[int, str]] = set()
+    for chunk in chunks(digests):
+        query: Any = (
+            PromotionRow.select(ChannelRow.repository, PromotionRow.record)
+            .join(ChannelRow)
+            .where(PromotionRow.record.in_(chunk))
+        )
+        found |= set(query.tuples())
+    return found
+
+
+def _pairs_held(manifests: Collection[ManifestRow]) -> set[tuple[int, str]]:
+    """Return the repositories and digests of those that an index of the repository holds."""
+    query: Any = (
+        ManifestPartRow.select(ManifestRow.repository, ManifestPartRow.digest)
+        .join(ManifestRow)
+        .where(
+            ManifestPartRow.digest.in_([row.digest for row in manifests])
+            & ManifestPartRow.is_manifest
+            & ManifestRow.repository.in_(list({row.repository_id for row in manifests}))
+        )
+    )
+    return set(query.tuples())
+
+
+def _present(manifests: Collection[ManifestRow]) -> set[tuple[int, str]]:
+    """Return the repositories and digests of the subjects that are there."""
+    found: set[tuple[int, str]] = set()
+    for chunk in chunks(row for row in manifests if row.subject is not None):
+        query: Any = ManifestRow.select(ManifestRow.repository, ManifestRow.digest).where(
+            ManifestRow.digest.in_([row.subject for row in chunk])
+            & ManifestRow.repository.in_(list({row.repository_id for row in chunk}))
+        )
+        found |= set(query.tuples())
+    return found
+
+
 def needed_blobs(repository: int, digests: Collection[str], gone: Gone) -> dict[str, int]:
     """Return which blobs manifests of a repository need, each with the id of one of those."""
     found: dict[str, int] = {}
-    for chunk in _chunks(digests):
+    for chunk in chunks(digests):
         query: Any = (
             ManifestPartRow.select(ManifestPartRow.digest, ManifestRow.id)
             .join(ManifestRow)
@@ -83,7 +149,7 @@ def _above(rows: Collection[ManifestRow], gone: Gone) -> list[ManifestRow]:
     """Return the indexes that hold some of these manifests of one repository, and subjects."""
     repository = next(iter(rows)).repository_id
     found: list[ManifestRow] = []
-    for chunk in _chunks({row.digest for row in rows}):
+    for chunk in chunks({row.digest for row in rows}):
         holders = (
             ManifestRow.select()
             .join(ManifestPartRow)
@@ -94,7 +160,7 @@ def _above(rows: Collection[ManifestRow], gone: Gone) -> list[ManifestRow]:
             )
         )
         found.extend(holders)
-    for chunk in _chunks({row.subject for row in rows if row.subject is not None}):
+    for chunk in chunks({row.subject for row in rows if row.subject is not None}):
         subjects = ManifestRow.select().where(
             (ManifestRow.repository == repository) & ManifestRow.digest.in_(chunk)
         )
@@ -104,7 +170,7 @@ def _above(rows: Collection[ManifestRow], gone: Gone) -> list[ManifestRow]:
 
 def _root(rows: Collection[ManifestRow]) -> str | None:
     """Return what keeps one of these manifests of one repository by itself, or None."""
-    for chunk in _chunks({row.id for row in rows}):
+    for chunk in chunks({row.id for row in rows}):
         tag = TagRow.get_or_none(TagRow.manifest.in_(chunk))
         if tag is not None:
             return f"the tag {tag.name}"
@@ -114,7 +180,7 @@ def _root(rows: Collection[ManifestRow]) -> str | None:
         if BundleRow.select().where(BundleRow.manifest.in_(chunk)).exists():
             return "a bundle"
     repository = next(iter(rows)).repository_id
-    for names in _chunks({row.digest for row in rows}):
+    for names in chunks({row.digest for row in rows}):
         records = (
             PromotionRow.select()
             .join(ChannelRow)
@@ -123,8 +189,3 @@ def _root(rows: Collection[ManifestRow]) -> str | None:
         if records.exists():
             return "the history of a channel"
     return None
-
-
-def _chunks(values: Iterable[Any]) -> Iterable[list[Any]]:
-    listed = list(values)
-    return (listed[start : start + _CHUNK] for start in range(0, len(listed), _CHUNK))

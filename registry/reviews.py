@@ -13,10 +13,11 @@ that finds a blob doesn't send it again). A row that is there already is always 
 left as it was: the sweep may be about to drop it for a reference that is gone by then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from registry import lookups
 from registry.clock import Clock, seconds
@@ -27,7 +28,7 @@ AT_ONCE = 0
 """The `due` of what no client can rely on any more: it needs no grace."""
 
 _CHUNK = 500
-"""Rows in one statement at most: SQLite bounds its variables."""
+_Value = TypeVar("_Value")
 
 
 class Kind(StrEnum):
@@ -80,45 +81,33 @@ class Reviews:
         due: int | None = None,
     ) -> None:
         """Have digests looked at when it is `due` (None: after the grace), waiting or not."""
-        now = seconds(self._clock())
-        when = now + self._grace if due is None else due
         holder = repository.id if isinstance(repository, RepositoryRow) else repository
-        wanted = [digests] if isinstance(digests, str) else list(dict.fromkeys(digests))
-        rows = [
-            {
-                "key": review_key(kind, holder, digest),
-                "kind": kind.value,
-                "repository": holder,
-                "digest": digest,
-                "due": when,
-                "reason": reason.value,
-                "added": now,
-            }
-            for digest in wanted
-        ]
-        for start in range(0, len(rows), _CHUNK):
-            ReviewRow.insert_many(rows[start : start + _CHUNK]).on_conflict(
-                conflict_target=[ReviewRow.key],
-                preserve=[ReviewRow.due, ReviewRow.reason, ReviewRow.added],
-            ).execute()
+        named = [digests] if isinstance(digests, str) else digests
+        self._queue(kind, [(holder, digest) for digest in named], reason, due)
 
-    def queue_parts(self, manifest: ManifestRow) -> None:
-        """Have all looked at that a manifest, which is about to be deleted, was a reference to.
+    def queue_parts(self, manifests: Sequence[ManifestRow]) -> None:
+        """Have all looked at that manifests, which are about to be deleted, were references to.
 
-        What refers to it goes with it, without a grace.
+        What refers to them goes with them, without a grace.
         """
-        holder = manifest.repository_id
-        parts: Any = ManifestPartRow.select().where(ManifestPartRow.manifest == manifest)
-        children = [part.digest for part in parts if part.is_manifest]
-        blobs = [part.digest for part in parts if not part.is_manifest]
-        referrers: Any = ManifestRow.select(ManifestRow.digest).where(
-            (ManifestRow.repository == holder) & (ManifestRow.subject == manifest.digest)
-        )
-        signed = [digest for (digest,) in referrers.tuples() if digest != manifest.digest]
-        self.queue(Kind.MANIFEST, holder, children, Reason.INDEX_GONE)
-        self.queue(Kind.LINK, holder, blobs, Reason.MANIFEST_GONE)
-        self.queue(Kind.MANIFEST, holder, signed, Reason.SUBJECT_GONE, AT_ONCE)
-        self.queue(Kind.BLOB, None, manifest.digest, Reason.MANIFEST_GONE, AT_ONCE)
+        ids = [manifest.id for manifest in manifests]
+        children: list[tuple[int | None, str]] = []
+        blobs: list[tuple[int | None, str]] = []
+        for chunk in chunks(ids):
+            parts: Any = (
+                ManifestPartRow.select(
+                    ManifestRow.repository, ManifestPartRow.digest, ManifestPartRow.is_manifest
+                )
+                .join(ManifestRow)
+                .where(ManifestPartRow.manifest.in_(chunk))
+            )
+            for holder, digest, is_manifest in parts.tuples():
+                (children if is_manifest else blobs).append((holder, digest))
+        self._queue(Kind.MANIFEST, children, Reason.INDEX_GONE)
+        self._queue(Kind.LINK, blobs, Reason.MANIFEST_GONE)
+        self._queue(Kind.MANIFEST, _referrers(ids), Reason.SUBJECT_GONE, AT_ONCE)
+        own = [(None, manifest.digest) for manifest in manifests]
+        self._queue(Kind.BLOB, own, Reason.MANIFEST_GONE, AT_ONCE)
 
     def awaits(self, kind: Kind, repository: RepositoryRow, digest: str) -> bool:
         """Return whether a digest waits for a review."""
@@ -141,3 +130,56 @@ class Reviews:
         with self._database.write(repository.namespace.name):
             due = now + self._grace
             return bool(ReviewRow.update(due=due).where(ReviewRow.key == key).execute())
+
+    def _queue(
+        self,
+        kind: Kind,
+        named: Iterable[tuple[int | None, str]],
+        reason: Reason,
+        due: int | None = None,
+    ) -> None:
+        now = seconds(self._clock())
+        rows = [
+            {
+                "key": review_key(kind, holder, digest),
+                "kind": kind.value,
+                "repository": holder,
+                "digest": digest,
+                "due": now + self._grace if due is None else due,
+                "reason": reason.value,
+                "added": now,
+            }
+            for holder, digest in dict.fromkeys(named)
+        ]
+        for chunk in chunks(rows):
+            ReviewRow.insert_many(chunk).on_conflict(
+                conflict_target=[ReviewRow.key],
+                preserve=[ReviewRow.due, ReviewRow.reason, ReviewRow.added],
+            ).execute()
+
+
+def _referrers(manifests: Sequence[int]) -> list[tuple[int | None, str]]:
+    """Return what refers to manifests, of whose ids these are, without themselves."""
+    found: list[tuple[int | None, str]] = []
+    referrer, subject = ManifestRow.alias(), ManifestRow.alias()
+    for chunk in chunks(manifests):
+        query: Any = (
+            referrer.select(referrer.repository, referrer.digest)
+            .join(
+                subject,
+                on=(
+                    (referrer.repository == subject.repository)
+                    & (referrer.subject == subject.digest)
+                ),
+            )
+            .where(subject.id.in_(chunk) & (referrer.id != subject.id))
+        )
+        found.extend(query.tuples())
+    return found
+
+
+def chunks(values: Iterable[_Value]) -> Iterator[list[_Value]]:
+    """Yield values in lists that fit into one statement: SQLite bounds its variables."""
+    rest = iter(values)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk

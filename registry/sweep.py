@@ -30,7 +30,7 @@ from registry.database import Database
 from registry.leases import Lease, Leases
 from registry.oci.contents import Contents
 from registry.oci.uploads import Uploads
-from registry.reachability import Gone, closure_above, needed_blobs
+from registry.reachability import Gone, closure_above, needed_blobs, roots_and_held
 from registry.retention import untagged_until
 from registry.reviews import AT_ONCE, Kind, Reason, Reviews, review_key
 from registry.schema import (
@@ -39,6 +39,7 @@ from registry.schema import (
     CondemnedRow,
     ManifestPartRow,
     ManifestRow,
+    NamespaceRow,
     RepositoryBlobRow,
     RepositoryRow,
     ReviewRow,
@@ -348,41 +349,42 @@ class _Batches:
         return _due_until(self._reviews.grace, self._pace.grace, now)
 
     def _manifests(self, rows: list[ReviewRow], counted: Swept) -> None:
+        by_name = _manifests_of(rows)
+        roots, held = roots_and_held(list(by_name.values()))
+        patient = _patient(rows, seconds(self._clock()))
+        done: list[int] = []
+        doomed: dict[int, ManifestRow] = {}
         begun = time.monotonic()
         for row in rows:
-            if counted.reviewed >= _SMALLEST and time.monotonic() - begun > BUSY:
-                return  # the rest is for the next batch: one manifest may need a thousand blobs
-            # an index of this batch that went has put its manifests' reviews off
-            review = ReviewRow.get_or_none((ReviewRow.id == row.id) & (ReviewRow.due <= row.due))
-            if review is None:
-                continue
             counted.reviewed += 1
-            until = _held_until(review)
-            if until > seconds(self._clock()):
-                ReviewRow.update(due=until).where(ReviewRow.id == review.id).execute()
-                counted.kept += 1
-                continue
-            doomed = self._doomed(review)
-            if not doomed:
-                review.delete_instance()
-                counted.kept += 1
-            for manifest in doomed:
-                key = review_key(Kind.MANIFEST, manifest.repository_id, manifest.digest)
-                self._contents.delete_manifest(manifest)
-                ReviewRow.delete().where(ReviewRow.key == key).execute()
-                counted.manifests += 1
+            manifest = by_name.get((row.repository_id, row.digest))
+            if manifest is None or manifest.id in roots or manifest.id in doomed:
+                done.append(row.id)
+            elif row.id in patient:
+                ReviewRow.update(due=patient[row.id]).where(ReviewRow.id == row.id).execute()
+            elif manifest.id not in held:
+                done.append(row.id)
+                doomed[manifest.id] = manifest
+            elif time.monotonic() - begun < BUSY:
+                # one by one: of two that keep each other, the one's review waits for the other's
+                ring = self._find_ring(manifest)
+                ReviewRow.delete().where(ReviewRow.id == row.id).execute()
+                doomed |= {each.id: each for each in ring}
+            else:
+                counted.reviewed -= 1  # the rest is for the next batch
+        ReviewRow.delete().where(ReviewRow.id.in_(done)).execute()
+        self._contents.delete_manifests(list(doomed.values()))
+        counted.manifests = len(doomed)
+        counted.kept = max(counted.reviewed - counted.manifests, 0)
 
-    def _doomed(self, review: ReviewRow) -> list[ManifestRow]:
-        """Return the manifests to delete: the review's, or the ring that it is of, or none."""
-        manifest = _manifest_of(review)
-        if manifest is None:
-            return []
-        doomed, loose = _judge(manifest, Gone(), _any_waits)
+    def _find_ring(self, manifest: ManifestRow) -> list[ManifestRow]:
+        """Return a manifest with what it is a ring with, where nothing else is above; or none."""
+        ring, loose = _judge(manifest, Gone(), _any_waits)
         # above it is what nothing keeps and no review waits for: it gets one, and this goes with it
         self._reviews.queue(
             Kind.MANIFEST, manifest.repository_id, [row.digest for row in loose], Reason.FOUND
         )
-        return doomed
+        return ring
 
     def _links(self, rows: list[ReviewRow], counted: Swept) -> None:
         counted.reviewed += len(rows)
@@ -561,6 +563,32 @@ def _manifest_of(review: ReviewRow) -> ManifestRow | None:
     return ManifestRow.get_or_none(
         (ManifestRow.repository == review.repository_id) & (ManifestRow.digest == review.digest)
     )
+
+
+def _manifests_of(reviews: Sequence[ReviewRow]) -> dict[tuple[int | None, str], ManifestRow]:
+    """Return the manifests that reviews are about, by repository and digest."""
+    wanted = {(review.repository_id, review.digest) for review in reviews}
+    query = ManifestRow.select().where(
+        ManifestRow.digest.in_([digest for _, digest in wanted])
+        & ManifestRow.repository.in_(list({holder for holder, _ in wanted}))
+    )
+    found = {(row.repository_id, row.digest): row for row in query}
+    return {name: row for name, row in found.items() if name in wanted}
+
+
+def _patient(reviews: Sequence[ReviewRow], now: int) -> dict[int, int]:
+    """Return until when namespaces' rules keep untagged manifests, by the id of the review."""
+    ruled: Any = (
+        RepositoryRow.select(RepositoryRow.id)
+        .join(NamespaceRow)
+        .where(
+            RepositoryRow.id.in_(list({review.repository_id for review in reviews}))
+            & ~NamespaceRow.retention.is_null()
+        )
+    )
+    holders = {holder for (holder,) in ruled.tuples()}
+    found = {row.id: _held_until(row) for row in reviews if row.repository_id in holders}
+    return {review_id: until for review_id, until in found.items() if until > now}
 
 
 def _held_until(review: ReviewRow) -> int:

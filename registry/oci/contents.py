@@ -264,12 +264,16 @@ class Contents:
         TagRow.delete().where(named).execute()
         self.reviews.queue(ReviewKind.MANIFEST, repository, digests, Reason.TAG_DELETED)
 
-    def delete_manifest(self, row: ManifestRow) -> None:
-        """Delete a manifest that no tag, release or bundle points to; what it held is reviewed."""
-        repository, blob = row.repository, row.blob
-        self.reviews.queue_parts(row)
-        row.delete_instance()
-        quota.unlink(repository, blob)
+    def delete_manifests(self, rows: Sequence[ManifestRow]) -> None:
+        """Delete manifests that no tag, release or bundle points to; what they held is reviewed."""
+        self.reviews.queue_parts(rows)
+        repositories: Any = RepositoryRow.select(RepositoryRow.id, RepositoryRow.namespace)
+        holders = {row.repository_id for row in rows}
+        namespaces: dict[int, int] = dict(
+            repositories.where(RepositoryRow.id.in_(list(holders))).tuples()
+        )
+        ManifestRow.delete().where(ManifestRow.id.in_([row.id for row in rows])).execute()
+        quota.release({(namespaces[row.repository_id], row.blob_id) for row in rows})
 
 
 def inline(data: bytes, algorithm: str = "sha256") -> Kept:
