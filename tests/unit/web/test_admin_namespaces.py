@@ -24,7 +24,9 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Given:
 @pytest.fixture
 def run(given: Given):
     def run(*words: str) -> Result:
-        return CliRunner().invoke(command, [*words, "--data", str(given.data)])
+        url = given.config.database_url
+        where = ["--data", str(given.data), *(["--database", url] if url else [])]
+        return CliRunner().invoke(command, [*words, *where])
 
     return run
 
