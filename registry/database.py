@@ -19,7 +19,7 @@ from registry.clock import system_clock
 from registry.config import RegistryConfig
 from registry.copies import copy_before
 from registry.engine import Engine
-from registry.errors import DatabaseUnavailable, DatabaseUnusable, SchemaTooNew
+from registry.errors import DatabaseBusy, DatabaseUnavailable, DatabaseUnusable, SchemaTooNew
 from registry.schema import CURRENT
 from registry.sqlite import Sqlite
 
@@ -86,7 +86,8 @@ class Database:
             failure = self._engine.failure(error)
             if failure is None:
                 raise
-            connection.doubt()
+            if not isinstance(failure, DatabaseBusy):
+                connection.doubt()
             raise failure from error
         finally:
             CURRENT.pop()

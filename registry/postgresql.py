@@ -17,7 +17,7 @@ import select
 import shutil
 import subprocess
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -171,12 +171,10 @@ class KeptPostgresql(KeptConnections, peewee.PostgresqlDatabase):
         return not waiting.poll(0)
 
     def _settle(self, raw: Any) -> bool:
-        status = raw.pgconn.transaction_status
-        if status == TransactionStatus.INERROR:
-            with _WRAPPING:
+        if raw.pgconn.transaction_status == TransactionStatus.INERROR:
+            with suppress(psycopg.Error):  # a connection that is lost isn't kept
                 raw.execute("ROLLBACK", prepare=False)
-            status = raw.pgconn.transaction_status
-        return bool(status == TransactionStatus.IDLE)
+        return bool(raw.pgconn.transaction_status == TransactionStatus.IDLE)
 
 
 class Postgresql:

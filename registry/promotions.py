@@ -189,7 +189,9 @@ class Promotions:
                     signers=signers_of(each.release),
                     yanked=None if (yank := yank_of(each.release)) is None else yank.reason,
                 )
-                for each in BundleReleaseRow.select().where(BundleReleaseRow.bundle == wanted)
+                for each in BundleReleaseRow.select()
+                .where(BundleReleaseRow.bundle == wanted)
+                .order_by(BundleReleaseRow.id)
             ),
             keys=trusted_keys(repository.namespace),
         )

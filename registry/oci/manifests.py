@@ -436,7 +436,8 @@ def _is_staged(repository: RepositoryRow, kind: Kind, manifest: ImageManifest | 
 
 def _needed_by(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
     """Yield what a manifest can't be deleted for: releases, and what channels hold or held."""
-    for release in ReleaseRow.select().where(ReleaseRow.repository == repository):
+    releases = ReleaseRow.select().where(ReleaseRow.repository == repository)
+    for release in releases.order_by(ReleaseRow.id):
         if row.digest == release.manifest.digest or (
             row.artifact_type in STAGING_TYPES and row.subject == release.manifest.digest
         ):
@@ -445,6 +446,7 @@ def _needed_by(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
         BundleRow.select(BundleRow, ManifestRow)
         .join(ManifestRow)
         .where(BundleRow.repository == repository)
+        .order_by(BundleRow.id)
     )
     for bundle in bundles:
         digest = bundle.manifest.digest
