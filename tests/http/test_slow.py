@@ -144,22 +144,21 @@ def lines(server: RunningServer) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "token", "status"),
+    ("asked", "token", "status"),
     [
-        ("/v2/team/image/manifests/v1", True, 413),
-        ("/v2/team/image/blobs/uploads/00", False, 401),
-        ("/v2/team/image/blobs/uploads/00", True, 404),
+        (("PUT", "/manifests/v1"), True, 413),
+        (("POST", f"/blobs/uploads/?digest=sha256:{'0' * 64}"), False, 401),
+        (("PATCH", "/blobs/uploads/00"), True, 404),
     ],
 )
-def test_who_sends_all_of_a_refused_body_comes_to_read_the_answer(impatient, path, token, status):
+def test_who_sends_all_of_a_refused_body_comes_to_read_the_answer(impatient, asked, token, status):
     headers = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
     if token:
         headers |= login(impatient)
-    method = "PATCH" if "uploads" in path else "PUT"
+    method, path = asked
+    url = f"{impatient.url}/v2/team/image{path}"
 
-    answer = requests.request(
-        method, impatient.url + path, data=bytes(BIG), headers=headers, timeout=TIMEOUT
-    )
+    answer = requests.request(method, url, data=bytes(BIG), headers=headers, timeout=TIMEOUT)
 
     assert answer.status_code == status
     assert answer.json()["errors"]
