@@ -24,7 +24,7 @@ def test_import_linter_keeps_the_layers():
 
 def test_every_package_of_the_checkout_is_in_the_wheel_the_layers_and_the_coverage():
     tool = PROJECT["tool"]
-    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "tests"}
     assert folders == OURS
     assert set(tool["coverage"]["run"]["source_pkgs"]) == OURS
     assert {name.rstrip("*") for name in tool["setuptools"]["packages"]["find"]["include"]} == OURS
