@@ -18,9 +18,10 @@ class RegistryConfig:
         ├── blobs/, uploads/   bytes (storage/paths.py); not here where a bucket has them
         ├── keys/              the server's own key
         ├── backups/           copies of the database from before migrations
+        ├── writes.lock        the turn of whoever writes to registry.sqlite3
         └── migrations.lock    held while the schema moves
 
-    On PostgreSQL there is no registry.sqlite3 and no migrations.lock.
+    On PostgreSQL there is no registry.sqlite3, writes.lock or migrations.lock.
     """
 
     data: Path
@@ -84,6 +85,11 @@ class RegistryConfig:
     def backups(self) -> Path:
         """The folder of the copies that are made before migrations."""
         return self.data / "backups"
+
+    @property
+    def write_turns(self) -> Path:
+        """The file that whoever writes to the SQLite file holds a lock on."""
+        return self.data / "writes.lock"
 
     @property
     def migration_lock(self) -> Path:

@@ -199,15 +199,16 @@ class Database:
 
     @contextmanager
     def _transaction(self, scope: _Scope) -> Iterator[None]:
-        opening = self._engine.opening(
-            scope.namespace, writes=scope.writes, is_durable=scope.is_durable
-        )
-        with self._connection.transaction(opening):
-            self._thread.scope = scope
-            try:
-                yield
-            finally:
-                self._thread.scope = None
+        with self._engine.turn(writes=scope.writes):
+            opening = self._engine.opening(
+                scope.namespace, writes=scope.writes, is_durable=scope.is_durable
+            )
+            with self._connection.transaction(opening):
+                self._thread.scope = scope
+                try:
+                    yield
+                finally:
+                    self._thread.scope = None
 
     def _run_missing(self) -> list[str]:
         runner = self._runner()

@@ -33,6 +33,14 @@ class Engine(Protocol):
         """
         ...
 
+    def turn(self, *, writes: bool) -> AbstractContextManager[None]:
+        """Wait, around a transaction, for those that come first, where the database has no queue.
+
+        Raises:
+            DatabaseBusy: they take too long.
+        """
+        ...
+
     def count(self, namespace: str | None) -> None:
         """Note, at the end of a write, that there was one, for `stamp`."""
         ...

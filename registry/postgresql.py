@@ -17,7 +17,7 @@ import select
 import shutil
 import subprocess
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -200,6 +200,10 @@ class Postgresql:
             locks = f"pg_advisory_xact_lock_shared({self._registry}), pg_advisory_xact_lock({key})"
         hasty = "" if is_durable else "SET LOCAL synchronous_commit TO off; "
         return f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {hasty}SELECT {locks}"
+
+    def turn(self, *, writes: bool) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Nothing to wait for: its locks have a queue."""
+        return nullcontext()
 
     def count(self, namespace: str | None) -> None:
         """Count the write where its readers look: at the namespace, or at the registry."""

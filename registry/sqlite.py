@@ -17,6 +17,7 @@ from registry.connections import KeptConnections
 from registry.engine import CopyRefused, cause_of
 from registry.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, RegistryError
 from registry.stamp import SqliteStamp
+from registry.turns import Turns
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -84,6 +85,7 @@ class Sqlite:
         self.place = str(config.database)
         self._config = config
         self._stamp = SqliteStamp(config.database)
+        self._turns = Turns(config.write_turns, config.busy_timeout)
         # IMMEDIATE: a write waits for others at its beginning; a deferred one that finds out in
         # its middle that it should have waited can only fail.
         self.connection: KeptConnections = KeptSqlite(
@@ -109,6 +111,18 @@ class Sqlite:
             level = "FULL" if is_durable else "NORMAL"
             self.connection.execute_sql(f"PRAGMA synchronous = {level}")
         return "IMMEDIATE" if writes else "DEFERRED"
+
+    @contextmanager
+    def turn(self, *, writes: bool) -> Iterator[None]:
+        """Let writers take turns: SQLite itself would have them sleep and try again."""
+        if not writes:
+            yield
+            return
+        with self._turns.take() as is_ours:
+            if not is_ours:
+                reason = f"others have been writing for {self._config.busy_timeout} seconds"
+                raise DatabaseBusy(self.place, reason)
+            yield
 
     def count(self, namespace: str | None) -> None:
         """Nothing to do: SQLite counts commits itself."""
@@ -167,6 +181,7 @@ class Sqlite:
         """Close the connections of every thread, and the stamp's."""
         self.connection.close_all()
         self._stamp.close()
+        self._turns.close()
 
 
 def _open_private(path: Path) -> BinaryIO:
