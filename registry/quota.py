@@ -21,6 +21,7 @@ from peewee import fn
 
 from artifacts.digest import Digest
 from registry import lookups
+from registry.batches import among
 from registry.errors import QuotaExceeded
 from registry.schema import (
     BlobRow,
@@ -80,12 +81,12 @@ def release(held: Collection[tuple[int, int]]) -> None:
         query: Any = (
             holding.select(RepositoryRow.namespace, holding.blob)
             .join(RepositoryRow)
-            .where(holding.blob.in_(blobs) & RepositoryRow.namespace.in_(namespaces))
+            .where(among(holding.blob, blobs) & among(RepositoryRow.namespace, namespaces))
             .distinct()
         )
         still |= set(query.tuples())
     gone = set(held) - still
-    sizes: Any = BlobRow.select(BlobRow.id, BlobRow.size).where(BlobRow.id.in_(blobs))
+    sizes: Any = BlobRow.select(BlobRow.id, BlobRow.size).where(among(BlobRow.id, blobs))
     size_of: dict[int, int] = dict(sizes.tuples())
     for namespace in namespaces:
         freed = sum(size_of[blob] for holder, blob in gone if holder == namespace)

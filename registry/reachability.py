@@ -19,7 +19,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from registry.reviews import chunks
+from registry.batches import among, chunks
 from registry.schema import (
     BundleRow,
     ChannelRow,
@@ -68,8 +68,8 @@ def roots_and_held(manifests: Collection[ManifestRow]) -> tuple[set[int], set[in
     """
     roots: set[int] = set()
     held: set[tuple[int, str]] = set()
+    roots |= _rooted([row.id for row in manifests])
     for chunk in chunks(manifests):
-        roots |= _rooted([row.id for row in chunk])
         held |= _pairs_held(chunk)
     recorded = _recorded([row.digest for row in manifests])
     named = {row.id: (row.repository_id, row.digest) for row in manifests}
@@ -80,11 +80,11 @@ def roots_and_held(manifests: Collection[ManifestRow]) -> tuple[set[int], set[in
     return roots, above
 
 
-def _rooted(ids: list[int]) -> set[int]:
+def _rooted(ids: Collection[int]) -> set[int]:
     """Return those of these ids that a tag, a release or a bundle points to."""
     found: set[int] = set()
     for model in (TagRow, ReleaseRow, BundleRow):
-        query: Any = model.select(model.manifest).where(model.manifest.in_(ids))
+        query: Any = model.select(model.manifest).where(among(model.manifest, ids))
         found |= {manifest_id for (manifest_id,) in query.tuples()}
     return found
 
@@ -110,7 +110,7 @@ def _pairs_held(manifests: Collection[ManifestRow]) -> set[tuple[int, str]]:
         .where(
             ManifestPartRow.digest.in_([row.digest for row in manifests])
             & ManifestPartRow.is_manifest
-            & ManifestRow.repository.in_(list({row.repository_id for row in manifests}))
+            & among(ManifestRow.repository, {row.repository_id for row in manifests})
         )
     )
     return set(query.tuples())
@@ -122,7 +122,7 @@ def _present(manifests: Collection[ManifestRow]) -> set[tuple[int, str]]:
     for chunk in chunks(row for row in manifests if row.subject is not None):
         query: Any = ManifestRow.select(ManifestRow.repository, ManifestRow.digest).where(
             ManifestRow.digest.in_([row.subject for row in chunk])
-            & ManifestRow.repository.in_(list({row.repository_id for row in chunk}))
+            & among(ManifestRow.repository, {row.repository_id for row in chunk})
         )
         found |= set(query.tuples())
     return found

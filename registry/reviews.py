@@ -13,22 +13,19 @@ that finds a blob doesn't send it again). A row that is there already is always 
 left as it was: the sweep may be about to drop it for a reference that is gone by then.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from enum import StrEnum
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from registry import lookups
+from registry.batches import among, chunks
 from registry.clock import Clock, seconds
 from registry.database import Database
 from registry.schema import ManifestPartRow, ManifestRow, RepositoryRow, ReviewRow
 
 AT_ONCE = 0
 """The `due` of what no client can rely on any more: it needs no grace."""
-
-_CHUNK = 500
-_Value = TypeVar("_Value")
 
 
 class Kind(StrEnum):
@@ -93,16 +90,15 @@ class Reviews:
         ids = [manifest.id for manifest in manifests]
         children: list[tuple[int | None, str]] = []
         blobs: list[tuple[int | None, str]] = []
-        for chunk in chunks(ids):
-            parts: Any = (
-                ManifestPartRow.select(
-                    ManifestRow.repository, ManifestPartRow.digest, ManifestPartRow.is_manifest
-                )
-                .join(ManifestRow)
-                .where(ManifestPartRow.manifest.in_(chunk))
+        parts: Any = (
+            ManifestPartRow.select(
+                ManifestRow.repository, ManifestPartRow.digest, ManifestPartRow.is_manifest
             )
-            for holder, digest, is_manifest in parts.tuples():
-                (children if is_manifest else blobs).append((holder, digest))
+            .join(ManifestRow)
+            .where(among(ManifestPartRow.manifest, ids))
+        )
+        for holder, digest, is_manifest in parts.tuples():
+            (children if is_manifest else blobs).append((holder, digest))
         self._queue(Kind.MANIFEST, children, Reason.INDEX_GONE)
         self._queue(Kind.LINK, blobs, Reason.MANIFEST_GONE)
         self._queue(Kind.MANIFEST, _referrers(ids), Reason.SUBJECT_GONE, AT_ONCE)
@@ -160,26 +156,13 @@ class Reviews:
 
 def _referrers(manifests: Sequence[int]) -> list[tuple[int | None, str]]:
     """Return what refers to manifests, of whose ids these are, without themselves."""
-    found: list[tuple[int | None, str]] = []
     referrer, subject = ManifestRow.alias(), ManifestRow.alias()
-    for chunk in chunks(manifests):
-        query: Any = (
-            referrer.select(referrer.repository, referrer.digest)
-            .join(
-                subject,
-                on=(
-                    (referrer.repository == subject.repository)
-                    & (referrer.subject == subject.digest)
-                ),
-            )
-            .where(subject.id.in_(chunk) & (referrer.id != subject.id))
+    query: Any = (
+        referrer.select(referrer.repository, referrer.digest)
+        .join(
+            subject,
+            on=((referrer.repository == subject.repository) & (referrer.subject == subject.digest)),
         )
-        found.extend(query.tuples())
-    return found
-
-
-def chunks(values: Iterable[_Value]) -> Iterator[list[_Value]]:
-    """Yield values in lists that fit into one statement: SQLite bounds its variables."""
-    rest = iter(values)
-    while chunk := list(islice(rest, _CHUNK)):
-        yield chunk
+        .where(among(subject.id, manifests) & (referrer.id != subject.id))
+    )
+    return list(query.tuples())

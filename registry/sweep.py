@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from peewee import fn
+from peewee import Value, fn
 
 from registry import quota
 from registry.audit import SERVER, Audit
+from registry.batches import among
 from registry.clock import Clock, moment, seconds
 from registry.config import RegistryConfig
 from registry.database import Database
@@ -209,7 +210,7 @@ class Sweep:
                     return
                 with _paced(pace, swept):
                     batch.run(kind, swept)
-                if kind is Kind.BLOB:
+                if kind is not Kind.MANIFEST:
                     self._delete_bytes(lease, pace, swept)
                 pace.told(swept)
 
@@ -257,7 +258,7 @@ class Sweep:
         failpoint(Failpoint.SWEEP_AFTER_BYTES)
         with self._database.write():
             lease.hold()
-            CondemnedRow.delete().where(CondemnedRow.id.in_(gone)).execute()
+            CondemnedRow.delete().where(among(CondemnedRow.id, gone)).execute()
 
 
 @contextmanager
@@ -319,7 +320,7 @@ class _Batches:
             # read again: since they were found, some were put off, and some are decided
             rows = list(
                 ReviewRow.select()
-                .where(ReviewRow.id.in_(ids) & (ReviewRow.due <= self._due()))
+                .where(among(ReviewRow.id, ids) & (ReviewRow.due <= self._due()))
                 .order_by(ReviewRow.due, ReviewRow.id)
             )
             decide = {
@@ -372,7 +373,7 @@ class _Batches:
                 doomed |= {each.id: each for each in ring}
             else:
                 counted.reviewed -= 1  # the rest is for the next batch
-        ReviewRow.delete().where(ReviewRow.id.in_(done)).execute()
+        ReviewRow.delete().where(among(ReviewRow.id, done)).execute()
         self._contents.delete_manifests(list(doomed.values()))
         counted.manifests = len(doomed)
         counted.kept = max(counted.reviewed - counted.manifests, 0)
@@ -387,34 +388,45 @@ class _Batches:
         return ring
 
     def _links(self, rows: list[ReviewRow], counted: Swept) -> None:
+        ids = [row.id for row in rows]
+        found = _unneeded(ids)
+        RepositoryBlobRow.delete().where(
+            among(RepositoryBlobRow.id, [link for link, _, _ in found])
+        ).execute()
+        quota.release({(namespace, blob) for _, namespace, blob in found})
+        self._condemn([blob for _, _, blob in found], counted)
+        ReviewRow.delete().where(among(ReviewRow.id, ids)).execute()
         counted.reviewed += len(rows)
-        found = _unneeded([row.id for row in rows])
-        links = [link for link, _, _, _ in found]
-        if links:
-            RepositoryBlobRow.delete().where(RepositoryBlobRow.id.in_(links)).execute()
-            quota.release({(namespace, blob) for _, namespace, blob, _ in found})
-            digests = [digest for _, _, _, digest in found]
-            self._reviews.queue(Kind.BLOB, None, digests, Reason.UNLINKED, AT_ONCE)
-        ReviewRow.delete().where(ReviewRow.id.in_([row.id for row in rows])).execute()
-        counted.links += len(links)
-        counted.kept += len(rows) - len(links)
+        counted.links += len(found)
+        counted.kept += len(rows) - len(found)
 
     def _blobs(self, rows: list[ReviewRow], counted: Swept) -> None:
+        ids = [row.id for row in rows]
+        query: Any = BlobRow.select(BlobRow.id).join(
+            ReviewRow, on=(ReviewRow.digest == BlobRow.digest)
+        )
+        self._condemn([blob for (blob,) in query.where(among(ReviewRow.id, ids)).tuples()], counted)
+        ReviewRow.delete().where(among(ReviewRow.id, ids)).execute()
         counted.reviewed += len(rows)
-        found = list(_unheld([row.digest for row in rows]))
-        stored = [
-            {"location": blob.location, "size": blob.size, "since": seconds(self._clock())}
-            for blob in found
-            if blob.location != INLINE
-        ]
-        if stored:
-            CondemnedRow.insert_many(stored).on_conflict_ignore().execute()
-        if found:
-            BlobRow.delete().where(BlobRow.id.in_([blob.id for blob in found])).execute()
-        ReviewRow.delete().where(ReviewRow.id.in_([row.id for row in rows])).execute()
+        counted.kept += max(len(rows) - counted.blobs, 0)
+
+    def _condemn(self, candidates: list[int], counted: Swept) -> None:
+        """Delete blobs that no repository holds, itself or as a manifest; their bytes go later."""
+        links = RepositoryBlobRow.select().where(RepositoryBlobRow.blob == BlobRow.id)
+        manifests = ManifestRow.select().where(ManifestRow.blob == BlobRow.id)
+        query: Any = BlobRow.select(BlobRow.id, BlobRow.size, BlobRow.location).where(
+            among(BlobRow.id, candidates) & ~fn.EXISTS(links) & ~fn.EXISTS(manifests)
+        )
+        found: list[tuple[int, int, str]] = list(query.tuples())
+        stored = BlobRow.select(BlobRow.location, BlobRow.size, Value(seconds(self._clock())))
+        dead = among(BlobRow.id, [blob for blob, _, _ in found])
+        CondemnedRow.insert_from(
+            stored.where(dead & (BlobRow.location != INLINE)),
+            [CondemnedRow.location, CondemnedRow.size, CondemnedRow.since],
+        ).on_conflict_ignore().execute()
+        BlobRow.delete().where(dead).execute()
         counted.blobs += len(found)
-        counted.bytes_freed += sum(blob.size for blob in found if blob.location == INLINE)
-        counted.kept += len(rows) - len(found)
+        counted.bytes_freed += sum(size for _, size, location in found if location == INLINE)
 
 
 class _Preview:
@@ -570,7 +582,7 @@ def _manifests_of(reviews: Sequence[ReviewRow]) -> dict[tuple[int | None, str], 
     wanted = {(review.repository_id, review.digest) for review in reviews}
     query = ManifestRow.select().where(
         ManifestRow.digest.in_([digest for _, digest in wanted])
-        & ManifestRow.repository.in_(list({holder for holder, _ in wanted}))
+        & among(ManifestRow.repository, {holder for holder, _ in wanted if holder is not None})
     )
     found = {(row.repository_id, row.digest): row for row in query}
     return {name: row for name, row in found.items() if name in wanted}
@@ -582,7 +594,7 @@ def _patient(reviews: Sequence[ReviewRow], now: int) -> dict[int, int]:
         RepositoryRow.select(RepositoryRow.id)
         .join(NamespaceRow)
         .where(
-            RepositoryRow.id.in_(list({review.repository_id for review in reviews}))
+            among(RepositoryRow.id, {row.repository_id for row in reviews if row.repository_id})
             & ~NamespaceRow.retention.is_null()
         )
     )
@@ -622,8 +634,8 @@ def _any_waits(keys: set[str]) -> bool:
     return ReviewRow.select().where(ReviewRow.key.in_(list(keys))).exists()
 
 
-def _unneeded(reviews: Sequence[int]) -> list[tuple[int, int, int, str]]:
-    """Return the links of reviews that no manifest needs: id, namespace, blob and digest."""
+def _unneeded(reviews: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return the links of reviews that no manifest needs: the ids of link, namespace and blob."""
     needing = (
         ManifestPartRow.select()
         .join(ManifestRow)
@@ -634,9 +646,7 @@ def _unneeded(reviews: Sequence[int]) -> list[tuple[int, int, int, str]]:
         )
     )
     query: Any = (
-        ReviewRow.select(
-            RepositoryBlobRow.id, RepositoryRow.namespace, RepositoryBlobRow.blob, ReviewRow.digest
-        )
+        ReviewRow.select(RepositoryBlobRow.id, RepositoryRow.namespace, RepositoryBlobRow.blob)
         .join(BlobRow, on=(BlobRow.digest == ReviewRow.digest))
         .join(
             RepositoryBlobRow,
@@ -646,18 +656,9 @@ def _unneeded(reviews: Sequence[int]) -> list[tuple[int, int, int, str]]:
             ),
         )
         .join(RepositoryRow, on=(RepositoryRow.id == ReviewRow.repository))
-        .where(ReviewRow.id.in_(list(reviews)) & ~fn.EXISTS(needing))
+        .where(among(ReviewRow.id, reviews) & ~fn.EXISTS(needing))
     )
     return list(query.tuples())
-
-
-def _unheld(digests: Sequence[str]) -> Any:
-    """Return the blobs of these digests that no repository holds, itself or as a manifest."""
-    links = RepositoryBlobRow.select().where(RepositoryBlobRow.blob == BlobRow.id)
-    manifests = ManifestRow.select().where(ManifestRow.blob == BlobRow.id)
-    return BlobRow.select().where(
-        BlobRow.digest.in_(list(digests)) & ~fn.EXISTS(links) & ~fn.EXISTS(manifests)
-    )
 
 
 def _add(swept: Swept, counted: Swept) -> None:

@@ -18,6 +18,7 @@ from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import Tag
 from registry import lookups, quota
 from registry.access import Principal
+from registry.batches import among
 from registry.clock import Clock, seconds
 from registry.database import Database
 from registry.reviews import Kind as ReviewKind
@@ -270,9 +271,9 @@ class Contents:
         repositories: Any = RepositoryRow.select(RepositoryRow.id, RepositoryRow.namespace)
         holders = {row.repository_id for row in rows}
         namespaces: dict[int, int] = dict(
-            repositories.where(RepositoryRow.id.in_(list(holders))).tuples()
+            repositories.where(among(RepositoryRow.id, holders)).tuples()
         )
-        ManifestRow.delete().where(ManifestRow.id.in_([row.id for row in rows])).execute()
+        ManifestRow.delete().where(among(ManifestRow.id, [row.id for row in rows])).execute()
         quota.release({(namespaces[row.repository_id], row.blob_id) for row in rows})
 
 
