@@ -19,7 +19,13 @@ from registry.clock import system_clock
 from registry.config import RegistryConfig
 from registry.copies import copy_before
 from registry.engine import Engine
-from registry.errors import DatabaseBusy, DatabaseUnavailable, DatabaseUnusable, SchemaTooNew
+from registry.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    DatabaseUnusable,
+    InvalidValue,
+    SchemaTooNew,
+)
 from registry.schema import CURRENT
 from registry.sqlite import Sqlite
 
@@ -141,7 +147,7 @@ class Database:
         transaction, and keep it under that stamp: what is committed in between only makes the
         stamp one that is never seen again. An entry holds while the stamp that is asked for now
         is the one that it was kept under. In this process only: never store one. None: it can't be
-        had (the database is away, or was never made), and then nothing kept is sure.
+        had (the database is away, or was never made, or a NUL is in the name): nothing kept is sure.
 
         It is exact, since the change and the stamp's change are one commit:
 
@@ -159,7 +165,7 @@ class Database:
             raise ValueError("a stamp within a transaction: ask before it begins")
         if self._engine.stamps_apart:
             return self._engine.stamp(namespace)
-        with contextlib.suppress(DatabaseUnavailable), self.session():
+        with contextlib.suppress(DatabaseUnavailable, InvalidValue), self.session():
             return self._engine.stamp(namespace)
         return None
 
@@ -199,7 +205,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, scope: _Scope) -> Iterator[None]:
-        with self._engine.turn(writes=scope.writes):
+        with self._engine.turn(writes=scope.writes, is_durable=scope.is_durable):
             opening = self._engine.opening(
                 scope.namespace, writes=scope.writes, is_durable=scope.is_durable
             )

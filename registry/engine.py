@@ -33,11 +33,14 @@ class Engine(Protocol):
         """
         ...
 
-    def turn(self, *, writes: bool) -> AbstractContextManager[None]:
-        """Wait, around a transaction, for those that come first, where the database has no queue.
+    def turn(self, *, writes: bool, is_durable: bool = True) -> AbstractContextManager[None]:
+        """Wait, before a transaction, for those that come first, and after it for the disk.
+
+        Only as far as the database doesn't do so itself.
 
         Raises:
-            DatabaseBusy: they take too long.
+            DatabaseBusy: those before it take too long.
+            DatabaseAway: the disk fails; what was written may be there, or not.
         """
         ...
 

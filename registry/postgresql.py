@@ -201,8 +201,13 @@ class Postgresql:
         hasty = "" if is_durable else "SET LOCAL synchronous_commit TO off; "
         return f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {hasty}SELECT {locks}"
 
-    def turn(self, *, writes: bool) -> AbstractContextManager[None]:  # noqa: ARG002
-        """Nothing to wait for: its locks have a queue."""
+    def turn(
+        self,
+        *,
+        writes: bool,  # noqa: ARG002
+        is_durable: bool = True,  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
+        """Nothing to wait for: its locks have a queue, and its commits wait for the disk."""
         return nullcontext()
 
     def count(self, namespace: str | None) -> None:

@@ -16,6 +16,7 @@ from registry.config import RegistryConfig
 from registry.connections import KeptConnections
 from registry.engine import CopyRefused, cause_of
 from registry.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, RegistryError
+from registry.group_sync import GroupSync
 from registry.stamp import SqliteStamp
 from registry.turns import Turns
 
@@ -86,11 +87,12 @@ class Sqlite:
         self._config = config
         self._stamp = SqliteStamp(config.database)
         self._turns = Turns(config.write_turns, config.busy_timeout)
+        self._log = GroupSync(config.database.with_name(f"{config.database.name}-wal"))
         # IMMEDIATE: a write waits for others at its beginning; a deferred one that finds out in
         # its middle that it should have waited can only fail.
         self.connection: KeptConnections = KeptSqlite(
             self.place,
-            pragmas={"journal_mode": "wal", "foreign_keys": 1, "synchronous": "full"},
+            pragmas={"journal_mode": "wal", "foreign_keys": 1, "synchronous": "normal"},
             timeout=config.busy_timeout,
             check_same_thread=False,  # at the end, one thread closes those of all
         )
@@ -100,21 +102,17 @@ class Sqlite:
         namespace: str | None,  # noqa: ARG002
         *,
         writes: bool,
-        is_durable: bool = True,
+        is_durable: bool = True,  # noqa: ARG002 - see turn
     ) -> str:
-        """Return the kind of transaction; the file has one writer, whatever it writes.
-
-        What isn't durable is in the log but not yet on the disk: the next durable commit takes it
-        there too, since the log is one file (sqlite.org/pragma.html, "synchronous").
-        """
-        if writes:
-            level = "FULL" if is_durable else "NORMAL"
-            self.connection.execute_sql(f"PRAGMA synchronous = {level}")
+        """Return the kind of transaction; the file has one writer, whatever it writes."""
         return "IMMEDIATE" if writes else "DEFERRED"
 
     @contextmanager
-    def turn(self, *, writes: bool) -> Iterator[None]:
-        """Let writers take turns: SQLite itself would have them sleep and try again."""
+    def turn(self, *, writes: bool, is_durable: bool = True) -> Iterator[None]:
+        """Let writers take turns, and afterwards wait for the disk together.
+
+        SQLite itself would have them sleep and try again, and sync one after another.
+        """
         if not writes:
             yield
             return
@@ -123,6 +121,11 @@ class Sqlite:
                 reason = f"others have been writing for {self._config.busy_timeout} seconds"
                 raise DatabaseBusy(self.place, reason)
             yield
+        if is_durable:
+            try:
+                self._log.wait()
+            except OSError as error:
+                raise DatabaseAway(self.place, str(error)) from error
 
     def count(self, namespace: str | None) -> None:
         """Nothing to do: SQLite counts commits itself."""
@@ -152,6 +155,7 @@ class Sqlite:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _open_private(self._config.database).close()  # -wal and -shm get its mode
             yield
+            self._log.wait()
 
     def copy(self, folder: Path, name: str) -> Path:
         """Copy the file as one state of it, which is on the disk when this returns.
