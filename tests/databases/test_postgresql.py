@@ -265,6 +265,9 @@ class TestLocks:
         last = database.stamp("team"), database.stamp("other"), database.stamp()
         assert [old != new for old, new in zip(after, last, strict=True)] == [True, True, True]
 
+    def test_a_name_that_none_can_have_has_no_stamp(self, open_database: Open) -> None:
+        assert open_database().stamp("te\0am") is None
+
 
 class TestAtOnce:
     """What two requests do at the same moment ends well, never with an error of the database."""
