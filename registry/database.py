@@ -147,7 +147,7 @@ class Database:
         transaction, and keep it under that stamp: what is committed in between only makes the
         stamp one that is never seen again. An entry holds while the stamp that is asked for now
         is the one that it was kept under. In this process only: never store one. None: it can't be
-        had (the database is away, or was never made, or a NUL is in the name): nothing kept is sure.
+        had (the database is away, was never made, or the name has a NUL): nothing kept is sure.
 
         It is exact, since the change and the stamp's change are one commit:
 
