@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 MEGABYTE = 1_000_000
 _SUFFIX = 16
 _END = b"\r\n\r\n"
-_TIMEOUT = 120.0
+_TIMEOUT = 600.0
 
 _REPORT = """
 done = function(summary, latency, requests)
@@ -115,7 +115,7 @@ def run_head(url: str, clients: int, seconds: float, headers: Mapping[str, str])
         BenchmarkFailed: an answer that isn't 200, or a connection that was closed.
     """
     address, path = Address.of(url), urlsplit(url).path
-    asked = _request("HEAD", path, address, headers)
+    asked = request("HEAD", path, address, headers)
     with selectors.DefaultSelector() as poller, contextlib.ExitStack() as stack:
         for _ in range(clients):
             link = stack.enter_context(contextlib.closing(address.connect()))
@@ -215,7 +215,7 @@ class Pusher:
         Raises:
             BenchmarkFailed: it wasn't answered with 201.
         """
-        place = self._start(link)
+        place = self.start(link)
         target = f"{place}{'&' if '?' in place else '?'}digest={body.digest}"
         self._put(link, target, body, "application/octet-stream")
 
@@ -229,10 +229,15 @@ class Pusher:
         with contextlib.closing(self.address.connect()) as link:
             self._put(link, target, Body.of(data), media_type)
 
-    def _start(self, link: socket.socket) -> str:
+    def start(self, link: socket.socket) -> str:
+        """Begin an upload; return where it goes on.
+
+        Raises:
+            BenchmarkFailed: it wasn't answered with 202.
+        """
         path = f"/v2/{self.repository}/blobs/uploads/"
         more = {"Content-Length": "0"}
-        link.sendall(_request("POST", path, self.address, {**self.headers, **more}))
+        link.sendall(request("POST", path, self.address, {**self.headers, **more}))
         for line in expect(link, b"202").split(b"\r\n"):
             name, _, value = line.partition(b":")
             if name.lower() == b"location":
@@ -242,7 +247,7 @@ class Pusher:
 
     def _put(self, link: socket.socket, target: str, body: Body, media_type: str) -> None:
         more = {"Content-Length": str(body.size), "Content-Type": media_type}
-        link.sendall(_request("PUT", target, self.address, {**self.headers, **more}))
+        link.sendall(request("PUT", target, self.address, {**self.headers, **more}))
         for part in body.parts:
             link.sendall(part)
         expect(link, b"201")
@@ -272,7 +277,8 @@ def expect(link: socket.socket, status: bytes) -> bytes:
     return head
 
 
-def _request(method: str, path: str, address: Address, headers: Mapping[str, str]) -> bytes:
+def request(method: str, path: str, address: Address, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {address.host}:{address.port}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("ascii")

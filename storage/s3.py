@@ -37,6 +37,7 @@ _REFUSALS: dict[str, type[StorageError]] = {
     "InvalidRange": OutOfRange,
     "416": OutOfRange,
 }
+_PIECE = 64 * 1024
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 
 
@@ -206,9 +207,9 @@ class _Reader(io.RawIOBase):
         self._position = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes."""
-        end = len(self._data) if size < 0 else self._position + size
-        with self._data[self._position : end] as piece:
+        """Return the next bytes, at most 64 KiB of them: boto3 hashes by 1 MiB where it can."""
+        count = _PIECE if size < 0 else min(size, _PIECE)
+        with self._data[self._position : self._position + count] as piece:
             self._position += len(piece)
             return bytes(piece)
 

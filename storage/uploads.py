@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from artifacts.digest import Digest, Hash
 
-BUFFER = 256 * 1024
+BUFFER = 64 * 1024
 """Bytes read from a stream at once; what an upload costs in memory."""
 
 _ALGORITHM = "sha256"

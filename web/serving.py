@@ -8,6 +8,8 @@
 Built in a worker, after the fork: each opens the database itself.
 """
 
+import ctypes
+import gc
 import os
 import resource
 import socket
@@ -20,6 +22,11 @@ from web.app import create_app
 from web.config import ServerConfig
 from web.proxies import Application, BehindProxies
 from web.services import build_services
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_KEPT_FREE = 128 * 1024
+"""glibc's names (malloc.h), and what it begins with before it adapts: bytes."""
 
 
 def build_application(config: ServerConfig) -> Application:
@@ -87,3 +94,18 @@ def raise_file_limit() -> None:
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def spare_memory() -> None:
+    """Let workers share what was made before the fork, and give back what they no longer use.
+
+    A collection writes to every object it looks at, and so gives each worker a copy of its page:
+    what is there now is looked at no more. And glibc keeps the more of freed memory the larger the
+    pieces that were ever freed, in each thread's arena, unless its thresholds are set.
+    """
+    gc.collect()
+    gc.freeze()
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # other C libraries have none, and no need of it
+        for threshold in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+            mallopt(threshold, _KEPT_FREE)

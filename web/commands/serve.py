@@ -73,7 +73,7 @@ def command(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
         from web.config import ServerConfig, read_config
         from web.listening import listen, url_of
         from web.preparing import prepare
-        from web.serving import choose_server, raise_file_limit
+        from web.serving import choose_server, raise_file_limit, spare_memory
         from web.tls import check_tls
 
         def read() -> ServerConfig:
@@ -90,6 +90,7 @@ def command(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
         else:
             _greet(url, str(config.data), token)
         raise_file_limit()
+        spare_memory()
         server = make_server(read, config, socket, url)
     server.run()
 
