@@ -192,73 +192,94 @@ class Sweep:
         return swept
 
     def _sweep(self, lease: Lease, pace: Pace, swept: Swept) -> None:
+        leftovers = _Leftovers(self._database, self._store, lease)
         batch = _Batches(
             database=self._database,
             contents=self._contents,
             reviews=self._reviews,
+            leftovers=leftovers,
             lease=lease,
             audit=self._audit,
             clock=self._clock,
             pace=pace,
         )
-        self._delete_bytes(lease, pace, swept)
+        self._delete_bytes(leftovers, pace, swept)
         # one pass is enough: what is due at once is queued by its own kind, or one before it
         for kind in _KINDS:
-            while batch.is_any_due(kind):
+            while swept.is_done and batch.is_any_due(kind):
                 if self._is_over(pace, swept):
                     swept.is_done = False
-                    return
+                    break
                 with _paced(pace, swept):
                     batch.run(kind, swept)
                 if kind is not Kind.MANIFEST:
-                    self._delete_bytes(lease, pace, swept)
+                    self._delete_bytes(leftovers, pace, swept)
                 pace.told(swept)
+        leftovers.forget()
 
     def _is_over(self, pace: Pace, swept: Swept) -> bool:
         is_full = pace.limit is not None and swept.reviewed >= pace.limit
         return is_full or pace.is_stopped() or self._switches.read_only() is not None
 
-    def _delete_bytes(self, lease: Lease, pace: Pace, swept: Swept) -> None:
-        """Delete what is condemned, in batches; what can't be deleted stays condemned."""
-        last = 0
-        while True:
-            if pace.is_stopped() or self._switches.read_only() is not None:
-                return
-            with self._database.session():
-                rows = list(
-                    CondemnedRow.select()
-                    .where(CondemnedRow.id > last)
-                    .order_by(CondemnedRow.id)
-                    .limit(_LARGEST if pace.rate is None else int(pace.rate))
-                )
-            if not rows:
-                return
+    def _delete_bytes(self, leftovers: "_Leftovers", pace: Pace, swept: Swept) -> None:
+        """Delete the bytes of what is condemned, at the pace that is asked for."""
+        most = _LARGEST if pace.rate is None else int(pace.rate)
+        while not (pace.is_stopped() or self._switches.read_only() is not None):
             with _paced(pace, swept):
-                fresh = [row for row in rows if row.location not in swept.failed]
-                self._delete_some(fresh, lease, swept)
-            last = rows[-1].id
+                found = leftovers.delete(most, swept)
+            if not found:
+                return
 
-    def _delete_some(self, rows: Sequence[CondemnedRow], lease: Lease, swept: Swept) -> None:
-        gone: list[int] = []
+
+class _Leftovers:
+    """Deletes condemned bytes without a lock; their rows go with the next batch's transaction."""
+
+    def __init__(self, database: Database, store: BlobStore, lease: Lease) -> None:
+        self._database = database
+        self._store = store
+        self._lease = lease
+        self._last = 0
+        self._stuck = 0
+        self._gone: list[int] = []
+
+    def delete(self, most: int, swept: Swept) -> bool:
+        """Delete the next bytes; False where there are none. What can't be deleted stays."""
+        with self._database.session():
+            fresh = CondemnedRow.select().where(CondemnedRow.id > self._last)
+            rows = list(fresh.order_by(CondemnedRow.id).limit(most))
         begun = signed = time.monotonic()
         for row in rows:
+            self._last = row.id
             try:
                 self._store.delete(row.location)
             except StorageError as error:
                 swept.failed[row.location] = str(error)
+                self._stuck = row.id
                 continue
-            gone.append(row.id)
+            self._gone.append(row.id)
             swept.locations += 1
             swept.bytes_freed += row.size
             if time.monotonic() - signed > 1:  # a store far away: give a sign of life
                 with self._database.write():
-                    lease.hold()
+                    self._lease.hold()
                 signed = time.monotonic()
         swept.busy += time.monotonic() - begun
-        failpoint(Failpoint.SWEEP_AFTER_BYTES)
-        with self._database.write():
-            lease.hold()
-            CondemnedRow.delete().where(among(CondemnedRow.id, gone)).execute()
+        return bool(rows)
+
+    def forget(self) -> None:
+        """Delete the rows of bytes that are gone, in a transaction of its own."""
+        if self._gone:
+            with self._database.write():
+                self._lease.hold()
+                self.forget_within()
+
+    def forget_within(self) -> None:
+        """Delete the rows of bytes that are gone, in a transaction of the caller's."""
+        if self._gone:
+            failpoint(Failpoint.SWEEP_AFTER_BYTES)
+            CondemnedRow.delete().where(among(CondemnedRow.id, self._gone)).execute()
+            self._gone = []
+            self._last = self._stuck  # SQLite gives the ids of deleted rows out again
 
 
 @contextmanager
@@ -284,6 +305,7 @@ class _Batches:
         database: Database,
         contents: Contents,
         reviews: Reviews,
+        leftovers: _Leftovers,
         lease: Lease,
         audit: Audit,
         clock: Clock,
@@ -292,6 +314,7 @@ class _Batches:
         self._database = database
         self._contents = contents
         self._reviews = reviews
+        self._leftovers = leftovers
         self._lease = lease
         self._audit = audit
         self._clock = clock
@@ -317,12 +340,9 @@ class _Batches:
         with self._database.write():
             begun = time.monotonic()
             self._lease.hold()
-            # read again: since they were found, some were put off, and some are decided
-            rows = list(
-                ReviewRow.select()
-                .where(among(ReviewRow.id, ids) & (ReviewRow.due <= self._due()))
-                .order_by(ReviewRow.due, ReviewRow.id)
-            )
+            self._leftovers.forget_within()
+            # read again: since they were found some were put off, and ids may be others' by now
+            rows = list(_due(kind, self._due()).where(among(ReviewRow.id, ids)))
             decide = {
                 Kind.MANIFEST: self._manifests,
                 Kind.LINK: self._links,
