@@ -207,8 +207,8 @@ class _Reader(io.RawIOBase):
         self._position = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes, at most 64 KiB of them: boto3 hashes by 1 MiB where it can."""
-        count = _PIECE if size < 0 else min(size, _PIECE)
+        """Return the next bytes: all, or 64 KiB at most (boto3 asks for 1 MiB to hash it)."""
+        count = len(self._data) if size < 0 else min(size, _PIECE)
         with self._data[self._position : self._position + count] as piece:
             self._position += len(piece)
             return bytes(piece)
