@@ -125,7 +125,9 @@ def run_head(url: str, clients: int, seconds: float, headers: Mapping[str, str])
         while time.perf_counter() - began < seconds:
             for key, _ in poller.select(1.0):
                 link = key.fileobj  # type: ignore[assignment]
-                answer = link.recv(65536)
+                answer = b""
+                with contextlib.suppress(ConnectionResetError):
+                    answer = link.recv(65536)
                 if not answer:  # nginx ends a connection after 1,000 requests; wrk connects again
                     poller.unregister(link)
                     link.close()
