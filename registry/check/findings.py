@@ -26,6 +26,7 @@ class Problem(StrEnum):
     # references: see manifests.py
     DANGLING = "row of something that is gone"
     NAME = "name in another namespace"
+    VISIBILITY = "repository not as public as its namespace"
     MANIFEST_DIGEST = "manifest of another digest"
     MANIFEST_UNREADABLE = "manifest that is none"
     MANIFEST_ROW = "manifest said wrongly"

@@ -116,11 +116,20 @@ def examine_tag(row: TagRow) -> Iterator[Finding]:
 
 
 def examine_repository(row: RepositoryRow) -> Iterator[Finding]:
-    """Yield what is wrong with a repository's name."""
+    """Yield what is wrong with a repository's name, and with who may see it."""
     namespace = NamespaceRow.get_or_none(NamespaceRow.id == row.namespace_id)
-    if namespace is not None and row.name.split("/")[0] != namespace.name:
+    if namespace is None:
+        return  # said of the reference
+    if bool(row.is_public) != bool(namespace.is_public):
+        detail = f"it says {_public(row)}, and its namespace says {_public(namespace)}"
+        yield Finding(Problem.VISIBILITY, row.name, detail, row=row.id)
+    if row.name.split("/")[0] != namespace.name:
         detail = f"its row is in the namespace {namespace.name}"
         yield Finding(Problem.NAME, row.name, detail, row=row.id)
+
+
+def _public(row: RepositoryRow | NamespaceRow) -> str:
+    return "public" if row.is_public else "private"
 
 
 def examine_namespace(row: NamespaceRow) -> Iterator[Finding]:

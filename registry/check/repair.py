@@ -77,6 +77,7 @@ class Repair:
             Problem.PARTS: self._say_parts,
             Problem.BLOB_MISSING: self._link,
             Problem.COUNTER: self._count,
+            Problem.VISIBILITY: self._show_repository,
             Problem.RELEASE_STAGED: self._show_release,
             Problem.RELEASE_METADATA: self._say_release,
             Problem.RELEASE_TAG: self._tag_release,
@@ -187,6 +188,12 @@ class Repair:
 
     def _count(self, finding: Finding) -> str:
         return f"counted again: {_recount(NamespaceRow.get_by_id(finding.row))}"
+
+    def _show_repository(self, finding: Finding) -> str:
+        row = RepositoryRow.get_by_id(finding.row)
+        row.is_public = row.namespace.is_public
+        row.save()
+        return "as its namespace is"
 
     def _show_release(self, finding: Finding) -> str:
         unstage(ReleaseRow.get_by_id(finding.row).manifest)

@@ -199,6 +199,10 @@ def a_repository_of_another(_given: Given) -> None:
     RepositoryRow.update(namespace=others).where(RepositoryRow.name == IMAGE.text).execute()
 
 
+def a_repository_that_hides(_given: Given) -> None:
+    RepositoryRow.update(is_public=True).where(RepositoryRow.name == IMAGE.text).execute()
+
+
 def a_manifest_of_another_digest(_given: Given) -> None:
     wrong = str(Digest.of(b"wrong"))
     ManifestRow.update(digest=wrong).where(ManifestRow.id == image().id).execute()
@@ -351,6 +355,7 @@ PLANTED = (
     Planted(a_link_to_no_blob, Problem.DANGLING),
     Planted(a_tag_of_no_manifest, Problem.DANGLING),
     Planted(a_repository_of_another, Problem.NAME),
+    Planted(a_repository_that_hides, Problem.VISIBILITY, mends=True),
     Planted(a_manifest_of_another_digest, Problem.MANIFEST_DIGEST),
     Planted(a_manifest_that_is_none, Problem.MANIFEST_UNREADABLE),
     Planted(a_manifest_said_to_refer, Problem.MANIFEST_ROW, mends=True),
