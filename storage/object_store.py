@@ -348,10 +348,19 @@ class ObjectStore:
             raise UploadUnknown(upload_id) from None
 
     def _cancel_all(self, blob_key: str) -> None:
-        """End every multipart upload to a blob's key."""
-        for begun in list(self._bucket.list_begun(blob_key)):
-            if begun.key == blob_key:
-                self._bucket.cancel(blob_key, begun.multipart)
+        """End every multipart upload to a blob's key.
+
+        It lists until nothing new comes, since MinIO's SDK loses its place within one key.
+        """
+        ended: set[str] = set()
+        while True:
+            listed = self._bucket.list_begun(blob_key)
+            begun = {each.multipart for each in listed if each.key == blob_key} - ended
+            if not begun:
+                return
+            for multipart in begun:
+                self._bucket.cancel(blob_key, multipart)
+            ended |= begun
 
     # States
 
