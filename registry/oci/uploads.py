@@ -262,8 +262,10 @@ class Uploads:
         self, principal: Principal, repository: RepositoryName, upload_id: str, digest: Digest
     ) -> BlobInfo:
         with _translated(upload_id):
+            location = self._store.commit(upload_id, digest)
+            # only now: until then another request may add bytes, and the row would lie
             size = self._store.upload_size(upload_id)
-            kept = Kept(digest, size, self._store.commit(upload_id, digest))
+        kept = Kept(digest, size, location)
         with self._database.write(repository.namespace):
             row = self._repositories.open_for_push(principal, repository)
             ended = (

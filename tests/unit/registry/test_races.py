@@ -77,3 +77,27 @@ def test_a_release_that_loses_a_part_while_it_is_looked_at_is_not_listed(tmp_pat
     assert str(wheels) in refused.value.gone
     given.manifest(package.repository, package.wheel_sets[PLATFORM], by=PUBLISHER)
     assert given.registry.publishing.admit(PUBLISHER, package.name, package.digest).created
+
+
+class Late(FilesystemStore):
+    """A store in which more bytes come just before a commit."""
+
+    more: tuple[int, bytes] | None = None
+
+    def commit(self, upload_id: str, digest: Digest) -> str:
+        """Add what comes, then commit."""
+        if self.more is not None:
+            offset, data = self.more
+            self.append(upload_id, offset, io.BytesIO(data), len(data))
+        return super().commit(upload_id, digest)
+
+
+def test_a_row_has_the_size_of_the_bytes_that_were_committed(tmp_path: Path) -> None:
+    store = Late(tmp_path / "data")
+    given = Given(tmp_path / "data", store)
+    given.namespace()
+    uploads = given.registry.uploads
+    upload = uploads.start(PUBLISHER, TOOLS)
+    uploads.append(PUBLISHER, TOOLS, upload.id, io.BytesIO(b"hel"))
+    store.more = (3, b"lo")
+    assert uploads.finish(PUBLISHER, TOOLS, upload.id, HELLO).size == 5
