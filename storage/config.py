@@ -67,7 +67,8 @@ class Store(BlobStore, Inventory, Protocol):
 def open_store(bucket: BucketConfig | None, data: Path) -> Store:
     """Return the store in a bucket, or (None) in the data folder `data`.
 
-    Nothing is asked of a server yet, and nothing is written.
+    Nothing is asked of the bucket yet, and nothing is written; without a key in the configuration
+    boto3 looks for one already now, where AWS keeps them.
     """
     if bucket is None:
         return FilesystemStore(data)
