@@ -35,6 +35,10 @@ _SLOWEST = 500
 _SEND_BLOCK = 1 << 16
 """Bytes that are handed to a socket at once: each block must be taken within the patience."""
 
+_RECEIVE_BLOCK = 1 << 16
+"""Bytes of a body that are received at once: as many as stores read. gunicorn's own, a megabyte,
+is copied whole for each smaller read (measured: 206 MB/s of a body instead of 3,400)."""
+
 _DRAIN_SECONDS = 10.0
 _DRAIN_BYTES = 64 * 1024 * 1024
 _DRAIN_BLOCK = 1 << 20
@@ -189,6 +193,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         except TimeoutError:
             raise ConnectionResetError(errno.ECONNRESET, "no TLS handshake") from None
         self.sock.patience = patience
+        self.parser.unreader.max_body_chunk = _RECEIVE_BLOCK
 
     def end(self) -> None:
         """Close it so that the client can read the answer, though it still sends."""
