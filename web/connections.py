@@ -193,7 +193,8 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         except TimeoutError:
             raise ConnectionResetError(errno.ECONNRESET, "no TLS handshake") from None
         self.sock.patience = patience
-        self.parser.unreader.max_body_chunk = _RECEIVE_BLOCK
+        if self.parser is not None:
+            self.parser.unreader.max_body_chunk = _RECEIVE_BLOCK
 
     def end(self) -> None:
         """Close it so that the client can read the answer, though it still sends."""
