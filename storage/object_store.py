@@ -441,6 +441,8 @@ class _Writer:
         self._number = known.state.next_number  # of the next part
         self._claimed = self._number  # the first number that isn't ours
         self._old_tail = known.state.tail  # what the buffer begins with, and is no part yet
+        self._begun: str | None = None  # a multipart upload of ours that no state tells of yet
+        self._may_be_old = known.is_remembered
         self.size = known.state.size
 
     def write(self, chunk: bytes) -> None:
@@ -463,7 +465,7 @@ class _Writer:
         """
         if self._buffer.is_full:
             self._write_part()
-        state = self._save(self._number, self._buffer.used)
+        state = self._save(0, self._buffer.used)
         failpoint(ObjectFailpoint.AFTER_SAVE)
         tail = b""
         if state.tail <= _SMALL_TAIL:
@@ -491,23 +493,59 @@ class _Writer:
 
     def _claim(self) -> None:
         """Take numbers for parts, so that nobody else writes parts with them."""
-        begun = None
         if self._multipart is None:
-            begun = self._multipart = self._bucket.begin(self._keys.blob)
+            self._begun = self._multipart = self._bucket.begin(self._keys.blob)
             failpoint(ObjectFailpoint.AFTER_BEGIN)
         try:
-            self._save(self._number + _CLAIM, self._old_tail)
+            self._save(_CLAIM, self._old_tail)
         except ConditionFailed:
-            if begun is not None:
-                self._bucket.cancel(self._keys.blob, begun)
+            self._cancel_begun()
             raise
+        self._begun = None
         self._claimed = self._number + _CLAIM
         failpoint(ObjectFailpoint.AFTER_CLAIM)
 
-    def _save(self, next_number: int, tail: int) -> State:
-        state = State(self._multipart, self._parts, next_number, tail=tail)
-        self._etag = _save(self._bucket, self._keys.state, self._buffer, state, self._etag)
-        return state
+    def _save(self, claimed: int, tail: int) -> State:
+        while True:
+            number = self._number + claimed
+            state = State(self._multipart, self._parts, number, tail=tail)
+            try:
+                self._etag = _save(self._bucket, self._keys.state, self._buffer, state, self._etag)
+            except ConditionFailed:
+                if not self._may_be_old:
+                    raise
+                self._look_again()
+            else:
+                self._may_be_old = False
+                return state
+
+    def _look_again(self) -> None:
+        """Go on from the state as it is, if it has the bytes of the one that was remembered.
+
+        Another process took numbers then, and got no further: it was killed, or is overtaken now.
+
+        Raises:
+            ConditionFailed: it has others.
+        """
+        self._may_be_old = False
+        held = self._bucket.get(self._keys.state)
+        if held is None:
+            raise ConditionFailed(self._keys.state)
+        with Buffer() as other:
+            state = other.read(held, self._bucket.place, self._keys.state)
+        if state.is_sealed or (state.parts, state.tail) != (self._parts, self._old_tail):
+            raise ConditionFailed(self._keys.state)
+        if state.multipart is not None:
+            self._cancel_begun()
+            self._multipart = state.multipart
+        self._etag = held.etag
+        self._number = self._claimed = state.next_number
+        self._is_ours = False
+
+    def _cancel_begun(self) -> None:
+        if self._begun is not None:
+            self._bucket.cancel(self._keys.blob, self._begun)
+            self._begun = None
 
 
 def _save(bucket: Bucket, key: str, buffer: Buffer, state: State, over: str | None) -> str:

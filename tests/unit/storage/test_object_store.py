@@ -86,6 +86,13 @@ def away() -> None:
     raise Away
 
 
+def take_numbers(twin: S3Twin, store: ObjectStore, upload_id: str, offset: int = 0) -> None:
+    """Begin to write parts, and get no further."""
+    twin.before = Once("UploadPart", away)
+    with pytest.raises(StoreUnavailable):
+        append(store, upload_id, offset, bytes(6 * MIB))
+
+
 class TestRequests:
     def test_a_small_blob_is_four_requests(self, store: ObjectStore, twin: S3Twin) -> None:
         store.abort(started(store))  # the first of a process asks more
@@ -186,17 +193,31 @@ class TestOtherWriters:
         assert read(first, first.commit(upload_id, Digest.of(b"helLO"))) == b"helLO"
 
     def test_one_that_only_took_numbers_makes_the_other_busy(self, twin: S3Twin, sdk: Sdk) -> None:
-        first, second = a_store(twin, sdk), a_store(twin, sdk)
-        upload_id = started(first)
-
-        def stall() -> None:
-            twin.before = Once("UploadPart", away)
-            with pytest.raises(StoreUnavailable):
-                append(second, upload_id, 0, bytes(6 * MIB))
-
-        twin.before = Once("PutObject", stall)
+        upload_id = started(a_store(twin, sdk))
+        twin.before = Once("PutObject", lambda: take_numbers(twin, a_store(twin, sdk), upload_id))
         with pytest.raises(UploadBusy):
-            append(first, upload_id, 0, b"lo")
+            append(a_store(twin, sdk), upload_id, 0, b"lo")
+
+    @pytest.mark.parametrize("size", [2, 6 * MIB])
+    def test_one_that_took_numbers_and_died_is_in_nobodys_way(
+        self, twin: S3Twin, sdk: Sdk, size: int
+    ) -> None:
+        data = random_bytes(3 + size)
+        remembering = a_store(twin, sdk)
+        upload_id = started(remembering, data[:3])
+        take_numbers(twin, a_store(twin, sdk), upload_id, 3)
+        append(remembering, upload_id, 3, data[3:])
+        location = remembering.commit(upload_id, Digest.of(data))
+        assert read(remembering, location) == data
+        assert twin.multiparts == {}
+
+    def test_an_upload_that_was_aborted_is_not_gone_on_with(self, twin: S3Twin, sdk: Sdk) -> None:
+        remembering = a_store(twin, sdk)
+        upload_id = started(remembering, b"hel")
+        a_store(twin, sdk).abort(upload_id)
+        with pytest.raises(UploadUnknown):
+            append(remembering, upload_id, 3, bytes(6 * MIB))
+        assert (twin.objects, twin.multiparts) == ({}, {})
 
     def test_its_multipart_upload_goes_with_it(self, twin: S3Twin, sdk: Sdk) -> None:
         first, second = a_store(twin, sdk), a_store(twin, sdk)
