@@ -10,6 +10,7 @@ from registry.clock import rfc3339
 from registry.namespaces import Namespace, NamespaceKey
 from registry.promotions import Promotion
 from registry.publish import Yank
+from registry.retention import Verdict
 from registry.tokens import Token
 
 
@@ -163,4 +164,17 @@ def _draw_channel(channel: Channel) -> dict[str, Any]:
         "bundle": None if channel.bundle is None else str(channel.bundle),
         "promoted": None if channel.promoted is None else rfc3339(channel.promoted),
         "promoted_by": channel.promoted_by,
+    }
+
+
+def draw_verdict(verdict: Verdict) -> dict[str, Any]:
+    """{repository, tag, digest, changed, goes, why}: what retention makes of a tag."""
+    tag = verdict.tag
+    return {
+        "repository": tag.repository,
+        "tag": tag.name,
+        "digest": tag.digest,
+        "changed": rfc3339(tag.changed),
+        "goes": verdict.goes,
+        "why": verdict.why,
     }

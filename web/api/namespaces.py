@@ -1,6 +1,6 @@
 """`/api/v1/whoami` and `/api/v1/namespaces`: who asks, what they own, whose keys sign there."""
 
-from typing import cast
+from typing import Any, cast
 
 from flask import Blueprint, Response
 
@@ -8,9 +8,12 @@ from registry.errors import NotAuthenticated
 from registry.namespaces import Changes
 from registry.retention import Retention
 from web.answers import json_answer
-from web.api.drawn import draw_key, draw_namespace
+from web.api.drawn import draw_key, draw_namespace, draw_verdict
 from web.api.fields import NamespaceChange, NewKey, NewNamespace, read_request
 from web.api.views import ApiViews
+
+_MOST_TOLD = 1000
+"""Tags in the answer of a simulation at most."""
 
 
 class NamespaceViews(ApiViews):
@@ -24,6 +27,7 @@ class NamespaceViews(ApiViews):
         routes.add_url_rule("/namespaces", view_func=self.create, methods=["POST"])
         routes.add_url_rule(one, view_func=self.namespace)
         routes.add_url_rule(one, view_func=self.change, methods=["PATCH"])
+        routes.add_url_rule(f"{one}/retention/simulation", view_func=self.simulation)
         routes.add_url_rule(f"{one}/keys", view_func=self.keys)
         routes.add_url_rule(f"{one}/keys", view_func=self.add_key, methods=["POST"])
 
@@ -66,6 +70,16 @@ class NamespaceViews(ApiViews):
             changes["retention"] = Retention.read(asked.retention)
         changed = self._registry.namespaces.change(self.principal(), namespace, changes)
         return json_answer(draw_namespace(changed))
+
+    def simulation(self, namespace: str) -> Response:
+        """Say which tags would go by its rules: how many, and the first of them."""
+        going: list[dict[str, Any]] = []
+        counts = {True: 0, False: 0}
+        for verdict in self._registry.retentions.simulate(self.principal(), namespace):
+            counts[verdict.goes] += 1
+            if verdict.goes and len(going) < _MOST_TOLD:
+                going.append(draw_verdict(verdict))
+        return json_answer({"goes": counts[True], "stays": counts[False], "tags": going})
 
     def keys(self, namespace: str) -> Response:
         """List its public keys."""

@@ -1,11 +1,15 @@
 """`/api/v1`, `/index`, `/keys` and `/schemas`: what the command line and solvers use."""
 
+import io
 import json
 
 import jsonschema
 import pytest
 
+from artifacts import media
 from artifacts.digest import Digest
+from artifacts.reference import RepositoryName, Tag
+from tests.builders import ADMIN, a_manifest
 from tests.keys import SIGNER
 from web.schemas import SCHEMAS
 
@@ -102,6 +106,26 @@ class TestNamespaces:
         reply = admin.ask("POST", "/api/v1/namespaces", {"name": "team"})
 
         assert (reply.status, reply.json["code"]) == (409, "namespace_exists")
+
+    def test_rules_of_retention_are_set_and_tried(self, site, admin):
+        admin.must("POST", "/api/v1/namespaces", {"name": "team", "public": True})
+        one, data = RepositoryName("team/one"), media.EMPTY_JSON
+        site.registry.uploads.push(ADMIN, one, Digest.of(data), io.BytesIO(data), len(data))
+        tags = [Tag("a"), Tag("b")]
+        site.registry.manifests.put(
+            ADMIN, one, Digest.of(a_manifest()), a_manifest(), media.MANIFEST, tags=tags
+        )
+        rules = {"rules": [{"tags": "a", "keep_last": 0}]}
+
+        admin.must("PATCH", "/api/v1/namespaces/team", {"retention": rules})
+
+        path = "/api/v1/namespaces/team/retention/simulation"
+        tried = admin.must("GET", path).json
+        assert (tried["goes"], tried["stays"]) == (1, 1)
+        assert [each["tag"] for each in tried["tags"]] == ["a"]
+        assert site.ask("GET", path).status == 401
+        reply = admin.ask("PATCH", "/api/v1/namespaces/team", {"retention": {"rules": [{}]}})
+        assert (reply.status, reply.json["code"]) == (422, "invalid_value")
 
     def test_a_key_is_added_and_handed_out(self, site, admin):
         admin.must("POST", "/api/v1/namespaces", {"name": "team", "public": True})

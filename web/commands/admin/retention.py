@@ -108,7 +108,7 @@ def simulate(
         for verdict in registry.retentions.simulate(OPERATOR, name, rules):
             counts[verdict.goes] += 1
             if as_json:
-                drawn.append(draw_verdict(verdict))
+                drawn.append(_draw(verdict))
             else:
                 _say(verdict)
     if as_json:
@@ -131,7 +131,7 @@ def apply(ctx: click.Context, /, *, name: str, as_json: bool, **flags: Any) -> N
 
         def tell(verdict: "Verdict") -> None:
             if as_json:
-                drawn.append(draw_verdict(verdict))
+                drawn.append(_draw(verdict))
             else:
                 _say(verdict)
 
@@ -142,19 +142,10 @@ def apply(ctx: click.Context, /, *, name: str, as_json: bool, **flags: Any) -> N
         click.echo(f"{count} tags went.")
 
 
-def draw_verdict(verdict: "Verdict") -> dict[str, Any]:
-    """{repository, tag, digest, changed, goes, why}."""
-    from registry.clock import rfc3339
+def _draw(verdict: "Verdict") -> dict[str, Any]:
+    from web.api.drawn import draw_verdict
 
-    tag = verdict.tag
-    return {
-        "repository": tag.repository,
-        "tag": tag.name,
-        "digest": tag.digest,
-        "changed": rfc3339(tag.changed),
-        "goes": verdict.goes,
-        "why": verdict.why,
-    }
+    return draw_verdict(verdict)
 
 
 def _say(verdict: "Verdict") -> None:
