@@ -425,6 +425,7 @@ def test_what_is_planted_is_found(planted: Planted, everything: Given) -> None:
         assert finding.detail
 
 
+@pytest.mark.sqlite  # the same statements mend both, and a check takes a second there
 @EACH
 def test_what_can_be_mended_is(planted: Planted, everything: Given) -> None:
     plant(planted, everything)
