@@ -181,13 +181,25 @@ def killable(data: Path, token: str, failpoint: str = "") -> Iterator[RunningSer
 
 
 def check_data(data: Path) -> None:
-    """The database of a server that isn't running is sound, and each blob has its digest."""
+    """The database of a server that isn't running is sound, and each blob's bytes are its digest's.
+
+    What lies in the folder and is no blob's belongs to an upload, or is condemned.
+    """
     with contextlib.closing(sqlite3.connect(data / "registry.sqlite3")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
-    for path in (data / "blobs").rglob("*"):
-        if path.is_file():
-            assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
+        blobs = dict(
+            database.execute("select location, digest from blob where location != 'inline'")
+        )
+        known = {location.rpartition("/")[2] for location in blobs}
+        known |= {upload_id for (upload_id,) in database.execute("select upload_id from upload")}
+        condemned = database.execute("select location from condemned")
+        known |= {location.rpartition("/")[2] for (location,) in condemned}
+    for location, digest in blobs.items():
+        found = hashlib.sha256((data / "blobs" / location).read_bytes()).hexdigest()
+        assert digest == f"sha256:{found}"
+    for folder in (data / "blobs", data / "uploads"):
+        assert {path.name for path in folder.rglob("*") if path.is_file()} <= known
 
 
 # A registry to begin with

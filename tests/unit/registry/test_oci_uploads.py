@@ -27,7 +27,9 @@ from registry.errors import (
 )
 from registry.oci.blobs import BlobInfo
 from registry.oci.uploads import Upload
+from registry.schema import CondemnedRow, UploadRow
 from registry.scopes import of_repository
+from storage.errors import StoreUnavailable
 from tests.builders import (
     ADMIN,
     NOBODY,
@@ -370,3 +372,74 @@ def test_what_was_begun_long_ago_is_ended(given: Given) -> None:
         uploads.status(PUBLISHER, TOOLS, old.id)
     assert uploads.status(PUBLISHER, TOOLS, new.id).size == 0
     assert uploads_left(given) == 1
+
+
+class TestBytesWithoutABlob:
+    """Whatever happens, bytes in the store are told of by a row, or gone."""
+
+    def test_of_two_pushes_of_one_digest_the_seconds_bytes_are_condemned(
+        self, given: Given
+    ) -> None:
+        uploads = given.registry.uploads
+        first = uploads.push(PUBLISHER, TOOLS, HELLO, stream(b"hello"), 5)
+        second = uploads.start(PUBLISHER, OTHER)
+        ended = uploads.finish(PUBLISHER, OTHER, second.id, HELLO, stream(b"hello"))
+        assert ended.location == first.location
+        assert condemned(given) == {f"{second.id[:2]}/{second.id}"}
+        assert read(given, OTHER, HELLO) == b"hello"
+
+    def test_one_that_is_ending_takes_no_bytes_and_is_no_blob(self, given: Given) -> None:
+        uploads = given.registry.uploads
+        begun = uploads.start(PUBLISHER, TOOLS)
+        uploads.append(PUBLISHER, TOOLS, begun.id, stream(b"hello"))
+        with given.registry.database.write():
+            UploadRow.update(is_ending=True).execute()
+        for act in ACTS.values():
+            with pytest.raises(UploadUnknown):
+                act(given, PUBLISHER, TOOLS, begun.id)
+        assert uploads.expire(timedelta(days=7)) == 1
+        assert uploads_left(given) == 0
+
+    def test_one_that_is_ended_while_it_commits_is_no_blob_and_leaves_nothing(
+        self, given: Given, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        uploads = given.registry.uploads
+        begun = uploads.start(PUBLISHER, TOOLS)
+        uploads.append(PUBLISHER, TOOLS, begun.id, stream(b"hello"))
+        store = given.registry.store
+        commit = store.commit
+
+        def commit_then_mark(upload_id: str, digest: Digest) -> str:
+            location = commit(upload_id, digest)
+            with given.registry.database.write():
+                UploadRow.update(is_ending=True).execute()
+            return location
+
+        monkeypatch.setattr(store, "commit", commit_then_mark)
+        with pytest.raises(UploadUnknown):
+            uploads.finish(PUBLISHER, TOOLS, begun.id, HELLO)
+        with pytest.raises(BlobUnknown):
+            given.registry.blobs.stat(ADMIN, TOOLS, HELLO)
+        assert condemned(given) == {f"{begun.id[:2]}/{begun.id}"}
+
+    def test_while_the_store_is_away_the_row_of_a_push_stays_and_expires_later(
+        self, given: Given, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        uploads, store = given.registry.uploads, given.registry.store
+
+        def away(*_: object) -> None:
+            raise StoreUnavailable("the store", "it is away")
+
+        with monkeypatch.context() as while_away:
+            while_away.setattr(store, "append", away)
+            while_away.setattr(store, "abort", away)
+            with pytest.raises(StoreUnavailable):
+                uploads.push(PUBLISHER, TOOLS, HELLO, stream(b"hello"), 5)
+        assert uploads_left(given) == 1
+        assert uploads.expire(timedelta(days=7)) == 1
+        assert uploads_left(given) == 0
+
+
+def condemned(given: Given) -> set[str]:
+    with given.registry.database.session():
+        return {row.location for row in CondemnedRow.select()}
