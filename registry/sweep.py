@@ -57,13 +57,19 @@ LEASE = "sweep"
 BUSY = 0.02
 """Seconds that a batch should hold the database: a push that waits for it isn't felt."""
 
+SHARE = 4
+LONGEST_BATCH = 0.1
+"""Where it waited long for the database, it may hold it for a fourth of that, up to these seconds:
+else a sweep of a registry that is written without a pause would never catch up.
+"""
+
 REST = 2.0
 """How much longer than a batch took the next one waits."""
 
 LONGEST_REST = 1.0
 """Seconds, whatever a batch took: a lease must not run out meanwhile."""
 
-_SMALLEST, _FIRST, _LARGEST = 8, 64, 1000
+_SMALLEST, _FIRST, _LARGEST = 16, 64, 1000
 _UNTAGGED = (Reason.PUT, Reason.TAG_MOVED, Reason.TAG_DELETED, Reason.FOUND)
 _KINDS = (Kind.MANIFEST, Kind.LINK, Kind.BLOB)
 
@@ -320,6 +326,7 @@ class _Batches:
         self._clock = clock
         self._pace = pace
         self._sizes = dict.fromkeys(_KINDS, _FIRST)
+        self._budget = BUSY
         self._begun = seconds(clock())
 
     def is_any_due(self, kind: Kind) -> bool:
@@ -337,9 +344,11 @@ class _Batches:
         with self._database.session():
             ids = _due_ids(kind, self._due(), limit)  # found without the lock
         counted = Swept()
+        asked = time.monotonic()
         with self._database.write():
-            begun = time.monotonic()
             self._lease.hold()
+            begun = time.monotonic()
+            self._budget = max(BUSY, min((begun - asked) / SHARE, LONGEST_BATCH))
             self._leftovers.forget_within()
             # read again: since they were found some were put off, and ids may be others' by now
             rows = list(_due(kind, self._due()).where(among(ReviewRow.id, ids)))
@@ -358,7 +367,7 @@ class _Batches:
         _add(swept, counted)
         swept.busy += took
         swept.longest_batch = max(swept.longest_batch, took)
-        fitting = int(max(counted.reviewed, 1) * BUSY / max(took, BUSY / 10))
+        fitting = int(max(counted.reviewed, 1) * self._budget / max(took, BUSY / 10))
         self._sizes[kind] = max(_SMALLEST, min(_LARGEST, fitting, 2 * self._sizes[kind]))
 
     def _due(self) -> int:
@@ -386,7 +395,7 @@ class _Batches:
             elif manifest.id not in held:
                 done.append(row.id)
                 doomed[manifest.id] = manifest
-            elif time.monotonic() - begun < BUSY:
+            elif time.monotonic() - begun < self._budget:
                 # one by one: of two that keep each other, the one's review waits for the other's
                 ring = self._find_ring(manifest)
                 ReviewRow.delete().where(ReviewRow.id == row.id).execute()
