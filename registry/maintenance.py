@@ -24,6 +24,11 @@ from storage.errors import StorageError
 _LOG = logging.getLogger("registry.maintenance")
 _DAY = 86_400
 _RULES = "retention"
+_REST = 5.0
+"""More than an operator's sweep rests: each batch makes this process answer pulls anew that it had
+in memory, and shares its interpreter.
+"""
+
 _LONGEST_JITTER = 60.0
 _LONGEST_STOP = 5.0
 
@@ -88,7 +93,9 @@ class Maintenance:
         """Sweep now, unless another process does, or nothing may be written."""
         try:
             self._apply_rules()
-            done = self._sweep.run(Pace(wait=self._stopping.wait, is_stopped=self._stopping.is_set))
+            done = self._sweep.run(
+                Pace(rest=_REST, wait=self._stopping.wait, is_stopped=self._stopping.is_set)
+            )
         except (LeaseHeld, LeaseLost):
             return
         except ReadOnly as error:

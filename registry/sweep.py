@@ -122,6 +122,7 @@ class Pace:
         limit: reviews at most; None: all that are due.
         rate: reviews and deletions in a second at most, 1 or more; None: as fast as batches and
             rests let.
+        rest: how much longer than a batch took the next one waits, `LONGEST_REST` at most.
         grace: seconds from the last touch, instead of what is set.
         wait: waits for so many seconds, or less where it is to stop.
         is_stopped: whether to stop before the next batch.
@@ -130,6 +131,7 @@ class Pace:
 
     limit: int | None = None
     rate: float | None = None
+    rest: float = REST
     grace: int | None = None
     wait: Callable[[float], object] = time.sleep
     is_stopped: Callable[[], bool] = lambda: False
@@ -290,7 +292,7 @@ class _Leftovers:
 
 @contextmanager
 def _paced(pace: Pace, swept: Swept) -> Iterator[None]:
-    """Wait after what was done: as the rate asks for, and `REST` times as long as it was busy."""
+    """Wait after what was done: as the rate asks for, and some times as long as it was busy."""
     before, busy = swept.reviewed + swept.locations, swept.busy
     begun = time.monotonic()
     yield
@@ -299,7 +301,7 @@ def _paced(pace: Pace, swept: Swept) -> Iterator[None]:
         took = time.monotonic() - begun
         slowest = 0.0 if pace.rate is None else done / pace.rate - took
         # not from its waiting for others: they had the database then
-        pace.wait(max(min(REST * (swept.busy - busy), LONGEST_REST), slowest))
+        pace.wait(max(min(pace.rest * (swept.busy - busy), LONGEST_REST), slowest))
 
 
 class _Batches:

@@ -22,6 +22,7 @@ from registry.errors import (
     ManifestUnknown,
     ReadOnly,
 )
+from registry.leases import LIFETIME
 from registry.quota import count_used
 from registry.reachability import Gone, closure_above
 from registry.reviews import AT_ONCE, Kind, Reason
@@ -39,6 +40,7 @@ from registry.schema import (
 )
 from registry.sweep import LEASE, LONGEST_REST, Candidate, Pace, Swept
 from storage.errors import StoreUnavailable
+from storage.filesystem import FilesystemStore
 from storage.memory import MemoryStore
 from tests.builders import ADMIN, PUBLISHER, READER, Given, Package, a_manifest, a_package
 
@@ -640,6 +642,23 @@ class TestBytes:
         assert stored(given) == 0
         with given.registry.database.session():
             assert CondemnedRow.select().count() == 0
+
+    def test_while_a_slow_store_deletes_the_lease_is_held(
+        self, given: Given, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for data in (b"one", b"two", b"three"):
+            given.blob(ONE, data)
+        given.clock.advance(GRACE)
+        delete = FilesystemStore.delete
+
+        def delete_slowly(store: FilesystemStore, location: str) -> None:
+            given.clock.advance(LIFETIME - timedelta(seconds=1))
+            delete(store, location)
+
+        clock = (float(number) for number in range(0, 10_000, 2))
+        monkeypatch.setattr("registry.sweep.time.monotonic", lambda: next(clock))
+        monkeypatch.setattr(FilesystemStore, "delete", delete_slowly)
+        assert given.registry.sweep.run(Pace(wait=lambda _: None)).locations == 3
 
 
 class TestPreview:

@@ -91,7 +91,7 @@ def test_progress_is_shown_on_a_terminal_only(given, monkeypatch):
     assert "looked at" not in run(given, "--grace", "0").stderr
     given.blob(ONE, b"once more")
     monkeypatch.setattr(click.testing._NamedTextIOWrapper, "isatty", lambda _: True)
-    assert "1 looked at, 0 blobs gone" in run(given, "--grace", "0").stderr
+    assert "1 looked at, 1 blobs gone" in run(given, "--grace", "0").stderr
 
 
 @pytest.mark.parametrize("words", [("--grace", "soon"), ("--rate", "0"), ("--limit", "0")])
