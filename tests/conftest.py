@@ -93,6 +93,16 @@ def own_databases(kept_databases: Databases) -> Iterator[Databases]:
         kept_databases.drop(data)
 
 
+@pytest.fixture(autouse=True)
+def on_sqlite(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep another test's database, whose fixtures outlive it, from one that asks for none."""
+    if "database_kind" in request.fixturenames:
+        yield
+        return
+    with using(Databases()):
+        yield
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-socket reads its option
 def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_unix_socket = True

@@ -429,7 +429,8 @@ def test_the_finder_leaves_others_alone() -> None:
     found = SiblingFinder.find_spec("storage")
     assert found is not None
     assert found.origin == f"{ROOT}/storage/__init__.py"
-    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"} <= SIBLINGS
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages - {"tests", "benchmarks"} <= SIBLINGS
 
 
 def test_only_foreign_paths_are_dropped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

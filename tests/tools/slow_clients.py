@@ -6,8 +6,8 @@
     bodies     send the body of an upload so
     readers    ask for a large blob and take a few bytes now and then
 
-Each is one connection, over TLS, and they come from 250 addresses of the loopback network, as
-slow clients of the world come from many.
+Each is one connection at a time, over TLS, and they come from 250 addresses of the loopback
+network, as slow clients of the world come from many.
 """
 
 import asyncio
@@ -57,7 +57,10 @@ class Crowd:
 
 @contextlib.asynccontextmanager
 async def slow_clients(target: Target, count: int) -> AsyncIterator[Crowd]:
-    """Connect `count` slow clients, and go on while the block runs; all are gone after it."""
+    """Connect `count` slow clients, and go on while the block runs; all are gone after it.
+
+    A few may be between two connections: the proxy waits only so long for a request's head.
+    """
     crowd = Crowd()
     context = ssl.create_default_context(cafile=str(target.authority))
     gate = asyncio.Semaphore(_AT_ONCE)
@@ -66,15 +69,16 @@ async def slow_clients(target: Target, count: int) -> AsyncIterator[Crowd]:
     async def live(number: int, event: asyncio.Event) -> None:
         kind = KINDS[number % len(KINDS)]
         try:
-            async with gate:
-                reader, writer = await _begin(target, context, kind, number)
-            crowd.connected[kind] += 1
-            event.set()
-            try:
-                await _go_on(kind, reader, writer)
-            finally:
-                crowd.connected[kind] -= 1
-                writer.transport.abort()
+            while True:  # who is sent away, for being too slow, comes again
+                async with gate:
+                    reader, writer = await _begin(target, context, kind, number)
+                crowd.connected[kind] += 1
+                event.set()
+                try:
+                    await _go_on(kind, reader, writer)
+                finally:
+                    crowd.connected[kind] -= 1
+                    writer.transport.abort()
         except (OSError, EOFError) as error:
             crowd.refused[f"{kind}: {error}"] += 1
         finally:

@@ -22,6 +22,7 @@ class TestAsking:
             "name": "publisher",
             "role": "publisher",
             "namespace": "team",
+            "verbs": None,
         }
 
     def test_nobody_has_no_name(self, site):

@@ -14,6 +14,8 @@ from web.commands.admin import command
 from web.commands.admin.common import read_duration
 from web.commands.admin.token import _ROLES, _VERBS
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
