@@ -9,7 +9,7 @@ from registry.bearer import Bearer, TokenKey
 from registry.bundles import Bundles
 from registry.catalog import Catalog
 from registry.channels import Channels
-from registry.check.checker import Checker, ListedStore
+from registry.check.checker import Checker
 from registry.check.repair import Repair
 from registry.clock import Clock, system_clock
 from registry.config import RegistryConfig
@@ -37,6 +37,7 @@ from registry.sessions import Sessions
 from registry.sweep import Sweep
 from registry.switches import Switches
 from registry.tokens import NewToken, Tokens
+from storage.blobs import ListedStore
 from storage.config import open_store
 from storage.errors import StoreUnavailable
 from storage.uploads import new_upload_id

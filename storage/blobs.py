@@ -147,3 +147,7 @@ class Inventory(Protocol):
             StoreUnavailable: not readable, or away.
         """
         ...
+
+
+class ListedStore(BlobStore, Inventory, Protocol):
+    """A store that can also say all that it holds."""

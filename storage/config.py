@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
 
-from storage.blobs import BlobStore, Inventory
+from storage.blobs import ListedStore
 from storage.filesystem import FilesystemStore
 
 
@@ -60,11 +59,7 @@ class BucketConfig:
         return f"bucket {self.name!r} at {self.endpoint or f'AWS, {self.region}'}"
 
 
-class Store(BlobStore, Inventory, Protocol):
-    """What every store is: what takes blobs in and gives them out, and a list for `admin check`."""
-
-
-def open_store(bucket: BucketConfig | None, data: Path) -> Store:
+def open_store(bucket: BucketConfig | None, data: Path) -> ListedStore:
     """Return the store in a bucket, or (None) in the data folder `data`.
 
     Nothing is asked of the bucket yet, and nothing is written; without a key in the configuration

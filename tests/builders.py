@@ -32,7 +32,6 @@ from recipes.package import DeploymentConfig, Entry, PackageMetadata, PythonStep
 from registry.access import Principal, Role
 from registry.assembly import Registry, open_registry
 from registry.bundles import Bundle
-from registry.check.checker import ListedStore
 from registry.config import RegistryConfig
 from registry.promotions import Promotion
 from registry.publish import Admission
@@ -48,6 +47,7 @@ from signing.statement import (
     release_statement,
     statement_manifest,
 )
+from storage.blobs import ListedStore
 from tests.keys import SIGNER, TestKey, make_key
 from tests.tools.databases import databases
 

@@ -12,7 +12,7 @@ sweep was just changing is no finding.
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from registry.check.blobs import BlobExaminer, examine_stored, examine_upload
 from registry.check.findings import Finding
@@ -42,7 +42,7 @@ from registry.schema import (
     Row,
     TagRow,
 )
-from storage.blobs import BlobStore, Inventory
+from storage.blobs import ListedStore
 from storage.errors import BlobMissing
 
 _BATCH = 200
@@ -51,10 +51,6 @@ _Row = TypeVar("_Row", bound=Row)
 _Item = TypeVar("_Item")
 Progress = Callable[[str, int], None]
 """Told the name of a stage, and how many of its rows or files were looked at."""
-
-
-class ListedStore(BlobStore, Inventory, Protocol):
-    """A store that can also say all that it holds."""
 
 
 class Checker:

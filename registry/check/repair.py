@@ -11,7 +11,6 @@ from typing import Any
 
 from artifacts.reference import Tag
 from registry.audit import OPERATOR, Audit
-from registry.check.checker import ListedStore
 from registry.check.findings import Finding, Problem
 from registry.check.manifests import ManifestExaminer, parts_of, said_of, used_bytes
 from registry.check.releases import ReleaseExaminer
@@ -36,6 +35,7 @@ from registry.schema import (
     RepositoryBlobRow,
     RepositoryRow,
 )
+from storage.blobs import ListedStore
 
 _DROPPED = frozenset(
     {"repository_blob", "blob_data", "manifest_part", "tag", "upload", "review", "bundle_release"}

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from storage.config import BucketConfig, Sdk, Store, open_store
+from storage.blobs import ListedStore
+from storage.config import BucketConfig, Sdk, open_store
 from tests.tools.stores import STARTERS, ObjectServer
 
 KINDS = {
@@ -33,7 +34,7 @@ class Place:
     server: ObjectServer
     config: BucketConfig
 
-    def store(self, **changes: Any) -> Store:
+    def store(self, **changes: Any) -> ListedStore:
         """Return a store object of its own, as each process has one."""
         return open_store(replace(self.config, **changes), Path("nowhere"))
 

@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from artifacts.digest import Digest
-from storage.config import Sdk, Store
+from storage.blobs import ListedStore
+from storage.config import Sdk
 from storage.errors import BodyCutShort, StoreUnavailable, UploadUnknown
 from storage.failpoints import VARIABLE, ObjectFailpoint
 from storage.filesystem import FilesystemStore
@@ -109,7 +110,7 @@ def test_killed_within_an_abort_another_aborts(place: Place, point: str) -> None
     assert place.begun(upload_id) == []
 
 
-def check_nothing_left(place: Place, store: Store, upload_id: str) -> None:
+def check_nothing_left(place: Place, store: ListedStore, upload_id: str) -> None:
     """Of a committed upload there is its blob, and nothing else."""
     assert place.keys() == [f"{place.config.prefix}blobs/{upload_id[:2]}/{upload_id}"]
     assert place.begun(upload_id) == []
