@@ -35,7 +35,7 @@ from web.api.blueprint import api_blueprint
 from web.api.index import IndexViews, KeyViews
 from web.api.views import public_url
 from web.auth import SessionCookies, csrf_token, current_principal
-from web.bodies import has_stalled
+from web.bodies import LARGEST_FORM, has_stalled
 from web.config import ServerConfig
 from web.errors import CUT_SHORT, Problem, problem_of, stalled
 from web.front import install_front
@@ -50,7 +50,6 @@ from web.schemas import SchemaViews
 from web.services import Services
 
 _LOG = logging.getLogger("web")
-_FORM_LIMIT = 64 * 1024
 _NOT_FOUND = 404
 _UNAUTHORIZED = 401
 _BROKEN = 500
@@ -72,7 +71,7 @@ def create_app(services: Services, config: ServerConfig) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(days=config.session_days),
         SESSION_REFRESH_EACH_REQUEST=False,
-        MAX_FORM_MEMORY_SIZE=_FORM_LIMIT,
+        MAX_CONTENT_LENGTH=LARGEST_FORM,  # of what Flask reads itself, which nothing asks it to
     )
     # `//` in a name is wrong, and one at the end means nothing: neither is a reason to redirect.
     app.url_map.merge_slashes = False

@@ -11,6 +11,7 @@ short bearer token of Docker's token protocol (`web.oci.token`).
 
 import hmac
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from flask import Flask, g, request, session
@@ -22,6 +23,7 @@ from registry.bearer import Bearer
 from registry.errors import InvalidToken
 from registry.sessions import Sessions
 from web.access_log import NOTES
+from web.bodies import first_value
 from web.errors import FormExpired
 
 BASIC = 'Basic realm="recipebox"'
@@ -109,14 +111,14 @@ def csrf_token() -> str:
     return str(session[_CSRF])
 
 
-def check_csrf() -> None:
+def check_csrf(form: Mapping[str, Sequence[str]]) -> None:
     """Refuse a form that doesn't come from this session's own page.
 
     Raises:
         FormExpired: it carries another secret, or none.
     """
     expected = str(session.get(_CSRF, ""))
-    given = request.form.get("csrf", "")
+    given = first_value(form, "csrf")
     if not expected or not hmac.compare_digest(expected.encode(), given.encode()):
         raise FormExpired
 

@@ -6,8 +6,9 @@ away (both gunicorn and granian do): whoever stores it must not take that for th
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, cast
+from urllib.parse import parse_qs
 
 from web.errors import BodyTooLarge, BodyTruncated, LengthRequired, NotJson
 
@@ -16,6 +17,9 @@ _LONGEST_LENGTH = 18
 
 BUFFER = 1 << 20
 """How many bytes are in memory of a body at any time."""
+
+LARGEST_FORM = 64 * 1024
+"""Bytes of a form at most: it has a token, a path, and what else fits into a few lines."""
 
 
 class RequestBody(io.RawIOBase):
@@ -110,6 +114,24 @@ def read_bounded(body: RequestBody, limit: int, what: str) -> bytes:
     if body.length is not None and body.taken < body.length:
         raise BodyTruncated(expected=body.length, found=body.taken)
     return b"".join(parts)
+
+
+def read_form(environ: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the values of a form that was sent as browsers and OAuth 2 send one.
+
+    Flask's own reads one without a bound into memory, and what is called a file onto the disk.
+
+    Raises:
+        LengthRequired: as `open_body`.
+        BodyTooLarge, BodyTruncated: as `read_bounded`.
+    """
+    data = read_bounded(open_body(environ), LARGEST_FORM, "a form")
+    return parse_qs(data.decode("utf-8", "replace"))
+
+
+def first_value(form: Mapping[str, Sequence[str]], name: str) -> str:
+    """Return the first value of a member of a form, or an empty text where there is none."""
+    return form[name][0] if form.get(name) else ""
 
 
 def parse_json(data: bytes) -> Any:

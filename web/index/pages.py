@@ -10,10 +10,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from artifacts.reference import PackageName
 from registry.access import Principal
 from registry.catalog import PackagePage, ReleaseInfo
-from registry.errors import InvalidToken, RegistryError, ReleaseUnknown
+from registry.errors import ExpiredToken, InvalidToken, RegistryError, ReleaseUnknown
 from registry.promotions import Promotion
 from web.api.views import public_url
 from web.auth import begin_session, check_csrf, current_principal, end_session
+from web.bodies import first_value, read_form
 from web.config import ServerConfig
 from web.errors import FormExpired
 from web.index.readme import render_readme
@@ -31,6 +32,7 @@ class PageViews:
         self._registry = services.registry
         self._config = config
         self._clock = services.clock
+        self._rates = services.rates
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -93,24 +95,29 @@ class PageViews:
 
     def login(self) -> AnyResponse:
         """Show the form; take a token, begin a session, and go where the browser came from."""
-        destination = local_path(request.values.get("next", ""))
+        asked = request.args.get("next", "")
         if request.method != "POST":
+            destination = local_path(asked)
             if self.principal().role is not None:
                 return redirect(destination, code=303)
             return _login_form(destination)
-        typed = request.form.get("token", "").strip()
+        form = read_form(request.environ)
+        destination = local_path(asked or first_value(form, "next"))
+        typed = first_value(form, "token").strip()
         try:
-            check_csrf()
+            check_csrf(form)
             begin_session(self.access, typed)
         except FormExpired:
             return _login_form(destination, typed, "This form had expired. Send it again.")
         except InvalidToken as error:
+            if not isinstance(error, ExpiredToken):
+                self._rates.fail(request.environ)
             return _login_form(destination, typed, f"This token was refused: {error.reason}.")
         return redirect(destination, code=303)
 
     def logout(self) -> AnyResponse:
         """End the session."""
-        check_csrf()
+        check_csrf(read_form(request.environ))
         until = self._clock() + timedelta(days=self._config.session_days)
         end_session(self.access, self._registry.sessions, until)
         return redirect(url_for("pages.home"), code=303)

@@ -16,7 +16,6 @@ API tokens as Bearer are taken everywhere, unasked.
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs
 
 from flask import Blueprint, Response, request
 
@@ -27,12 +26,11 @@ from registry.errors import ExpiredToken, InvalidToken, OutOfScope
 from registry.scopes import CATALOG, Scope, is_name, of_repository, parse_scopes
 from web.answers import json_answer
 from web.auth import BASIC, current_principal, note_principal
-from web.bodies import open_body, read_bounded
+from web.bodies import first_value, read_form
 from web.errors import InvalidFields
 from web.oci.views import OciViews
 
 PATH = "/v2/token"
-_LONGEST_FORM = 64 * 1024
 _SAFE = frozenset({"GET", "HEAD"})
 _UPLOADS = frozenset({"oci.get_upload", "oci.cancel_upload"})
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -57,14 +55,13 @@ class TokenViews(OciViews):
 
     def post(self) -> Response:
         """The same, as OAuth 2 has it: the login is in the form."""
-        body = read_bounded(open_body(request.environ), _LONGEST_FORM, "a request for a token")
-        form = parse_qs(body.decode("utf-8", "replace"))
-        _check_service(_first(form, "service"))
-        kind = _first(form, "grant_type") or ""
+        form = read_form(request.environ)
+        _check_service(first_value(form, "service"))
+        kind = first_value(form, "grant_type")
         if kind not in _GRANTS:
             message = f"expected {' or '.join(_GRANTS)}, found {kind[:40]!r}"
             raise InvalidFields([{"where": "grant_type", "message": message}])
-        text = _first(form, _GRANTS[kind])
+        text = first_value(form, _GRANTS[kind])
         if not text:
             raise InvalidToken(f"send it as {_GRANTS[kind]}")
         try:
@@ -145,7 +142,3 @@ def _check_service(given: str | None) -> None:
     if given not in {None, "", SERVICE}:
         message = f"expected {SERVICE}, found {str(given)[:80]!r}"
         raise InvalidFields([{"where": "service", "message": message}])
-
-
-def _first(form: dict[str, list[str]], name: str) -> str | None:
-    return form[name][0] if form.get(name) else None

@@ -1,5 +1,6 @@
 """Authors, who publish over HTTP what they packed and signed: through a test client or a server."""
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,18 @@ class Reply:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+class Unread(io.RawIOBase):
+    """A body that must not be read: whoever sends it is refused anyway."""
+
+    def read(self, _size: int = -1, /) -> bytes:
+        """Fail."""
+        raise AssertionError("it was read")
+
+
+UNREAD = {"wsgi.input": Unread(), "CONTENT_LENGTH": str(1 << 40)}
+"""What a request's environment has of such a body."""
 
 
 Send = Callable[[str, str, bytes | None, dict[str, str]], Reply]

@@ -5,7 +5,9 @@ import re
 import pytest
 
 from tests.keys import SIGNER
+from tests.stories.web.authors import UNREAD
 from web.index.pages import local_path
+from web.rates import RateLimits
 
 README = "# Etl\n\nIt *cleans* rows. <script>alert(1)</script>"
 
@@ -293,6 +295,37 @@ class TestLoggingIn:
         assert 'aria-invalid="true"' in page
         assert 'name="next" value="/x"' in page
         assert answer.headers["Cache-Control"] == "no-store"
+
+    @pytest.mark.parametrize(
+        "kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"]
+    )
+    @pytest.mark.parametrize("path", ["/login", "/logout"])
+    def test_a_form_that_is_none_takes_no_memory_and_no_disk(self, site, path, kind):
+        answer = site.browser().post(path, content_type=kind, environ_overrides=UNREAD)
+
+        assert answer.status_code == 413
+        assert "65536" in text_of(answer)
+
+    def test_a_form_that_is_cut_short_is_no_defect_here(self, site):
+        answer = site.browser().post(
+            "/login",
+            data=b"token=rbx",
+            content_type="application/x-www-form-urlencoded",
+            environ_overrides={"CONTENT_LENGTH": "500"},
+        )
+
+        assert answer.status_code == 400
+        assert "ended after 9" in text_of(answer)
+
+    def test_refused_tokens_are_counted_as_refused_log_ins(self, make_site):
+        browser = make_site(rates=RateLimits(failures=1)).browser()
+        form = {"csrf": csrf_of(browser.get("/login")), "token": "rbx_a_b"}
+        assert browser.post("/login", data=form).status_code == 400
+
+        answer = browser.post("/login", data=form)
+
+        assert answer.status_code == 429
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
     def test_a_form_of_another_site_is_refused(self, site):
         answer = site.browser().post("/login", data={"token": site.admin_token})

@@ -4,7 +4,15 @@ import io
 
 import pytest
 
-from web.bodies import BUFFER, open_body, parse_json, read_bounded
+from web.bodies import (
+    BUFFER,
+    LARGEST_FORM,
+    first_value,
+    open_body,
+    parse_json,
+    read_bounded,
+    read_form,
+)
 from web.errors import BodyTooLarge, BodyTruncated, LengthRequired, NotJson
 
 
@@ -54,6 +62,30 @@ def test_a_chunked_body_has_no_length_and_ends_where_the_stream_does():
 
     assert body.length is None
     assert read_bounded(body, 100, "a test") == b"abcdef"
+
+
+def test_a_form_is_read_as_browsers_send_it():
+    form = read_form(environ(b"token=rbx_1&next=%2Fa%3Fb%3Dc&scope=x&scope=y&empty="))
+
+    assert form == {"token": ["rbx_1"], "next": ["/a?b=c"], "scope": ["x", "y"]}
+    assert first_value(form, "scope") == "x"
+    assert first_value(form, "empty") == ""
+
+
+def test_a_form_without_end_is_read_up_to_its_bound():
+    class Endless(io.RawIOBase):
+        taken = 0
+
+        def read(self, size: int = -1) -> bytes:
+            self.taken += size
+            return b"x" * size
+
+    stream = Endless()
+
+    with pytest.raises(BodyTooLarge):
+        read_form({"wsgi.input": stream, "HTTP_TRANSFER_ENCODING": "chunked"})
+
+    assert LARGEST_FORM < stream.taken <= LARGEST_FORM + BUFFER
 
 
 def test_a_request_without_body_has_an_empty_one():
