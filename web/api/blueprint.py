@@ -8,7 +8,7 @@ from web.api.packages import PackageViews
 from web.api.tokens import TokenViews
 from web.config import ServerConfig
 from web.services import Services
-from web.writes import refuse_writes
+from web.writes import refuse_strangers, refuse_writes
 
 
 def api_blueprint(services: Services, config: ServerConfig) -> Blueprint:
@@ -17,6 +17,7 @@ def api_blueprint(services: Services, config: ServerConfig) -> Blueprint:
     for views in (NamespaceViews, TokenViews, PackageViews, ApplicationViews):
         views(services, config).add_to(routes)
     routes.before_request(refuse_writes(services.registry.switches))
+    routes.before_request(refuse_strangers(services.registry.access))
     routes.after_request(_keep_private)
     return routes
 

@@ -57,10 +57,14 @@ class ManifestViews(OciViews):
         tags = list(dict.fromkeys(request.args.getlist("tag")))
         if len(tags) > MOST_TAGS:
             raise TooManyTags(len(tags), MOST_TAGS)
+        principal = self.principal()
+        parsed = parse_reference(reference)
+        # before the body is waited for: whoever may not push holds no thread and no memory with it
+        self._registry.repositories.check_push(principal, repository)
         put = self._registry.manifests.put(
-            self.principal(),
+            principal,
             repository,
-            parse_reference(reference),
+            parsed,
             self._read_body(),
             request.mimetype or None,
             tags=[Tag(text) for text in tags],

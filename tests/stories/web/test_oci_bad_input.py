@@ -11,7 +11,7 @@ import pytest
 from artifacts import media
 from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
-from tests.stories.web.authors import Author
+from tests.stories.web.authors import UNREAD, Author
 
 BLOB = b"0123456789" * 10
 DIGEST = Digest.of(BLOB)
@@ -69,6 +69,39 @@ def place(admin):
     admin.push_blob(name, b"{}")
     admin.push_blob(name, BLOB)
     return Place(admin, name)
+
+
+class TestWhoMayNotWrite:
+    """A slow or endless body must hold no thread of who is refused anyway."""
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("PUT", "/v2/team/app/manifests/v1"),
+            ("POST", f"/v2/team/app/blobs/uploads/?digest={DIGEST}"),
+            ("PATCH", f"/v2/team/app/blobs/uploads/{'0' * 32}"),
+            ("POST", "/api/v1/namespaces"),
+            ("PATCH", "/api/v1/namespaces/team"),
+            ("POST", "/api/v1/tokens"),
+        ],
+    )
+    def test_a_stranger_is_refused_before_the_body_is_waited_for(self, shared_site, method, path):
+        answer = shared_site.browser().open(
+            path, method=method, content_type="application/json", environ_overrides=UNREAD
+        )
+
+        assert answer.status_code == 401
+
+    def test_so_is_who_may_only_pull(self, shared_site, place):
+        token = shared_site.token("reader")
+
+        answer = shared_site.browser().put(
+            f"/v2/{place.name}/manifests/v1",
+            headers={"Authorization": f"Bearer {token}"},
+            environ_overrides=UNREAD,
+        )
+
+        assert answer.status_code == 403
 
 
 class TestManifests:
