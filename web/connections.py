@@ -66,6 +66,7 @@ class Patience:
     _limit = _HEAD_PATIENCE
     _waited = 0.0
     _received = 0
+    _deadline: float | None = None
 
     def begin(self) -> None:
         """Wait for the head of a request."""
@@ -82,6 +83,10 @@ class Patience:
         self._received = 0
         self.setblocking(flag=True)
 
+    def begin_draining(self, seconds: float) -> None:
+        """Read what is left of the body for so long and no longer, however much of it comes."""
+        self._deadline = time.monotonic() + seconds
+
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - the socket's own signature
         """Wait for a bounded time, where gunicorn would wait for ever."""
         self.settimeout(self._limit if flag else 0.0)  # type: ignore[attr-defined]
@@ -91,6 +96,10 @@ class Patience:
         if self.has_stalled:
             return b""
         begun = time.monotonic()
+        if self._deadline is not None:
+            if begun >= self._deadline:
+                return self._give_up()
+            self.settimeout(self._deadline - begun)  # type: ignore[attr-defined]
         try:
             data: bytes = super().recv(*args)  # type: ignore[misc]
         except TimeoutError:
@@ -214,10 +223,9 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         """Read what is left of the body that this request declared, within bounds."""
         if self.sock.has_stalled:
             return
-        deadline = time.monotonic() + _DRAIN_SECONDS
-        self.sock.settimeout(_DRAIN_SECONDS)
+        self.sock.begin_draining(_DRAIN_SECONDS)
         drained = 0
-        while drained < _DRAIN_BYTES and time.monotonic() < deadline:
+        while drained < _DRAIN_BYTES:
             block = self.parser.mesg.body.read(_DRAIN_BLOCK)
             if not block:
                 return

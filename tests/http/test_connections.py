@@ -13,7 +13,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.errors import NoMoreData
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import ThreadWorker
 
 from web import connections
@@ -192,6 +194,22 @@ class TestConnection:
         connection.end()
 
         assert sum(taken) == 64 * 1024 * 1024
+
+    def test_a_body_that_drips_is_read_no_longer_than_that(self, client, connection, monkeypatch):
+        monkeypatch.setattr(connections, "_DRAIN_SECONDS", 0.2)
+        connection.sock.begin_body()
+        body = Body(LengthReader(SocketUnreader(connection.sock), len(BIG)))
+        connection.parser = parser_of(body.read)
+        closing = threading.Thread(target=connection.end)
+        closing.start()
+
+        with contextlib.suppress(OSError):
+            for _ in range(1000):  # ten seconds, and never so slow that it would be a stall
+                client.sendall(b"x" * 100)
+                closing.join(0.01)
+
+        assert not closing.is_alive()
+        assert connection.sock.has_stalled
 
     def test_a_body_that_is_none_is_left_alone(self, connection):
         def fail(_size):
