@@ -79,7 +79,7 @@ class Memory(Storage):
         now = self._now()
         with self._lock:
             ends, count = self._counters.get(key, (0.0, 0))
-            if ends <= now:
+            if _is_over(ends, now):
                 self._counters.pop(key, None)
                 self._make_room(now)
                 ends, count = now + expiry, 0
@@ -89,7 +89,7 @@ class Memory(Storage):
     def get(self, key: str) -> int:
         """Return a counter."""
         ends, count = self._counters.get(key, (0.0, 0))
-        return count if ends > self._now() else 0
+        return 0 if _is_over(ends, self._now()) else count
 
     def get_expiry(self, key: str) -> float:
         """Return when a counter begins anew, in seconds since 1970."""
@@ -118,7 +118,7 @@ class Memory(Storage):
         """Forget counters that have run out, and the oldest where there are too many."""
         while self._counters:
             key, (ends, _) = next(iter(self._counters.items()))
-            if ends > now and len(self._counters) < self._most:
+            if not _is_over(ends, now) and len(self._counters) < self._most:
                 return
             del self._counters[key]
 
@@ -175,7 +175,7 @@ class Rates:
         if not limit:
             return
         now = self._clock()
-        if self._away_until is not None and now < self._away_until:
+        if self._away_until is not None and now < self._away_until <= now + _AWAY:
             return
         item = RateLimitItemPerMinute(limit, namespace="recipebox")
         try:
@@ -191,6 +191,11 @@ class Rates:
         if not passes:
             wait = min(max(1, math.ceil(ends - now.timestamp())), _WINDOW)
             raise TooManyRequests(kind, limit=limit, retry_after=wait)
+
+
+def _is_over(ends: float, now: float) -> bool:
+    """Return whether a window has ended, or ends later than any can: the clock was put back."""
+    return not now < ends <= now + _WINDOW
 
 
 def read_address(environ: Mapping[str, Any]) -> str:

@@ -155,6 +155,18 @@ class TestMemory:
 
         assert [memory.get(name) for name in ("a", "b", "c")] == [1, 0, 1]
 
+    def test_a_clock_that_is_put_back_holds_nobody_back(self, clock: Clock) -> None:
+        memory = Memory(clock, most=2)
+        memory.incr("a", 60, amount=5)
+        memory.incr("b", 60, amount=5)
+
+        clock.pass_time(hours=-1)
+
+        assert memory.get("a") == 0
+        assert memory.incr("a", 60) == 1
+        assert memory.incr("c", 60) == 1
+        assert [memory.get(name) for name in ("a", "b", "c")] == [1, 0, 1]
+
     def test_they_are_forgotten_when_told(self, clock: Clock) -> None:
         memory = Memory(clock)
         memory.incr("a", 60)
@@ -199,6 +211,18 @@ class TestAnAbsentStorage:
         assert caplog.messages == [
             "requests aren't limited: the storage of rates is away: connection refused"
         ]
+
+    def test_it_is_asked_again_when_the_clock_is_put_back(self, clock: Clock) -> None:
+        storage = Away(clock)
+        rates = Rates(RateLimits(principal=1), clock, storage)
+        storage.is_away = True
+        rates.check(HERE, ANN)
+        storage.is_away = False
+
+        clock.pass_time(hours=-1)
+
+        assert rates.allows(HERE, ANN)
+        assert not rates.allows(HERE, ANN)
 
     def test_it_is_asked_again_after_a_while(
         self, clock: Clock, caplog: pytest.LogCaptureFixture
