@@ -45,7 +45,7 @@ class BlobStore(Protocol):
             UploadBusy: another request writes to it.
             OffsetMismatch: it holds another number of bytes than `offset`.
             BodyCutShort: the stream ended before `length`.
-            StoreUnavailable: not writable, full, or away.
+            StoreUnavailable: not writable, away, or full (a folder keeps nothing of it then).
         """
         ...
 

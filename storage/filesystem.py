@@ -61,7 +61,7 @@ class FilesystemStore:
             os.lseek(descriptor, offset, os.SEEK_SET)
             size = offset
             for chunk in buffers(stream, length):
-                self._write(descriptor, chunk)
+                self._write(descriptor, chunk, offset)
                 size += len(chunk)
                 if hasher is not None:
                     hasher.update(chunk)
@@ -197,11 +197,20 @@ class FilesystemStore:
         if found != digest:
             raise DigestMismatch(f"upload {upload_id}", expected=digest, found=found)
 
-    def _write(self, descriptor: int, chunk: bytes) -> None:
+    def _write(self, descriptor: int, chunk: bytes, begun: int) -> None:
+        """Write a chunk where the file stands; if it can't be, give back all from `begun` on.
+
+        A disk that stays full lets nothing be written that would end the upload: the database is
+        often on the same one.
+        """
         left = memoryview(chunk)
         with self._reporting():
-            while left:
-                left = left[os.write(descriptor, left) :]
+            try:
+                while left:
+                    left = left[os.write(descriptor, left) :]
+            except OSError:
+                os.ftruncate(descriptor, begun)
+                raise
 
     @contextmanager
     def _locked(self, upload_id: str, flags: int) -> Iterator[int]:
