@@ -1,6 +1,8 @@
 """What is shipped for nginx: that nginx takes it, and that its figures fit Recipebox's own."""
 
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,15 @@ def test_nginx_takes_what_is_shipped_without_a_warning(folder):
 
     assert "test is successful" in said
     assert "[warn]" not in said
+
+
+def test_its_folders_are_made_where_debians_nginx_has_its_own():
+    said = subprocess.run([parts.nginx(), "-V"], capture_output=True, text=True, check=True).stderr
+    own = re.search(r"--http-client-body-temp-path=(\S+)", said)
+    assert own is not None
+
+    for name in ("client_body_temp_path", "proxy_temp_path"):
+        assert Path(setting(name)).parent == Path(own[1]).parent
 
 
 def test_its_check_can_fail(folder):
