@@ -6,6 +6,9 @@
     edges   index ──> the manifests that it holds          (by parts, within a repository)
             subject ──> what refers to it                  (signatures, wheel sets, receipts)
 
+A tag whose name says that it is about a manifest (registry/oci/companions.py) is a root for as long
+as that manifest is there, and goes with it.
+
 A manifest is kept while a root reaches it. So the question goes upwards, from a manifest to the
 indexes that hold it and to its subject, and ends at the first root. A referrer doesn't keep its
 subject, and one whose subject isn't there has no edge: it waits for the grace of its own review.
@@ -36,6 +39,7 @@ class Gone:
     """What a dry run has taken away in its mind: ids of rows that count as deleted."""
 
     manifests: set[int] = field(default_factory=set)
+    tags: set[int] = field(default_factory=set)
     links: set[int] = field(default_factory=set)
 
 
@@ -52,7 +56,7 @@ def closure_above(manifest: ManifestRow, gone: Gone) -> Closure:
     found = {manifest.id: manifest}
     fresh = [manifest]
     while fresh:
-        root = _root(fresh)
+        root = _root(fresh, gone)
         if root is not None:
             return Closure(found, root)
         above = _above(fresh, gone)
@@ -168,10 +172,11 @@ def _above(rows: Collection[ManifestRow], gone: Gone) -> list[ManifestRow]:
     return [row for row in found if row.id not in gone.manifests]
 
 
-def _root(rows: Collection[ManifestRow]) -> str | None:
+def _root(rows: Collection[ManifestRow], gone: Gone) -> str | None:
     """Return what keeps one of these manifests of one repository by itself, or None."""
     for chunk in chunks({row.id for row in rows}):
-        tag = TagRow.get_or_none(TagRow.manifest.in_(chunk))
+        named = TagRow.manifest.in_(chunk)
+        tag = TagRow.get_or_none(named & ~among(TagRow.id, gone.tags) if gone.tags else named)
         if tag is not None:
             return f"the tag {tag.name}"
         release = ReleaseRow.get_or_none(ReleaseRow.manifest.in_(chunk))

@@ -7,7 +7,8 @@
 
 For a tag the first rule counts whose patterns are about it: it goes where neither `keep_last` nor
 `keep_days` keeps it. A tag that no rule is about stays. Whatever rules say, what is listed, held by
-a bundle, is or was in a channel, or immutable stays. A pattern is written as a shell's; one for
+a bundle, is or was in a channel, or immutable stays; so does a tag about a manifest that is there,
+as cosign's signatures are (registry/oci/companions.py). A pattern is written as a shell's; one for
 repositories is about the name below the namespace (`web-app` of `team/web-app`).
 
 A tag that went leaves its manifest to the sweep, after the grace or `keep_untagged_days`.
@@ -15,7 +16,7 @@ A tag that went leaves its manifest to the sweep, after the grace or `keep_untag
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -26,10 +27,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from registry.access import Access, Principal, Verb
 from registry.audit import Audit
+from registry.batches import chunks
 from registry.clock import Clock, moment
 from registry.database import Database
 from registry.errors import InvalidValue, NamespaceUnknown
 from registry.leases import Lease
+from registry.oci.companions import subject_of
 from registry.oci.contents import Contents
 from registry.oci.immutable import find_pattern, read_patterns
 from registry.schema import (
@@ -351,24 +354,43 @@ def _facts(
         query = query.where(TagRow.name.in_(list(names)))
     patterns = read_patterns(namespace)
     held = _held(repository)
+    rows = list(query)
+    subjects = _subjects(repository, rows)
     return [
         TagFacts(
             repository=repository.name,
             name=row.name,
             digest=row.manifest.digest,
             changed=moment(row.changed),
-            held=_why(row, patterns, held),
+            held=_why(row, patterns, held, subjects),
         )
-        for row in query
+        for row in rows
     ]
 
 
-def _why(row: TagRow, patterns: Sequence[str], held: Mapping[str, str]) -> str | None:
+def _subjects(repository: RepositoryRow, tags: Sequence[TagRow]) -> set[str]:
+    """Return the digests that tags are about and that the repository has."""
+    about = {subject for tag in tags if (subject := subject_of(tag.name)) is not None}
+    found: set[str] = set()
+    for chunk in chunks(about):
+        query: Any = ManifestRow.select(ManifestRow.digest).where(
+            (ManifestRow.repository == repository) & ManifestRow.digest.in_(chunk)
+        )
+        found |= {digest for (digest,) in query.tuples()}
+    return found
+
+
+def _why(
+    row: TagRow, patterns: Sequence[str], held: Mapping[str, str], subjects: Container[str]
+) -> str | None:
     pattern = find_pattern(patterns, row.name)
     if pattern is not None:
         return f"it is immutable, by the pattern {pattern}"
     if row.manifest.digest in held:
         return held[row.manifest.digest]
+    subject = subject_of(row.name)
+    if subject is not None and subject in subjects:
+        return f"it is about {subject}, and goes with it"
     return "the server made it" if row.is_server_owned else None
 
 

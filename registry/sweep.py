@@ -29,6 +29,7 @@ from registry.clock import Clock, moment, seconds
 from registry.config import RegistryConfig
 from registry.database import Database
 from registry.leases import Lease, Leases
+from registry.oci.companions import companions_of
 from registry.oci.contents import Contents
 from registry.oci.uploads import Uploads
 from registry.reachability import Gone, closure_above, needed_blobs, roots_and_held
@@ -405,7 +406,10 @@ class _Batches:
             else:
                 counted.reviewed -= 1  # the rest is for the next batch
         ReviewRow.delete().where(among(ReviewRow.id, done)).execute()
-        self._contents.delete_manifests(list(doomed.values()))
+        dropped = self._contents.delete_manifests(list(doomed.values()))
+        if dropped:
+            detail = {"tags": dropped, "reason": "what they are about is gone"}
+            self._audit.record(SERVER, "tag.delete", "registry", detail)
         counted.manifests = len(doomed)
         counted.kept = max(counted.reviewed - counted.manifests, 0)
 
@@ -515,6 +519,10 @@ class _Preview:
                 self._follow(
                     Kind.MANIFEST, row.repository_id, referrer.digest, Reason.SUBJECT_GONE, AT_ONCE
                 )
+            for tag in companions_of(row.repository_id, [row.digest]):
+                self._gone.tags.add(tag.id)
+                digest = tag.manifest.digest
+                self._follow(Kind.MANIFEST, row.repository_id, digest, Reason.SUBJECT_GONE, AT_ONCE)
             self._follow(Kind.BLOB, None, row.digest, Reason.MANIFEST_GONE, AT_ONCE)
 
     def _any_waits(self, keys: set[str]) -> bool:

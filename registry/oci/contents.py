@@ -21,8 +21,9 @@ from registry.access import Principal
 from registry.batches import among
 from registry.clock import Clock, seconds
 from registry.database import Database
+from registry.oci.companions import companions_of
+from registry.reviews import AT_ONCE, Reason, Reviews
 from registry.reviews import Kind as ReviewKind
-from registry.reviews import Reason, Reviews
 from registry.schema import (
     INLINE,
     BlobDataRow,
@@ -265,9 +266,13 @@ class Contents:
         TagRow.delete().where(named).execute()
         self.reviews.queue(ReviewKind.MANIFEST, repository, digests, Reason.TAG_DELETED)
 
-    def delete_manifests(self, rows: Sequence[ManifestRow]) -> None:
-        """Delete manifests that no tag, release or bundle points to; what they held is reviewed."""
+    def delete_manifests(self, rows: Sequence[ManifestRow]) -> list[str]:
+        """Delete manifests that no tag, release or bundle points to; what they held is reviewed.
+
+        Tags that are about them go too; return their names.
+        """
         self.reviews.queue_parts(rows)
+        dropped = self._delete_companions(rows)
         repositories: Any = RepositoryRow.select(RepositoryRow.id, RepositoryRow.namespace)
         holders = {row.repository_id for row in rows}
         namespaces: dict[int, int] = dict(
@@ -275,6 +280,19 @@ class Contents:
         )
         ManifestRow.delete().where(among(ManifestRow.id, [row.id for row in rows])).execute()
         quota.release({(namespaces[row.repository_id], row.blob_id) for row in rows})
+        return dropped
+
+    def _delete_companions(self, rows: Sequence[ManifestRow]) -> list[str]:
+        """Delete the tags about manifests, without a grace for what they name."""
+        dropped: list[str] = []
+        for holder in {row.repository_id for row in rows}:
+            about = [row.digest for row in rows if row.repository_id == holder]
+            tags = companions_of(holder, about)
+            TagRow.delete().where(among(TagRow.id, [tag.id for tag in tags])).execute()
+            named = [tag.manifest.digest for tag in tags]
+            self.reviews.queue(ReviewKind.MANIFEST, holder, named, Reason.SUBJECT_GONE, AT_ONCE)
+            dropped += [tag.name for tag in tags]
+        return sorted(dropped)
 
 
 def inline(data: bytes, algorithm: str = "sha256") -> Kept:

@@ -280,8 +280,8 @@ class Manifests:
             immutable.refuse_deletion(holder, tags)
             BundleRow.delete().where(BundleRow.manifest == row).execute()
             TagRow.delete().where(TagRow.manifest == row).execute()
-            self._contents.delete_manifests([row])
-            lost = {"tags": [tag.name for tag in tags]}
+            dropped = self._contents.delete_manifests([row])
+            lost = {"tags": [*(tag.name for tag in tags), *dropped]}
             self._audit.record(principal, "manifest.delete", name, lost)
             failpoint(Failpoint.DELETE_BEFORE_COMMIT)
         failpoint(Failpoint.DELETE_AFTER_COMMIT)

@@ -148,6 +148,24 @@ class TestApplying:
         tagged.clock.advance(tagged.config.sweep_grace)
         assert tagged.registry.sweep.run(Pace(wait=lambda _: None)).manifests == 4
 
+    def test_signatures_in_tags_stay_with_what_they_sign(self, tagged: Given) -> None:
+        def about(digest: Digest) -> str:
+            return f"sha256-{digest.hex}.sig"
+
+        kept, gone = Digest.of(a_manifest(b"4")), Digest.of(a_manifest(b"0"))
+        for digest in (kept, gone, Digest.of(b"nothing here")):
+            tagged.artifact(ONE, str(digest).encode(), tag=about(digest))
+        retentions = tagged.registry.retentions
+        retentions.set(ADMIN, "team", KEEP_ONE)
+        said = {each.tag.name: each for each in retentions.simulate(ADMIN, "team")}
+        assert said[about(kept)].why == f"it is about {kept}, and goes with it"
+        retentions.apply(ADMIN, "team")
+        assert tags(tagged) == {about(kept), about(gone), about(Digest.of(b"nothing here"))}
+        retentions.apply(ADMIN, "team")
+        tagged.clock.advance(tagged.config.sweep_grace)
+        tagged.registry.sweep.run(Pace(wait=lambda _: None))
+        assert about(gone) not in tags(tagged)
+
     def test_rules_can_be_tried_before_they_are_set(self, tagged: Given) -> None:
         retentions = tagged.registry.retentions
         tried = list(retentions.simulate(ADMIN, "team", KEEP_ONE))

@@ -27,6 +27,7 @@ from registry.quota import count_used
 from registry.reachability import Gone, closure_above
 from registry.reviews import AT_ONCE, Kind, Reason
 from registry.schema import (
+    AuditRow,
     BlobRow,
     CondemnedRow,
     LeaseRow,
@@ -716,6 +717,87 @@ class TestPreview:
             contents.reviews.queue(Kind.BLOB, None, digest, Reason.PUT, AT_ONCE)
         assert preview(littered) == []
         assert sweep(littered).kept == 3
+
+
+class TestCompanions:
+    """Tags that are about a manifest, as cosign keeps signatures without referrers."""
+
+    @staticmethod
+    def about(digest: Digest, end: str = ".sig") -> str:
+        return f"sha256-{digest.hex}{end}"
+
+    @pytest.fixture
+    def signed(self, given: Given) -> Digest:
+        """An image with a signature, an attestation of that, and a tag that only looks so."""
+        image = given.artifact(ONE, b"image")
+        signature = given.artifact(ONE, b"signature", tag=self.about(image))
+        given.artifact(ONE, b"attestation", tag=self.about(signature, ".att"))
+        given.artifact(ONE, b"other", tag=self.about(image, ".other"))
+        return image
+
+    def tags(self, given: Given, repository: RepositoryName = ONE) -> set[str]:
+        return set(given.registry.tags.page(ADMIN, repository).names)
+
+    @pytest.mark.usefixtures("signed")
+    def test_they_stay_as_long_as_what_they_are_about(self, given: Given) -> None:
+        before = self.tags(given)
+        sweep_all(given)
+        assert self.tags(given) == before
+        assert len(before) == 4
+        assert has(given, ONE, Digest.of(b"attestation"))
+
+    def test_they_go_with_what_is_swept(self, given: Given, signed: Digest) -> None:
+        given.registry.manifests.delete(PUBLISHER, ONE, Tag("v1"))
+        assert len(self.tags(given)) == 3
+        given.clock.advance(GRACE)
+        assert sweep(given).manifests == 3
+        assert self.tags(given) == {self.about(signed, ".other")}
+        sweep_all(given)
+        for blob in (b"image", b"signature", b"attestation"):
+            assert not has(given, ONE, Digest.of(blob))
+        assert has(given, ONE, Digest.of(b"other"))
+        with given.registry.database.session():
+            entry = AuditRow.select().where(AuditRow.action == "tag.delete").order_by(AuditRow.id)
+            assert self.about(signed) in [each.detail for each in entry][1]
+
+    def test_they_go_with_what_is_deleted(self, given: Given, signed: Digest) -> None:
+        given.registry.manifests.delete(PUBLISHER, ONE, signed)
+        assert self.about(signed) not in self.tags(given)
+        assert sweep(given).manifests == 2
+        with given.registry.database.session():
+            entry = AuditRow.get(AuditRow.action == "manifest.delete")
+            assert json.loads(entry.detail)["tags"] == ["v1", self.about(signed)]
+
+    def test_those_of_another_repository_stay(self, given: Given, signed: Digest) -> None:
+        given.artifact(TWO, b"signature", tag=self.about(signed))
+        given.registry.manifests.delete(PUBLISHER, ONE, signed)
+        sweep_all(given)
+        assert self.tags(given, TWO) == {self.about(signed)}
+
+    def test_what_another_tag_names_too_stays(self, given: Given, signed: Digest) -> None:
+        signature = given.artifact(ONE, b"signature", tag="mine")
+        given.registry.manifests.delete(PUBLISHER, ONE, signed)
+        sweep_all(given)
+        assert has(given, ONE, signature)
+        assert has(given, ONE, Digest.of(b"attestation"))
+
+    def test_those_that_are_immutable_stay(self, given: Given, signed: Digest) -> None:
+        given.registry.namespaces.change(ADMIN, "team", {"immutable_tags": ["*.sig"]})
+        given.registry.manifests.delete(PUBLISHER, ONE, signed)
+        sweep_all(given)
+        assert self.about(signed) in self.tags(given)
+        assert has(given, ONE, Digest.of(b"signature"))
+
+    @pytest.mark.usefixtures("signed")
+    def test_a_dry_run_follows_them(self, given: Given) -> None:
+        given.registry.manifests.delete(PUBLISHER, ONE, Tag("v1"))
+        sweep(given)  # bytes that came twice
+        for grace in (None, 0):
+            given.clock.advance(GRACE)
+            said = Counter(each.kind for each in preview(given, grace))
+            done = sweep(given, grace=grace)
+            assert said == Counter(manifest=done.manifests, link=done.links, blob=done.blobs)
+            assert done.reviewed
 
 
 def test_a_manifest_can_not_be_put_upon_what_went(given: Given) -> None:
