@@ -49,6 +49,7 @@
     ├── DatabaseUnavailable          not now: what failed may work in a moment
     │   ├── DatabaseAway             can't be reached, or has no room or memory
     │   └── DatabaseBusy             others held what was needed for too long
+    ├── StoreElsewhere               a store with nothing of what the database names
     ├── UnusableKey                  a file that isn't the key that it should hold
     └── SchemaError
         ├── SchemaTooNew             made by a later version of Recipebox
@@ -516,6 +517,26 @@ class DatabaseBusy(DatabaseUnavailable):
 
     hint = "try again in a moment"
     said = "is busy"
+
+
+class StoreElsewhere(RegistryError):
+    """The store and the database have nothing in common: one of the two is another registry's.
+
+    `named` blobs are the database's, of which the store has none; `unknown` are the store's.
+    """
+
+    hint = (
+        "see that the right database is named, and the right store: its disk mounted, its bucket "
+        "and prefix. If all bytes are lost indeed, say so with --all-lost"
+    )
+
+    def __init__(self, *, named: int, unknown: int) -> None:
+        self.named = named
+        self.unknown = unknown
+        super().__init__(
+            f"nothing was mended: the database names {named} blobs in the store, which has none of "
+            f"these, and {unknown} that the database does not name"
+        )
 
 
 class UnusableKey(RegistryError):

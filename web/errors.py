@@ -284,6 +284,9 @@ TABLE: Mapping[type[Exception], Row] = {
         503, "database_unavailable", "UNSUPPORTED", "The database can't be used now"
     ),
     registry.UnusableKey: Row(503, "unusable_key", "UNSUPPORTED", "A key can't be used"),
+    registry.StoreElsewhere: Row(
+        503, "store_elsewhere", "UNSUPPORTED", "The store is another registry's"
+    ),
     registry.SchemaError: Row(503, "schema_not_ready", "UNSUPPORTED", "The database isn't ready"),
     storage.BlobMissing: Row(500, "blob_missing", "BLOB_UNKNOWN", "Stored bytes are missing"),
     storage.BlobDamaged: Row(500, "blob_damaged", "BLOB_UNKNOWN", "Stored bytes are damaged"),

@@ -1,12 +1,14 @@
 """Mends what can be mended from what is there: `recipebox admin check --repair`.
 
-Nothing that could still be needed is thrown away. Bytes that are missing or damaged can't be made
-up: their blob is forgotten, so that a registry says that it isn't there, and the next push of it
-brings it back.
+Nothing that could still be needed is thrown away, and nothing is mended over a store that has none
+of the bytes that the database names: a disk that isn't mounted, or another's bucket. Bytes that are
+missing or damaged can't be made up: their blob is forgotten, so that a registry says that it isn't
+there, and the next push of it brings it back.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from artifacts.reference import Tag
@@ -16,6 +18,7 @@ from registry.check.manifests import ManifestExaminer, parts_of, said_of, used_b
 from registry.check.releases import ReleaseExaminer
 from registry.clock import Clock, seconds
 from registry.database import Database
+from registry.errors import StoreElsewhere
 from registry.oci.contents import Contents, unstage
 from registry.reviews import Kind as ReviewKind
 from registry.reviews import Reason, Reviews
@@ -85,6 +88,20 @@ class Repair:
             Problem.CHANNEL_POINTER: self._point_channel,
             Problem.CHANNEL_TAG: self._tag_channel,
         }
+
+    def require_common(self, findings: Sequence[Finding]) -> None:
+        """See that the store is this database's: they have something in common, or one has nothing.
+
+        Raises:
+            StoreElsewhere: mending would forget all blobs, or delete all bytes.
+        """
+        found = Counter(finding.problem for finding in findings)
+        lost, unknown = found[Problem.BYTES_MISSING], found[Problem.BYTES_ORPHANED]
+        with self._database.session():
+            named = BlobRow.select().where(BlobRow.location != INLINE).count()
+            is_empty = not RepositoryRow.select().exists()
+        if (lost and lost >= named) or (unknown and is_empty):
+            raise StoreElsewhere(named=named, unknown=unknown)
 
     def mend(self, finding: Finding) -> str | None:
         """Mend a finding; return what was done, or None where it needs a person.

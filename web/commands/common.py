@@ -20,6 +20,9 @@ FAILED = 1
 USAGE = 2
 NOT_FOUND = 3
 
+_FOLDER_HINT = "make the folder writable for the user that runs this, or name another with --data"
+_BUCKET_HINT = "see that s3_endpoint answers, and that the key may use the bucket (s3_bucket)"
+
 STORE_SETTINGS = (
     "store",
     "s3_bucket",
@@ -100,8 +103,8 @@ def told_plainly(as_json: bool) -> Iterator[None]:  # noqa: FBT001 - a click fla
     except NotFound as error:
         _end(error, NOT_FOUND, as_json=as_json)
     except StoreUnavailable as error:
-        hint = "make the folder writable for the user that runs this, or name another with --data"
-        _end(error, FAILED, as_json=as_json, hint=hint)
+        is_folder = Path(error.place).is_absolute()
+        _end(error, FAILED, as_json=as_json, hint=_FOLDER_HINT if is_folder else _BUCKET_HINT)
     except (RegistryError, StorageError, SigningError, OSError) as error:
         _end(error, FAILED, as_json=as_json)
 

@@ -10,9 +10,11 @@ from click.testing import CliRunner, Result
 
 from recipebox.invocation import Invocation
 from registry.access import Role, Verb
+from storage.errors import StoreUnavailable
 from web.commands.admin import command
 from web.commands.admin.common import read_duration
 from web.commands.admin.token import _ROLES, _VERBS
+from web.commands.common import told_plainly
 
 pytestmark = pytest.mark.sqlite
 
@@ -149,6 +151,14 @@ def test_a_folder_that_can_not_be_made_says_why(run):
     assert wrong.exit_code == 1
     assert "/proc/nowhere can't be used: No such file or directory" in wrong.output
     assert "make the folder writable" in wrong.output
+
+
+def test_a_bucket_that_can_not_be_used_is_no_folder(capsys):
+    with pytest.raises(click.exceptions.Exit) as caught, told_plainly(as_json=False):
+        raise StoreUnavailable("bucket 'b' at http://s3.example.org", "refused")
+
+    assert caught.value.exit_code == 1
+    assert "s3_endpoint" in capsys.readouterr().err
 
 
 def test_a_file_that_can_not_be_read_is_named(run, tmp_path):

@@ -1,6 +1,7 @@
 """`recipebox admin check`: what an operator reads, and the exit code that a script goes by."""
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner, Result
@@ -69,6 +70,42 @@ def test_json_has_all_of_it(given):
 
 def test_quick_takes_digests_on_trust(given):
     assert run(given, "--quick").exit_code == 0
+
+
+class TestAnotherStore:
+    """A disk that isn't mounted, or a database that is another's."""
+
+    @pytest.fixture
+    def filled(self, given: Given) -> Given:
+        given.artifact(RepositoryName("team/image"), b"layer")
+        return given
+
+    def test_nothing_is_forgotten_where_the_store_is_not_there(self, filled: Given) -> None:
+        blobs, away = filled.data / "blobs", filled.data / "away"
+        blobs.rename(away)
+        done = run(filled, "--repair")
+        assert done.exit_code == 1
+        assert "nothing was mended: the database names 2 blobs in the store" in done.output
+        assert "--all-lost" in done.output
+        away.rename(blobs)
+        assert run(filled).exit_code == 0
+
+    def test_nothing_is_deleted_where_the_database_is_another(self, filled: Given) -> None:
+        other = Given(filled.data.parent / "other")
+        (filled.data / "blobs").rename(other.data / "blobs")
+        done = run(other, "--repair", "--json")
+        assert done.exit_code == 1
+        assert (
+            "and 2 that the database does not name" in json.loads(done.stdout)["error"]["message"]
+        )
+        assert sum(1 for path in (other.data / "blobs").rglob("*") if path.is_file()) == 2
+
+    def test_an_operator_may_say_that_all_is_lost(self, filled: Given) -> None:
+        shutil.rmtree(filled.data / "blobs")
+        done = run(filled, "--repair", "--all-lost")
+        assert "mended: forgotten: push it again" in done.output
+        filled.blob(RepositoryName("team/image"), b"layer")
+        assert "layer" not in run(filled).output
 
 
 def test_what_a_person_must_mend_stays_wrong(given):

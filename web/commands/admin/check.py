@@ -20,15 +20,27 @@ from web.commands.common import (
 @click.command("check")
 @setting_options("data", "database", *STORE_SETTINGS)
 @click.option("--repair", is_flag=True, help="Mend what can be mended from what is there.")
+@click.option("--all-lost", is_flag=True, help="Repair even where no stored bytes are there.")
 @click.option("--quick", is_flag=True, help="Compare the lengths of stored bytes, not digests.")
 @json_option
 @click.pass_context
-def check(ctx: click.Context, /, *, repair: bool, quick: bool, as_json: bool, **flags: Any) -> None:
+def check(
+    ctx: click.Context,
+    /,
+    *,
+    repair: bool,
+    all_lost: bool,
+    quick: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
     """Prove that the database and the store agree: nothing missing, corrupt or orphaned.
 
     Works while the server runs, and reads every stored byte. Ends with 1 when something is wrong
     and wasn't mended. What is wrong is listed, each with where it is and what can be done; nothing
-    is changed without --repair, and every repair is in the audit log.
+    is changed without --repair, and every repair is in the audit log. A store that has none of the
+    bytes that the database names is taken for the wrong one, and nothing is mended: --all-lost says
+    that they are lost indeed.
 
     \b
     Examples:
@@ -50,6 +62,8 @@ def check(ctx: click.Context, /, *, repair: bool, quick: bool, as_json: bool, **
         findings = list(registry.checker.run(progress, reads_bytes=not quick))
         if sys.stderr.isatty():
             click.echo("\r\033[K", nl=False, err=True)
+        if repair and not all_lost:
+            registry.repair.require_common(findings)
         for finding in findings:
             done = registry.repair.mend(finding) if repair else None
             hint = advice(finding.problem)
