@@ -29,6 +29,7 @@ from registry.errors import (
     NotAuthenticated,
     RegistryError,
 )
+from storage.errors import StoreUnavailable
 from web.access_log import NOTES, start_notes
 from web.answers import oci_error_answer, problem_answer
 from web.api.blueprint import api_blueprint
@@ -201,7 +202,7 @@ class _ErrorAnswers:
         if problem.status >= _BROKEN:
             request_id = g.get("request_id", "")
             # what is away is no defect of the code, and its sentence says all
-            trace = None if isinstance(error, DatabaseUnavailable) else error
+            trace = None if isinstance(error, DatabaseUnavailable | StoreUnavailable) else error
             _LOG.error("request %s failed: %s", request_id, error, exc_info=trace)
         if request.path == "/v2" or request.path.startswith("/v2/"):
             answer = oci_error_answer(problem, self._request_id())

@@ -5,6 +5,7 @@ gunicorn calls its own logger when the last byte has left; granian tells nobody,
 is one thing: `access_log.describe`.
 """
 
+import contextlib
 import logging
 import sys
 import time
@@ -57,11 +58,15 @@ class RequestLines:
         self._stream = stream
 
     def write(self, environ: WSGIEnvironment, status: int, sent: int, seconds: float) -> None:
-        """Write the line of a request that was answered with `sent` bytes of body."""
+        """Write the line of a request that was answered with `sent` bytes of body.
+
+        A log that can't be written (its disk is full) is no reason to fail what was answered.
+        """
         members = describe(environ, status, sent, seconds, datetime.now(UTC))
         out = self._stream or sys.stderr
-        out.write(format_line(members, self._log_format) + "\n")
-        out.flush()
+        with contextlib.suppress(OSError):
+            out.write(format_line(members, self._log_format) + "\n")
+            out.flush()
 
 
 class LoggedRequests:

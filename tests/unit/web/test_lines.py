@@ -1,5 +1,6 @@
 """A request's line where the server tells nobody that it has ended."""
 
+import errno
 import io
 import json
 
@@ -55,6 +56,14 @@ def test_a_list_is_passed_on_as_one_and_logged_at_once(stream):
     [line] = lines(stream)
     assert (line["status"], line["bytes"], line["remote"]) == (206, 3, "1.2.3.4")
     assert line["duration_ms"] >= 0
+
+
+def test_a_log_that_can_not_be_written_fails_no_answer():
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert answer([b"abc"], Full()) == [b"abc"]
 
 
 def test_a_small_body_is_made_one_list_so_that_it_leaves_with_its_head(stream):
