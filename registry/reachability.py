@@ -18,7 +18,7 @@ A blob in a repository is kept by every manifest of the repository that needs it
 by every repository that holds it, and every manifest that they are.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,14 +45,25 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """A manifest and all above it, by id; `root` says what keeps one of them, None: nothing."""
+    """A manifest and what is above it, by id; `root` says what keeps one of them, None: nothing.
+
+    `is_whole` is False where there may be more above.
+    """
 
     manifests: dict[int, ManifestRow]
     root: str | None
+    is_whole: bool = True
 
 
-def closure_above(manifest: ManifestRow, gone: Gone) -> Closure:
-    """Go upwards from a manifest until a root is found, or everything above it is."""
+def closure_above(
+    manifest: ManifestRow,
+    gone: Gone,
+    stops: Callable[[list[ManifestRow]], bool] = lambda _: False,
+) -> Closure:
+    """Go upwards from a manifest until a root is found, or all above it is, or it `stops` at some.
+
+    `stops` is asked once for all that is a step further up, before these are looked at.
+    """
     found = {manifest.id: manifest}
     fresh = [manifest]
     while fresh:
@@ -62,6 +73,8 @@ def closure_above(manifest: ManifestRow, gone: Gone) -> Closure:
         above = _above(fresh, gone)
         fresh = [row for row in above if row.id not in found]
         found |= {row.id: row for row in fresh}
+        if fresh and stops(fresh):
+            return Closure(found, None, is_whole=False)
     return Closure(found, None)
 
 

@@ -24,7 +24,7 @@ from peewee import Value, fn
 
 from registry import quota
 from registry.audit import SERVER, Audit
-from registry.batches import among
+from registry.batches import among, chunks
 from registry.clock import Clock, moment, seconds
 from registry.config import RegistryConfig
 from registry.database import Database
@@ -70,6 +70,12 @@ REST = 2.0
 LONGEST_REST = 1.0
 """Seconds, whatever a batch took: a lease must not run out meanwhile."""
 
+_MOST_ABOVE = 32
+"""Manifests above one that are gone through for it. What is kept by a longer way than any client
+makes is looked at again a grace later; of garbage the uppermost goes first, however much it is.
+"""
+
+_HOUR = 3600
 _SMALLEST, _FIRST, _LARGEST = 16, 64, 1000
 _UNTAGGED = (Reason.PUT, Reason.TAG_MOVED, Reason.TAG_DELETED, Reason.FOUND)
 _KINDS = (Kind.MANIFEST, Kind.LINK, Kind.BLOB)
@@ -113,6 +119,17 @@ class Swept:
     busy: float = 0.0
     longest_batch: float = 0.0
     is_done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a batch found out already, by id: which manifests are kept, and of which it is unclear.
+
+    It holds within one transaction: the next may have lost the root.
+    """
+
+    kept: set[int] = field(default_factory=set)
+    unclear: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +404,7 @@ class _Batches:
         patient = _patient(rows, seconds(self._clock()))
         done: list[int] = []
         doomed: dict[int, ManifestRow] = {}
+        seen = _Seen()
         begun = time.monotonic()
         for row in rows:
             counted.reviewed += 1
@@ -394,14 +412,17 @@ class _Batches:
             if manifest is None or manifest.id in roots or manifest.id in doomed:
                 done.append(row.id)
             elif row.id in patient:
-                ReviewRow.update(due=patient[row.id]).where(ReviewRow.id == row.id).execute()
+                self._put_off(row, patient[row.id])
             elif manifest.id not in held:
                 done.append(row.id)
                 doomed[manifest.id] = manifest
             elif time.monotonic() - begun < self._budget:
                 # one by one: of two that keep each other, the one's review waits for the other's
-                ring = self._find_ring(manifest)
-                ReviewRow.delete().where(ReviewRow.id == row.id).execute()
+                ring = self._find_ring(manifest, seen)
+                if manifest.id in seen.unclear:
+                    self._put_off(row, seconds(self._clock()) + self._reviews.grace)
+                else:
+                    ReviewRow.delete().where(ReviewRow.id == row.id).execute()
                 doomed |= {each.id: each for each in ring}
             else:
                 counted.reviewed -= 1  # the rest is for the next batch
@@ -413,9 +434,16 @@ class _Batches:
         counted.manifests = len(doomed)
         counted.kept = max(counted.reviewed - counted.manifests, 0)
 
-    def _find_ring(self, manifest: ManifestRow) -> list[ManifestRow]:
+    def _put_off(self, review: ReviewRow, until: int) -> None:
+        """Have a review wait until then, and never be due again in this sweep."""
+        # with another grace a sweep looks ahead, with none of it further and further
+        looks_ahead = self._pace.grace is not None
+        ahead = self._due() + self._reviews.grace + _HOUR if looks_ahead else self._begun + 1
+        ReviewRow.update(due=max(until, ahead)).where(ReviewRow.id == review.id).execute()
+
+    def _find_ring(self, manifest: ManifestRow, seen: "_Seen") -> list[ManifestRow]:
         """Return a manifest with what it is a ring with, where nothing else is above; or none."""
-        ring, loose = _judge(manifest, Gone(), _any_waits)
+        ring, loose = _judge(manifest, Gone(), _any_waits, seen)
         # above it is what nothing keeps and no review waits for: it gets one, and this goes with it
         self._reviews.queue(
             Kind.MANIFEST, manifest.repository_id, [row.digest for row in loose], Reason.FOUND
@@ -504,7 +532,7 @@ class _Preview:
         if _held_until(review) > self._now:
             self._put_off.add(review.key)
             return
-        doomed, _ = _judge(manifest, self._gone, self._any_waits)
+        doomed, _ = _judge(manifest, self._gone, self._any_waits, _Seen())
         for row in doomed:
             self._gone.manifests.add(row.id)
             yield self._draw(review, f"{self._name(row.repository_id)}@{row.digest}", row.size)
@@ -650,27 +678,44 @@ def _held_until(review: ReviewRow) -> int:
 
 
 def _judge(
-    manifest: ManifestRow, gone: Gone, any_waits: Callable[[set[str]], bool]
+    manifest: ManifestRow, gone: Gone, any_waits: Callable[[set[str]], bool], seen: _Seen
 ) -> tuple[list[ManifestRow], list[ManifestRow]]:
     """Return which manifests go now, and which above it no review waits for.
 
     A manifest goes alone, where nothing is above it; or with all that it is a ring with. It stays
-    where a root is above it, or something whose own review is to come.
+    where a root is above it, or something whose own review is to come; and where so much is above
+    it that others would have to wait: that is `seen` to be unclear.
     """
-    closure = closure_above(manifest, gone)
-    if closure.root is not None:
+    count, is_kept, is_unclear = 1, False, False
+
+    def stops(above: list[ManifestRow]) -> bool:
+        nonlocal count, is_kept, is_unclear
+        ids = {row.id for row in above}
+        keys = {review_key(Kind.MANIFEST, row.repository_id, row.digest) for row in above}
+        is_kept = not ids.isdisjoint(seen.kept)
+        if is_kept or any_waits(keys):
+            return True
+        is_unclear = count > _MOST_ABOVE or not ids.isdisjoint(seen.unclear)
+        count += len(above)
+        return is_unclear
+
+    closure = closure_above(manifest, gone, stops)
+    if closure.root is not None or is_kept:
+        seen.kept.add(manifest.id)
+        return [], []
+    if is_unclear or len(closure.manifests) > _MOST_ABOVE:
+        seen.unclear.add(manifest.id)
+        return [], []
+    if not closure.is_whole:
         return [], []
     others = [row for row in closure.manifests.values() if row.id != manifest.id]
-    keys = {review_key(Kind.MANIFEST, row.repository_id, row.digest) for row in others}
-    if keys and any_waits(keys):
-        return [], []
     loose = [row for row in others if manifest.id not in closure_above(row, gone).manifests]
     return ([], loose) if loose else ([manifest, *others], [])
 
 
 def _any_waits(keys: set[str]) -> bool:
     """Return whether a review of one of these is to come."""
-    return ReviewRow.select().where(ReviewRow.key.in_(list(keys))).exists()
+    return any(ReviewRow.select().where(ReviewRow.key.in_(some)).exists() for some in chunks(keys))
 
 
 def _unneeded(reviews: Sequence[int]) -> list[tuple[int, int, int]]:

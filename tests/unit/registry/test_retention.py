@@ -9,7 +9,14 @@ from artifacts import media
 from artifacts.digest import Digest
 from artifacts.reference import PackageName, RepositoryName, Tag
 from registry.audit import SERVER
-from registry.errors import Denied, InvalidValue, LeaseLost, NamespaceUnknown, ReadOnly
+from registry.errors import (
+    Denied,
+    InvalidValue,
+    LeaseLost,
+    ManifestUnknown,
+    NamespaceUnknown,
+    ReadOnly,
+)
 from registry.retention import Retention, Rule, TagFacts, Verdict, judge
 from registry.schema import AuditRow, LeaseRow, NamespaceRow, ReviewRow, TagRow
 from registry.sweep import Pace
@@ -308,6 +315,29 @@ class TestUntagged:
         assert given.registry.manifests.stat(PUBLISHER, ONE, digest)
         given.clock.advance(DAY)
         assert given.registry.sweep.run(Pace(wait=lambda _: None)).manifests == 1
+
+    @pytest.mark.parametrize("grace", [0, 3600])
+    def test_a_sweep_with_a_shorter_grace_leaves_it_and_ends(
+        self, given: Given, grace: int
+    ) -> None:
+        given.registry.retentions.set(ADMIN, "team", Retention(keep_untagged_days=1))
+        digest = given.artifact(ONE, b"layer")
+        given.registry.manifests.delete(PUBLISHER, ONE, Tag("v1"))
+        given.clock.advance(timedelta(hours=2))
+        batches: list[object] = []
+        pace = Pace(
+            grace=grace,
+            wait=lambda _: None,
+            told=batches.append,
+            is_stopped=lambda: len(batches) > 10,
+        )
+        done = given.registry.sweep.run(pace)
+        assert done.is_done
+        assert done.manifests == 0
+        given.clock.advance(3 * DAY)
+        assert given.registry.sweep.run(Pace(wait=lambda _: None)).manifests == 1
+        with pytest.raises(ManifestUnknown):
+            given.registry.manifests.stat(PUBLISHER, ONE, digest)
 
     def test_what_an_index_held_waits_for_the_grace_only(self, given: Given) -> None:
         given.registry.retentions.set(ADMIN, "team", Retention(keep_untagged_days=30))

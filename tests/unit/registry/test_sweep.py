@@ -24,7 +24,7 @@ from registry.errors import (
 )
 from registry.leases import LIFETIME
 from registry.quota import count_used
-from registry.reachability import Gone, closure_above
+from registry.reachability import Closure, Gone, closure_above
 from registry.reviews import AT_ONCE, Kind, Reason
 from registry.schema import (
     AuditRow,
@@ -395,6 +395,36 @@ class TestReferrers:
         assert not has(given, ONE, Digest.of(on_signature))
         sweep_all(given)
         assert stored(given) == 0
+
+    def test_a_long_chain_of_them_makes_nobody_wait(
+        self, given: Given, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each is looked at with some of what is above it, not with all."""
+        link = a_manifest(b"layer")
+        given.artifact(ONE, b"layer")
+        for _ in range(50):
+            link = a_manifest(b"layer", subject=Descriptor.of(link, media.MANIFEST))
+            given.manifest(ONE, link, media.EMPTY_JSON)
+        climbed: list[int] = []
+
+        def counting(*asked: object) -> Closure:
+            found = closure_above(*asked)  # type: ignore[arg-type]
+            climbed.append(len(found.manifests))
+            return found
+
+        monkeypatch.setattr("registry.sweep.closure_above", counting)
+        for _ in range(3):
+            given.clock.advance(GRACE)
+            for grace in (None, 0):
+                pace = Pace(wait=lambda _: None, grace=grace)
+                assert given.registry.sweep.run(pace).manifests == 0
+        assert max(climbed) < 40
+        assert has(given, ONE, Digest.of(link))
+        check(given)
+
+        given.registry.manifests.delete(PUBLISHER, ONE, Tag("v1"))
+        given.clock.advance(GRACE)
+        assert sweep(given).manifests == 51
 
     def test_one_whose_subject_has_not_come_waits_for_the_grace(self, given: Given) -> None:
         later = a_manifest(b"later")
