@@ -57,6 +57,9 @@ _BROKEN = 500
 _UNLIMITED = frozenset({"health"})
 """Blueprints of what asks often, and must be answered: load balancers."""
 
+_UNCOUNTED = frozenset({"static", "oci.may_upload"})
+"""Endpoints that aren't counted: of these, the second is asked on behalf of a request that is."""
+
 _DATA_PREFIXES = ("/api/", "/index/", "/keys/", "/schemas/", "/healthz", "/readyz", "/v2/")
 
 
@@ -134,7 +137,7 @@ def _limiting(services: Services) -> Callable[[], None]:
     rates, registry = services.rates, services.registry
 
     def limit() -> None:
-        if request.blueprint in _UNLIMITED or request.endpoint == "static":
+        if request.blueprint in _UNLIMITED or request.endpoint in _UNCOUNTED:
             return
         bearer = registry.bearer if request.blueprint == "oci" else None
         try:

@@ -1,8 +1,11 @@
 """Recipebox behind the shipped nginx: what clients do, and what they may not."""
 
+import contextlib
 import hashlib
 import json
 import os
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -138,9 +141,6 @@ class TestForwarding:
         assert line_of(site, answer.headers["X-Request-Id"])["remote"] == "127.0.0.1"
 
     def test_the_address_that_nginx_saw_is_the_one_that_is_logged(self, site):
-        import socket
-        import ssl
-
         context = ssl.create_default_context(cafile=str(site.proxy.authority))
         with (
             socket.create_connection(
@@ -189,9 +189,6 @@ class TestForwarding:
         assert answer.headers["Location"] == "https://localhost/v2/"
 
     def test_http_2_is_spoken(self, site):
-        import socket
-        import ssl
-
         context = ssl.create_default_context(cafile=str(site.proxy.authority))
         context.set_alpn_protocols(["h2", "http/1.1"])
         with (
@@ -250,6 +247,62 @@ class TestPushing:
             )
 
         assert (tmp_path / "out" / "file.txt").read_text() == "hello through nginx"
+
+
+class TestStrangers:
+    """nginx takes in a body before it passes it on: never one of who may not push."""
+
+    @pytest.mark.parametrize(
+        "login", [b"", b"Authorization: Bearer rbx_000000000000_" + b"0" * 64 + b"\r\n"]
+    )
+    @pytest.mark.parametrize(
+        "body", [b"Content-Length: 1000000000000", b"Transfer-Encoding: chunked"]
+    )
+    def test_an_endless_blob_is_refused_at_once(self, site, login, body):
+        path = f"/v2/{site.repository()}/blobs/uploads/?digest=sha256:{'0' * 64}".encode()
+
+        with connected(site) as secure:
+            secure.sendall(
+                b"POST %b HTTP/1.1\r\nHost: localhost\r\n%b%b\r\n\r\n" % (path, login, body)
+            )
+            answer = secure.recv(65536)
+
+        assert answer.startswith(b"HTTP/1.1 401 ")
+        assert b"\r\nWWW-Authenticate: Bearer realm=" in answer
+        assert b'"code":"UNAUTHORIZED"' in answer
+
+    def test_who_may_not_push_there_reads_why(self, site):
+        answer = site.ask("POST", "/v2/Team/blobs/uploads/", data=b"x" * MEGABYTE)
+
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["code"] == "NAME_INVALID"
+
+    def test_only_blobs_are_large(self, site):
+        path = f"/v2/{site.repository()}/manifests/v1"
+
+        for size in (
+            5 * MEGABYTE,
+            9 * MEGABYTE,
+        ):  # the first is refused by Recipebox, with its limit
+            answer = site.ask("PUT", path, data=b"x" * size)
+            assert answer.status_code == 413
+            assert answer.json()["errors"][0]["code"] == "SIZE_INVALID"
+
+    def test_nobody_asks_in_the_name_of_the_proxy(self, site):
+        headers = {"X-Original-URI": f"/v2/{site.repository()}/blobs/uploads/"}
+
+        assert site.ask("GET", "/v2/_may_upload", headers=headers).status_code == 404
+
+
+@contextlib.contextmanager
+def connected(site) -> Iterator[ssl.SSLSocket]:
+    """Connect to the proxy, without a client that knows HTTP."""
+    context = ssl.create_default_context(cafile=str(site.proxy.authority))
+    with (
+        socket.create_connection(("127.0.0.1", site.proxy.port), timeout=30) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as secure,
+    ):
+        yield secure
 
 
 class Sized:

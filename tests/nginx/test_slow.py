@@ -78,7 +78,8 @@ def first_answer(waiting: list[ssl.SSLSocket]) -> bytes:
 def test_an_address_with_too_many_connections_is_told_to_wait(site, target):
     context = ssl.create_default_context(cafile=str(target.authority))
     request = (
-        f"PATCH {target.upload} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+        f"PATCH {target.upload} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+        f"Authorization: Bearer {target.token}\r\n\r\n"
     ).encode()
     with contextlib.ExitStack() as stack:
         waiting = []
