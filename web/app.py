@@ -46,6 +46,7 @@ from web.index import times
 from web.index.pages import PageViews
 from web.oci.blueprint import oci_blueprint
 from web.oci.token import challenge
+from web.proxies import PROXIED
 from web.routing import RepositoryConverter
 from web.schemas import SchemaViews
 from web.services import Services
@@ -57,8 +58,8 @@ _BROKEN = 500
 _UNLIMITED = frozenset({"health"})
 """Blueprints of what asks often, and must be answered: load balancers."""
 
-_UNCOUNTED = frozenset({"static", "oci.may_upload"})
-"""Endpoints that aren't counted: of these, the second is asked on behalf of a request that is."""
+_MAY_UPLOAD = "oci.may_upload"
+"""The endpoint that a proxy asks on behalf of a request that is counted itself."""
 
 _DATA_PREFIXES = ("/api/", "/index/", "/keys/", "/schemas/", "/healthz", "/readyz", "/v2/")
 
@@ -137,7 +138,9 @@ def _limiting(services: Services) -> Callable[[], None]:
     rates, registry = services.rates, services.registry
 
     def limit() -> None:
-        if request.blueprint in _UNLIMITED or request.endpoint in _UNCOUNTED:
+        if request.blueprint in _UNLIMITED or request.endpoint == "static":
+            return
+        if request.endpoint == _MAY_UPLOAD and request.environ.get(PROXIED) is True:
             return
         bearer = registry.bearer if request.blueprint == "oci" else None
         try:

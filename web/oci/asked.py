@@ -17,15 +17,13 @@ from flask import Blueprint, Response, request
 
 from artifacts.errors import InvalidName
 from registry.errors import RegistryError
-from web.errors import NoSuchPage
 from web.oci.views import OciViews
-from web.proxies import PROXIED
 
 _UPLOADS = re.compile(r"/v2/(.+)/blobs/uploads/.*")
 
 
 class AskedViews(OciViews):
-    """The route that a trusted proxy asks."""
+    """The route that a proxy asks; whom it serves could as well begin an upload to find out."""
 
     def add_to(self, routes: Blueprint) -> None:
         """Add the routes."""
@@ -33,8 +31,6 @@ class AskedViews(OciViews):
 
     def may_upload(self) -> Response:
         """Say 204, or 403: a proxy knows no more answers than these."""
-        if request.environ.get(PROXIED) is not True:
-            raise NoSuchPage(request.path)
         path = unquote(request.headers.get("X-Original-URI", "").partition("?")[0])
         matched = _UPLOADS.fullmatch(path)
         if matched is None:

@@ -82,12 +82,13 @@ def test_nobody_may_where_nothing_is_written(site, publisher):
     assert ask(site, publisher) == 403
 
 
-def test_only_a_trusted_proxy_is_told(site, publisher):
-    assert ask(site, publisher, is_proxied=False) == 404
+def test_a_proxy_that_is_not_trusted_is_told_as_well(site, publisher):
+    assert ask(site, publisher, is_proxied=False) == 204
 
 
-def test_what_a_proxy_asks_is_not_counted(make_site):
+def test_what_a_trusted_proxy_asks_is_not_counted(make_site):
     site = make_site(rates=RateLimits(principal=1, anonymous=1, failures=1))
 
     assert [ask(site, site.admin_token) for _ in range(3)] == [204] * 3
     assert [ask(site, "rbx_a_b") for _ in range(3)] == [403] * 3
+    assert [ask(site, site.admin_token, is_proxied=False) for _ in range(2)] == [204, 429]
