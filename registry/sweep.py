@@ -76,6 +76,7 @@ makes is looked at again a grace later; of garbage the uppermost goes first, how
 """
 
 _HOUR = 3600
+_LONGEST_WASTED = 30.0
 _SMALLEST, _FIRST, _LARGEST = 16, 64, 1000
 _UNTAGGED = (Reason.PUT, Reason.TAG_MOVED, Reason.TAG_DELETED, Reason.FOUND)
 _KINDS = (Kind.MANIFEST, Kind.LINK, Kind.BLOB)
@@ -211,11 +212,17 @@ class Sweep:
         lease = self._leases.take(LEASE)
         swept = Swept()
         try:
-            swept.uploads = self._uploads.expire(self._config.upload_lifetime)
+            self._end_uploads(swept)
             self._sweep(lease, pace, swept)
         finally:
             lease.release({"last": seconds(self._clock()), "is_done": swept.is_done})
         return swept
+
+    def _end_uploads(self, swept: Swept) -> None:
+        try:
+            swept.uploads = self._uploads.expire(self._config.upload_lifetime)
+        except StorageError as error:  # one that can't be ended must not keep the rest from going
+            swept.failed["uploads/"] = str(error)
 
     def _sweep(self, lease: Lease, pace: Pace, swept: Swept) -> None:
         leftovers = _Leftovers(self._database, self._store, lease)
@@ -266,25 +273,35 @@ class _Leftovers:
         self._lease = lease
         self._last = 0
         self._stuck = 0
+        self._wasted = 0.0
         self._gone: list[int] = []
 
     def delete(self, most: int, swept: Swept) -> bool:
-        """Delete the next bytes; False where there are none. What can't be deleted stays."""
+        """Delete the next bytes; False where there are none. What can't be deleted stays.
+
+        Where it took too long to hear that, the store is away: the rest is the next sweep's.
+        """
+        if self._wasted > _LONGEST_WASTED:
+            return False
         with self._database.session():
             fresh = CondemnedRow.select().where(CondemnedRow.id > self._last)
             rows = list(fresh.order_by(CondemnedRow.id).limit(most))
         begun = signed = time.monotonic()
         for row in rows:
             self._last = row.id
+            asked = time.monotonic()
             try:
                 self._store.delete(row.location)
             except StorageError as error:
                 swept.failed[row.location] = str(error)
                 self._stuck = row.id
-                continue
-            self._gone.append(row.id)
-            swept.locations += 1
-            swept.bytes_freed += row.size
+                self._wasted += time.monotonic() - asked
+                if self._wasted > _LONGEST_WASTED:
+                    break
+            else:
+                self._gone.append(row.id)
+                swept.locations += 1
+                swept.bytes_freed += row.size
             if time.monotonic() - signed > 1:  # a store far away: give a sign of life
                 with self._database.write():
                     self._lease.hold()

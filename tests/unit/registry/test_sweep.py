@@ -674,6 +674,45 @@ class TestBytes:
         with given.registry.database.session():
             assert CondemnedRow.select().count() == 0
 
+    def test_an_upload_that_cant_end_keeps_nothing_else_from_going(
+        self, given: Given, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        digest = given.blob(ONE, b"alone")
+        upload = given.registry.uploads.start(PUBLISHER, ONE)
+        given.clock.advance(given.config.upload_lifetime + timedelta(seconds=1))
+
+        def refuse(_store: FilesystemStore, upload_id: str) -> None:
+            raise StoreUnavailable("here", f"{upload_id} stays")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(FilesystemStore, "abort", refuse)
+            done = sweep(given)
+        assert done.failed == {
+            "uploads/": f"the blob store at here can't be used: {upload.id} stays"
+        }
+        assert done.locations == 1
+        assert not has(given, ONE, digest)
+        assert sweep(given).uploads == 1
+
+    def test_a_store_that_is_away_is_not_asked_for_each_of_many(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = StubbornStore()
+        given = Given(tmp_path / "data", store)
+        given.namespace("team")
+        for number in range(20):
+            given.blob(ONE, b"%d" % number)
+        store.stubborn = {each.location for each in store.blobs()}
+        given.clock.advance(GRACE)
+        with monkeypatch.context() as patched:
+            clock = (float(number) for number in range(0, 10_000, 4))
+            patched.setattr("registry.sweep.time.monotonic", lambda: next(clock))
+            done = given.registry.sweep.run(Pace(wait=lambda _: None))
+        assert done.blobs == 20
+        assert 0 < len(done.failed) < 20
+        store.stubborn.clear()
+        assert sweep(given).locations == 20
+
     def test_while_a_slow_store_deletes_the_lease_is_held(
         self, given: Given, monkeypatch: pytest.MonkeyPatch
     ) -> None:
