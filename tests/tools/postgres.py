@@ -72,6 +72,7 @@ class Cluster:
     programs: Path
     owner: int | None
     port: int = 0
+    version: int = 0
     process: "subprocess.Popen[bytes] | None" = None
 
     def create(self, like: Database | None = None) -> Database:
@@ -80,8 +81,9 @@ class Cluster:
         template = like.name if like else "template0"
         # copying files takes half the time of writing each page to the log as well
         copying = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
-        is_new = self._version() >= NEW
-        self._tell(copying if is_new else "CREATE DATABASE {} TEMPLATE {}", name, template)
+        self._tell(
+            copying if self.version >= NEW else "CREATE DATABASE {} TEMPLATE {}", name, template
+        )
         return self.database(name)
 
     def drop(self, database: Database) -> None:
@@ -160,7 +162,8 @@ class Cluster:
         )
 
     def _collation(self) -> tuple[str, ...]:
-        has_icu = self._version() >= NEW
+        self.version = self._version()
+        has_icu = self.version >= NEW
         return ("--locale-provider=icu", "--icu-locale=en-US") if has_icu else ()
 
     def _version(self) -> int:

@@ -1,7 +1,6 @@
 """What the registry's unit tests are given, for the stories of a registry that is killed."""
 
 from tests.unit.registry.conftest import (
-    folder,
     given,
     on_a_database,
     package,
@@ -11,7 +10,6 @@ from tests.unit.registry.conftest import (
 )
 
 __all__ = [
-    "folder",
     "given",
     "on_a_database",
     "package",

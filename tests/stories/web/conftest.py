@@ -1,9 +1,12 @@
 """A site: the application over a real registry in a temporary folder, asked without sockets."""
 
-from collections.abc import Callable, Iterator
+import itertools
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -89,6 +92,22 @@ def build_site(folder: Path, **members: object) -> Site:
     config = ServerConfig(data=folder / "data", **members)  # type: ignore[arg-type]
     token = prepare(config)
     assert token is not None
+    return _open(folder, config, token)
+
+
+def copy_site(of: Site, folder: Path, **members: object) -> Site:
+    """Make a site as another was after its first start, when nobody had asked it for anything."""
+    data = of.registry.config.data
+    of.registry.database.close()
+    shutil.copytree(data, folder / "data")
+    databases().copy(data, folder / "data")
+    members["database"] = databases().url_of(folder / "data")
+    members["server_key"] = CASES / "other.secret.asc"
+    config = ServerConfig(data=folder / "data", **members)  # type: ignore[arg-type]
+    return _open(folder, config, of.admin_token)
+
+
+def _open(folder: Path, config: ServerConfig, token: str) -> Site:
     clock = Clock()
     services = build_services(config, clock)
     app = create_app(services, config)
@@ -103,14 +122,24 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory, kept_databases: Databa
     return build_site(tmp_path_factory.mktemp("shared") / "site")
 
 
+@pytest.fixture(scope="session")
+def new_site(
+    kept_databases: Databases, once: dict[object, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Site:
+    """One that was just made, for others to be copies of."""
+    key = kept_databases, "site"
+    if key not in once:
+        once[key] = build_site(tmp_path_factory.mktemp("new") / "site")
+    made: Site = once[key]
+    return made
+
+
 @pytest.fixture
-def make_site(tmp_path: Path, own_databases: Databases) -> Iterator[Callable[..., Site]]:
-    made = 0
+def make_site(new_site: Site, folder: Path, own_databases: Databases) -> Callable[..., Site]:
+    numbers = itertools.count(1)
 
     def make(**members: object) -> Site:
-        nonlocal made
-        made += 1
-        return build_site(tmp_path / f"site{made}", **members)
+        return copy_site(new_site, folder / f"site{next(numbers)}", **members)
 
     return make
 

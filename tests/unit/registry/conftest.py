@@ -1,8 +1,5 @@
 """A registry with a namespace, and one with a release: each test has its own copy."""
 
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +48,6 @@ def with_release(
         once[key].publish(package)
     made: Given = once[key]
     return made
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: on a disk, a push waits for some 30 fsyncs."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(prefix="rbt-", dir=memory) as made:
-        yield Path(made)
 
 
 @pytest.fixture
