@@ -165,6 +165,15 @@ def _judge_one(
     return Verdict(tag, goes=True, why=f"rule {number}: {' and '.join(reasons)}")
 
 
+@dataclass(slots=True)
+class _Decided:
+    """Which tags of a repository go, oldest last: as long as its tags' stamp is this one."""
+
+    namespace: NamespaceRow
+    stamp: tuple[Any, ...]
+    going: list[Verdict]
+
+
 def retention_of(namespace: NamespaceRow) -> Retention | None:
     """Return the rules of a namespace, or None."""
     return None if namespace.retention is None else Retention.read(json.loads(namespace.retention))
@@ -259,16 +268,16 @@ class Retentions:
             repositories = [] if rules is None else _repositories(row)
         count = 0
         for repository in repositories:
-            tries = _TRIES
-            while tries:
-                gone = self._apply_some(principal, row, repository, lease)
-                if gone is None:
-                    tries -= 1
-                    continue
-                for verdict in gone:
-                    told(verdict)
-                count += len(gone)
-                if len(gone) < _CHUNK:
+            for _ in range(_TRIES):
+                decided = self._decide(row, repository)
+                while decided.going:
+                    gone = self._delete_some(principal, repository, decided, lease)
+                    for verdict in gone:
+                        told(verdict)
+                    count += len(gone)
+                    if not gone:
+                        break
+                else:
                     break
         return count
 
@@ -278,36 +287,35 @@ class Retentions:
             rows = NamespaceRow.select().where(~NamespaceRow.retention.is_null())
             return [row.name for row in rows.order_by(NamespaceRow.name)]
 
-    def _apply_some(
-        self,
-        principal: Principal,
-        namespace: NamespaceRow,
-        repository: RepositoryRow,
-        lease: Lease | None,
-    ) -> list[Verdict] | None:
-        """Delete some tags of a repository; None where they changed while it was decided.
-
-        As many as are returned; fewer than a chunk are the last.
-        """
-        with self._database.read():  # what takes its time is decided without a lock
+    def _decide(self, namespace: NamespaceRow, repository: RepositoryRow) -> "_Decided":
+        """Decide which tags of a repository go, without a lock: it takes its time."""
+        with self._database.read():
             row = NamespaceRow.get_by_id(namespace.id)
             rules = retention_of(row)
-            stamp = _stamp(repository)
             verdicts = [] if rules is None else self._judge(row, repository, rules)
-        going = [verdict for verdict in verdicts if verdict.goes]
-        if not going:
-            return []
-        chunk = going[-_CHUNK:]  # oldest last: what stays is decided by what is newer
+            going = [verdict for verdict in verdicts if verdict.goes]
+            return _Decided(row, _stamp(repository), going)
+
+    def _delete_some(
+        self,
+        principal: Principal,
+        repository: RepositoryRow,
+        decided: "_Decided",
+        lease: Lease | None,
+    ) -> list[Verdict]:
+        """Delete some of the tags that were decided about; none where tags changed since then."""
+        chunk = decided.going[-_CHUNK:]  # oldest last: what stays is decided by what is newer
+        namespace = decided.namespace
         with self._database.write(namespace.name):
             self._switches.require_writable()
             if lease is not None:
                 lease.hold()
-            now = NamespaceRow.get_by_id(row.id)
-            if _stamp(repository) != stamp or now.retention != row.retention:
-                return None
+            now = NamespaceRow.get_by_id(namespace.id)
+            if _stamp(repository) != decided.stamp or now.retention != namespace.retention:
+                return []
             names = [verdict.tag.name for verdict in chunk]
             if any(facts.held for facts in _facts(now, repository, names)):
-                return None  # it was made immutable, or a bundle of it was promoted
+                return []  # it was made immutable, or a bundle of it was promoted
             self._contents.delete_tags(repository, names)
             for verdict in chunk:
                 self._audit.record(
@@ -316,6 +324,8 @@ class Retentions:
                     f"{repository.name}:{verdict.tag.name}",
                     {"digest": verdict.tag.digest, "retention": verdict.why},
                 )
+            decided.stamp = _stamp(repository)
+        del decided.going[-_CHUNK:]
         return chunk
 
     def _judge(

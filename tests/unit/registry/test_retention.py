@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -275,6 +276,25 @@ class TestApplying:
         monkeypatch.setattr("registry.retention._stamp", lambda _: next(stamps))
         assert registry.retentions.apply(ADMIN, "team") == 0
         assert len(tags(tagged)) == 5
+
+    def test_many_are_decided_about_once(
+        self, given: Given, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(30):
+            given.artifact(ONE, b"%d" % number, tag=f"t{number}")
+        monkeypatch.setattr("registry.retention._CHUNK", 4)
+        retentions = given.registry.retentions
+        retentions.set(ADMIN, "team", KEEP_ONE)
+        asked: list[int] = []
+
+        def counting(*of: Any) -> list[Verdict]:
+            asked.append(1)
+            return judge(*of)
+
+        monkeypatch.setattr("registry.retention.judge", counting)
+        assert retentions.apply(ADMIN, "team") == 29
+        assert len(asked) == 1
+        assert len(tags(given)) == 1
 
     def test_only_its_owner_may(self, tagged: Given) -> None:
         retentions = tagged.registry.retentions
