@@ -59,6 +59,9 @@ from storage.failpoints import Failpoint, failpoint
 # Layers that image-spec lets a registry not have (layer.md, "Non-Distributable Layers").
 _ELSEWHERE = (".nondistributable.", ".foreign.")
 
+_MOST_NAMED = 10
+"""Indexes that a refused deletion names at most."""
+
 _CHUNK = 500
 """Digests that one query asks for: SQLite bounds its variables."""
 
@@ -257,8 +260,9 @@ class Manifests:
             ManifestUnknown: not there.
             ServerOwned: a tag of the server's.
             TagImmutable: the namespace holds the tag, or one of the manifest's.
-            InUse: a listed release or what belongs to it, a part of a bundle, a bundle that is
-                or was in a channel, or a statement about one.
+            InUse: a listed release or what belongs to it, a part of a bundle or of another index
+                (which a sparse namespace lets go), a bundle that is or was in a channel, or a
+                statement about one.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not delete.
         """
         with self._database.write(repository.namespace):
@@ -455,6 +459,27 @@ def _needed_by(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
             yield f"the bundle {digest}, which is or was in a channel"
         if row.digest in _parts_of(bundle.manifest):
             yield f"the bundle {digest}"
+    if not repository.namespace.is_sparse:
+        yield from _indexes_of(repository, row)
+
+
+def _indexes_of(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
+    """Yield the indexes that would lack a manifest, but for bundles."""
+    bundles = BundleRow.select(BundleRow.manifest).where(BundleRow.repository == repository)
+    query: Any = (
+        ManifestRow.select(ManifestRow.digest)
+        .join(ManifestPartRow)
+        .where(
+            (ManifestRow.repository == repository)
+            & (ManifestPartRow.digest == row.digest)
+            & ManifestPartRow.is_manifest
+            & ManifestRow.id.not_in(bundles)
+        )
+        .order_by(ManifestRow.id)
+        .limit(_MOST_NAMED)
+    )
+    for (digest,) in query.tuples():
+        yield f"the index {digest}"
 
 
 def _parts_of(manifest: ManifestRow) -> set[str]:
