@@ -66,6 +66,10 @@ def _article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
+_MOST_TOLD = 10
+"""Digests that a sentence names at most: a manifest may have 40,000 parts."""
+
+
 class RegistryError(Exception):
     """Base of everything that `registry` raises; `hint` says what to do, where that isn't clear."""
 
@@ -231,9 +235,9 @@ class ManifestBlobUnknown(Invalid):
     def __init__(self, repository: str, digests: Sequence[str]) -> None:
         self.repository = repository
         self.digests = tuple(digests)
-        super().__init__(
-            f"{repository} doesn't hold {', '.join(digests)}, which the manifest needs"
-        )
+        more = len(digests) - _MOST_TOLD
+        said = ", ".join(digests[:_MOST_TOLD]) + (f" and {more} more" if more > 0 else "")
+        super().__init__(f"{repository} doesn't hold {said}, which the manifest needs")
 
 
 class WrongKind(Invalid):

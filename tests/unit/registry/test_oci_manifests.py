@@ -437,11 +437,39 @@ class TestParts:
             kind, size = media.INDEX, len(index)
         assert given.registry.manifests.stat(READER, TOOLS, Tag("d19")).digest == digest
 
+    def test_what_an_index_needs_goes_after_it(self, given: Given) -> None:
+        manifests = given.registry.manifests
+        child = given.artifact(TOOLS, b"hello")
+        data = self.index_of(Descriptor(media.MANIFEST, child, len(a_manifest(b"hello"))))
+        index = manifests.put(PUBLISHER, TOOLS, Tag("all"), data, media.INDEX).info.digest
+        manifests.delete(PUBLISHER, TOOLS, Tag("all"))  # by digest it can still be pulled
+
+        with pytest.raises(InUse, match=f"needed by the index {index}"):
+            manifests.delete(PUBLISHER, TOOLS, child)
+
+        manifests.delete(PUBLISHER, TOOLS, index)
+        manifests.delete(PUBLISHER, TOOLS, child)
+        assert manifests.find(PUBLISHER, TOOLS, child) is None
+
+    def test_where_indexes_may_be_sparse_it_may_go_before(self, given: Given) -> None:
+        manifests = given.registry.manifests
+        self.sparse(given)
+        child = given.artifact(TOOLS, b"hello")
+        data = self.index_of(Descriptor(media.MANIFEST, child, len(a_manifest(b"hello"))))
+        manifests.put(PUBLISHER, TOOLS, Tag("all"), data, media.INDEX)
+
+        manifests.delete(PUBLISHER, TOOLS, child)
+
+        assert manifests.find(READER, TOOLS, Tag("all")) is not None
+        assert manifests.find(READER, TOOLS, child) is None
+
     def test_a_manifest_of_thousands_of_parts_is_checked_as_one_of_two(self, given: Given) -> None:
         layers = [b"%d" % number for number in range(3000)]
         with pytest.raises(ManifestBlobUnknown) as refused:
             given.manifest(TOOLS, a_manifest(*layers), media.EMPTY_JSON, *layers[-2:])
         assert refused.value.digests == tuple(str(Digest.of(layer)) for layer in layers[:-2])
+        assert str(refused.value).endswith(" and 2988 more, which the manifest needs")
+        assert len(str(refused.value)) < 1000
 
     def test_parts_may_be_missing_where_the_namespace_is_sparse(self, given: Given) -> None:
         missing = Descriptor.of(b"somewhere else", media.MANIFEST)
