@@ -3,7 +3,7 @@
 ::
 
     references ─> namespaces ─> repositories ─> blobs ─> stored bytes ─> uploads
-               ─> manifests ─> tags ─> releases ─> index ─> bundles ─> channels
+               ─> links ─> manifests ─> tags ─> releases ─> index ─> bundles ─> channels
 
 Each row is looked at in a short session, so that nothing waits for the check. What seems wrong then
 is looked at again in a snapshot of its own, and must still be there afterwards: what a push or a
@@ -18,6 +18,7 @@ from registry.check.blobs import BlobExaminer, examine_stored, examine_upload
 from registry.check.findings import Finding
 from registry.check.manifests import (
     ManifestExaminer,
+    examine_link,
     examine_namespace,
     examine_references,
     examine_repository,
@@ -38,6 +39,7 @@ from registry.schema import (
     ManifestRow,
     NamespaceRow,
     ReleaseRow,
+    RepositoryBlobRow,
     RepositoryRow,
     Row,
     TagRow,
@@ -77,6 +79,7 @@ class Checker:
         yield from self._walk("blobs", BlobRow, blobs.examine, progress)
         yield from self._stored(progress)
         yield from self._uploads(progress)
+        yield from self._walk("links", RepositoryBlobRow, examine_link, progress)
         yield from self._walk("manifests", ManifestRow, manifests.examine, progress)
         yield from self._walk("tags", TagRow, examine_tag, progress)
         yield from self._walk("releases", ReleaseRow, releases.examine, progress)

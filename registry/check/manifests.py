@@ -12,6 +12,9 @@ from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from registry.check.findings import Finding, Problem
 from registry.oci.contents import Contents
 from registry.oci.manifests import is_elsewhere
+from registry.reachability import Gone, needed_blobs, roots_and_held
+from registry.reviews import Kind as ReviewKind
+from registry.reviews import review_key
 from registry.schema import (
     MODELS,
     BlobRow,
@@ -20,6 +23,7 @@ from registry.schema import (
     NamespaceRow,
     RepositoryBlobRow,
     RepositoryRow,
+    ReviewRow,
     Row,
     TagRow,
 )
@@ -69,6 +73,9 @@ class ManifestExaminer:
             shown = ", ".join(sorted(digest for digest, _ in found ^ expected))
             yield _finding(Problem.PARTS, row, f"its rows and its bytes differ in {shown}")
         yield from self._examine_needs(row, repository, manifest)
+        if not _is_reached(row) and not _awaits(ReviewKind.MANIFEST, repository, row.digest):
+            detail = "nothing reaches it, and no review waits for it"
+            yield _finding(Problem.NEVER_COLLECTED, row, detail, table="manifest")
 
     def _examine_needs(
         self, row: ManifestRow, repository: RepositoryRow, manifest: Manifest
@@ -104,6 +111,20 @@ def parts_of(manifest: Manifest) -> set[tuple[str, bool]]:
     return {(str(part.digest), False) for part in manifest.blobs} | {
         (str(child.digest), True) for child in manifest.children
     }
+
+
+def examine_link(row: RepositoryBlobRow) -> Iterator[Finding]:
+    """Yield what is wrong with a repository's hold of a blob."""
+    blob = BlobRow.get_or_none(BlobRow.id == row.blob_id)
+    repository = RepositoryRow.get_or_none(RepositoryRow.id == row.repository_id)
+    if blob is None or repository is None:
+        return  # said of the reference
+    is_needed = needed_blobs(repository.id, [blob.digest], Gone())
+    if not is_needed and not _awaits(ReviewKind.LINK, repository, blob.digest):
+        detail = "no manifest of the repository needs it, and no review waits for it"
+        where = f"{repository.name}@{blob.digest}"
+        table = "repository_blob"
+        yield Finding(Problem.NEVER_COLLECTED, where, detail, row=row.id, table=table)
 
 
 def examine_tag(row: TagRow) -> Iterator[Finding]:
@@ -202,6 +223,21 @@ def _where(repository_id: int, rest: str = "") -> str:
     return f"{name}{rest}"
 
 
-def _finding(problem: Problem, row: ManifestRow, detail: str, name: str = "") -> Finding:
+def _is_reached(row: ManifestRow) -> bool:
+    """Return whether a manifest is a root, or has something above it, whose own turn it is."""
+    if TagRow.select().where(TagRow.manifest == row).exists():
+        return True
+    roots, held = roots_and_held([row])
+    return bool(roots or held)
+
+
+def _awaits(kind: ReviewKind, repository: RepositoryRow, digest: str) -> bool:
+    key = review_key(kind, repository.id, digest)
+    return bool(ReviewRow.select().where(ReviewRow.key == key).exists())
+
+
+def _finding(
+    problem: Problem, row: ManifestRow, detail: str, name: str = "", table: str = ""
+) -> Finding:
     where = _where(row.repository_id, f"@{row.digest}")
-    return Finding(problem, where, detail, row=row.id, name=name)
+    return Finding(problem, where, detail, row=row.id, name=name, table=table)

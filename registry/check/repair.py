@@ -161,7 +161,14 @@ class Repair:
         return "ended"
 
     def _review(self, finding: Finding) -> str:
-        self._reviews.queue(ReviewKind.BLOB, None, finding.where, Reason.FOUND)
+        if finding.table == "manifest":
+            row = ManifestRow.get_by_id(finding.row)
+            self._reviews.queue(ReviewKind.MANIFEST, row.repository_id, row.digest, Reason.FOUND)
+        elif finding.table == "repository_blob":
+            link = RepositoryBlobRow.get_by_id(finding.row)
+            self._reviews.queue(ReviewKind.LINK, link.repository_id, link.blob.digest, Reason.FOUND)
+        else:
+            self._reviews.queue(ReviewKind.BLOB, None, finding.where, Reason.FOUND)
         return "queued for a sweep"
 
     def _drop_row(self, finding: Finding) -> str | None:

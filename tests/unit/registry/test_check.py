@@ -186,6 +186,19 @@ def a_blob_that_nobody_holds(_given: Given) -> None:
     BlobDataRow.create(blob=blob, data=b"forgotten")
 
 
+def a_manifest_that_nothing_reaches(_given: Given) -> None:
+    TagRow.delete().where(TagRow.id == tag("v1", OTHER).id).execute()
+
+
+def a_link_that_nothing_needs(_given: Given) -> None:
+    others = RepositoryRow.get(RepositoryRow.name == OTHER.text)
+    blob = BlobRow.get(BlobRow.digest == str(Digest.of(b"another layer")))
+    RepositoryBlobRow.create(repository=others, blob=blob)
+    NamespaceRow.update(used_bytes=NamespaceRow.used_bytes + blob.size).where(
+        NamespaceRow.id == others.namespace_id
+    ).execute()
+
+
 def a_link_to_no_blob(_given: Given) -> None:
     BlobRow.delete().where(BlobRow.id == layer().id).execute()
 
@@ -352,6 +365,8 @@ PLANTED = (
     Planted(an_upload_of_nobody, Problem.UPLOAD_ORPHANED, mends=True),
     Planted(an_upload_whose_row_went, Problem.UPLOAD_ORPHANED, mends=True),
     Planted(a_blob_that_nobody_holds, Problem.NEVER_COLLECTED, mends=True),
+    Planted(a_manifest_that_nothing_reaches, Problem.NEVER_COLLECTED, mends=True),
+    Planted(a_link_that_nothing_needs, Problem.NEVER_COLLECTED, mends=True),
     Planted(a_link_to_no_blob, Problem.DANGLING),
     Planted(a_tag_of_no_manifest, Problem.DANGLING),
     Planted(a_repository_of_another, Problem.NAME),
@@ -477,6 +492,7 @@ def test_each_stage_is_told(everything: Given) -> None:
         "blobs",
         "stored bytes",
         "uploads",
+        "links",
         "manifests",
         "tags",
         "releases",
