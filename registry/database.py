@@ -190,6 +190,13 @@ class Database:
                     raise
                 raise DatabaseUnusable(self.place, str(error)) from error
 
+    def is_new(self) -> bool:
+        """Return whether no registry was ever kept here; nothing is made by asking."""
+        if self._config.database_url is None and not self._config.database.exists():
+            return True
+        with self.session():
+            return not self._runner().applied()
+
     def missing_migrations(self) -> list[str]:
         """Return the migrations that are still to run.
 

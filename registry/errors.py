@@ -54,6 +54,7 @@
     └── SchemaError
         ├── SchemaTooNew             made by a later version of Recipebox
         ├── SchemaNotReady           migrations haven't run
+        ├── NoRegistry               nothing was ever kept there
         ├── DatabaseUnusable         not a database, or one that can't be read or written
         └── CopyFailed               no copy could be made before a migration
 """
@@ -581,6 +582,16 @@ class SchemaNotReady(SchemaError):
         self.place = place
         self.missing = tuple(missing)
         super().__init__(f"{place} lacks the migrations {', '.join(missing)}")
+
+
+class NoRegistry(SchemaError):
+    """The database at `place` isn't there, or has nothing in it."""
+
+    hint = "name the server's data folder, and its database; 'recipebox serve' makes a new registry"
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        super().__init__(f"there is no registry in {place}")
 
 
 class DatabaseUnusable(SchemaError):

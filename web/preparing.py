@@ -1,6 +1,7 @@
 """What is done once before the server forks: folder, schema, keys, first token."""
 
 from registry.assembly import Registry, open_registry
+from registry.errors import NoRegistry
 from storage.errors import StoreUnavailable
 from web.config import ServerConfig
 
@@ -17,14 +18,17 @@ def prepare(config: ServerConfig) -> str | None:
     return None if made is None else made.text
 
 
-def open_prepared(config: ServerConfig) -> Registry:
+def open_prepared(config: ServerConfig, *, may_be_new: bool = False) -> Registry:
     """Return the registry of a data folder, whose schema is moved forward if it must be.
 
     Raises:
+        NoRegistry: (registry) there is none, and it must not be new: a name was mistyped.
         SchemaTooNew, StoreUnavailable: as `prepare`.
     """
-    make_folder(config)
     registry = open_registry(config.registry)
+    if not may_be_new and registry.database.is_new():
+        raise NoRegistry(registry.database.place)
+    make_folder(config)
     registry.database.migrate()
     return registry
 

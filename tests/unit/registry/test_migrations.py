@@ -98,6 +98,14 @@ class TestForward:
     def test_every_version_but_the_last_has_a_filled_database(self) -> None:
         assert [step[:4] for step in STEPS[:-1]] == FILLED
 
+    def test_it_is_new_until_there_is_a_schema(self, tmp_path: Path) -> None:
+        config = a_config(tmp_path)
+        database = Database(config)
+        assert database.is_new()
+        assert not config.database.exists()
+        database.migrate()
+        assert not database.is_new()
+
     def test_all_rows_stay(self, data: Path) -> None:
         database = Database(a_config(data))
         before = counts(database)

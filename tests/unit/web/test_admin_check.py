@@ -68,6 +68,16 @@ def test_json_has_all_of_it(given):
     assert drawn["looked_at"]["namespaces"] == 1
 
 
+@pytest.mark.sqlite
+@pytest.mark.parametrize("words", ["check", "sweep", "audit", "read-only status", "namespace list"])
+def test_a_name_that_was_mistyped_makes_no_registry(tmp_path, words):
+    typo = tmp_path / "typo"
+    done = CliRunner().invoke(command, [*words.split(), "--data", str(typo)])
+    assert done.exit_code == 1
+    assert f"there is no registry in {typo}" in done.output
+    assert not typo.exists()
+
+
 def test_quick_takes_digests_on_trust(given):
     assert run(given, "--quick").exit_code == 0
 

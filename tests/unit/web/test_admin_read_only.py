@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.builders import Given
 from web.commands.admin import command
 
 
@@ -13,6 +14,8 @@ from web.commands.admin import command
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("RECIPEBOX_DATA", raising=False)
     monkeypatch.delenv("RECIPEBOX_READ_ONLY", raising=False)
+
+    Given(tmp_path / "data")
 
     def run(*words: str) -> Result:
         where = ["--data", str(tmp_path / "data")]

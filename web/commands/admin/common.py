@@ -30,8 +30,12 @@ def read_duration(text: str) -> timedelta:
 
 
 @contextmanager
-def opened_registry(flags: dict[str, Any], *, as_json: bool) -> "Iterator[Registry]":
+def opened_registry(
+    flags: dict[str, Any], *, as_json: bool, may_be_new: bool = False
+) -> "Iterator[Registry]":
     """Open the registry of the data folder that `flags` name, in a session of its database.
+
+    One that isn't there is made only where it `may_be_new`.
 
     What an operator can mend is told plainly, and ends the command.
     """
@@ -39,7 +43,7 @@ def opened_registry(flags: dict[str, Any], *, as_json: bool) -> "Iterator[Regist
         from web.config import read_config
         from web.preparing import open_prepared
 
-        registry = open_prepared(read_config(*read_settings(flags)))
+        registry = open_prepared(read_config(*read_settings(flags)), may_be_new=may_be_new)
         with registry.database.session():
             yield registry
 

@@ -70,7 +70,7 @@ def create(
       recipebox admin token create --data DIR --name ci --role publisher --verb pull --verb push
     """  # noqa: D301 - \b is click's
     as_json = wants_json(ctx, as_json)
-    with opened_registry(flags, as_json=as_json) as registry:
+    with opened_registry(flags, as_json=as_json, may_be_new=True) as registry:
         from registry.access import Role, Verb
 
         narrowed = [Verb(verb) for verb in verbs] if verbs else None
@@ -88,7 +88,7 @@ def create(
 def list_tokens(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
     """List tokens: whose, what they may do, and until when. Their secrets are kept nowhere."""
     as_json = wants_json(ctx, as_json)
-    with opened_registry(flags, as_json=as_json) as registry:
+    with opened_registry(flags, as_json=as_json, may_be_new=True) as registry:
         tokens = registry.tokens.all()
         if as_json:
             print_json({"tokens": [_draw(entry) for entry in tokens]})
@@ -104,7 +104,7 @@ def list_tokens(ctx: click.Context, /, *, as_json: bool, **flags: Any) -> None:
 def revoke(ctx: click.Context, /, *, token_id: str, as_json: bool, **flags: Any) -> None:
     """End the token ID at once, and the browser sessions that began with it."""
     as_json = wants_json(ctx, as_json)
-    with opened_registry(flags, as_json=as_json) as registry:
+    with opened_registry(flags, as_json=as_json, may_be_new=True) as registry:
         revoked = registry.tokens.revoke(token_id)
         if as_json:
             print_json(_draw(revoked))
