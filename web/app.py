@@ -140,8 +140,6 @@ def _limiting(services: Services) -> Callable[[], None]:
     def limit() -> None:
         if request.blueprint in _UNLIMITED or request.endpoint == "static":
             return
-        if request.endpoint == _MAY_UPLOAD and request.environ.get(PROXIED) is True:
-            return
         bearer = registry.bearer if request.blueprint == "oci" else None
         try:
             principal = current_principal(registry.access, bearer)
@@ -150,7 +148,8 @@ def _limiting(services: Services) -> Callable[[], None]:
         except InvalidToken:
             rates.fail(request.environ)
             raise
-        rates.check(request.environ, principal)
+        if request.endpoint != _MAY_UPLOAD or request.environ.get(PROXIED) is not True:
+            rates.check(request.environ, principal)
 
     return limit
 

@@ -13,9 +13,11 @@ oras-py reads two as one. Who sent Basic and was refused is told Basic, as Harbo
 API tokens as Bearer are taken everywhere, unasked.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from flask import Blueprint, Response, request
 
@@ -32,7 +34,8 @@ from web.oci.views import OciViews
 
 PATH = "/v2/token"
 _SAFE = frozenset({"GET", "HEAD"})
-_UPLOADS = frozenset({"oci.get_upload", "oci.cancel_upload"})
+_PUSHES = frozenset({"oci.get_upload", "oci.cancel_upload", "oci.may_upload"})
+_UPLOADS_PATH = re.compile(r"/v2/(.+)/blobs/uploads/.*")
 _NO_STORE = {"Cache-Control": "no-store"}
 # The member of an OAuth 2 form that holds an API token, by the kind of grant (RFC 6749, 4.3 and 6).
 _GRANTS = {"password": "password", "refresh_token": "refresh_token"}
@@ -109,14 +112,18 @@ def _wanted() -> Iterator[Scope]:
     if endpoint == "oci.catalog":
         yield CATALOG
     name = (request.view_args or {}).get("name", "")
+    if endpoint == "oci.may_upload":
+        path = unquote(request.headers.get("X-Original-URI", "").partition("?")[0])
+        matched = _UPLOADS_PATH.fullmatch(path)
+        name = matched[1] if matched else ""
     if not is_name(name):
         return
     if endpoint == "oci.get_blob" and request.method == "HEAD":
         # Who asks if a blob is there is about to push it; oras-py asks for a token this once.
         yield of_repository(name, "pull", "push")
-    elif endpoint not in _UPLOADS and request.method in _SAFE:
+    elif endpoint not in _PUSHES and request.method in _SAFE:
         yield of_repository(name, "pull")
-    elif endpoint not in _UPLOADS and request.method == "DELETE":
+    elif endpoint not in _PUSHES and request.method == "DELETE":
         yield of_repository(name, "pull", "delete")
     else:
         yield of_repository(name, "pull", "push")
