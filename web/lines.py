@@ -15,7 +15,10 @@ from typing import Any, TextIO
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from web.access_log import describe, describe_event, format_line
-from web.proxies import Application
+from web.proxies import PROXIED, Application
+
+_REFUSED = 400
+_DRAIN_BLOCK = 1 << 20
 
 _SMALL = 1 << 16
 """Bytes up to which a body goes out in one piece with its head. In two, the second waits until the
@@ -70,7 +73,12 @@ class RequestLines:
 
 
 class LoggedRequests:
-    """A WSGI application whose requests are written to `lines` when their bodies are closed."""
+    """A WSGI application whose requests are written to `lines` when their bodies are closed.
+
+    Of a request that is refused, what a trusted proxy still sends of its body is read first:
+    granian closes the connection else, and the proxy, which is still sending, finds it broken
+    before it has read why. (Anybody else may send for ever.)
+    """
 
     def __init__(self, application: Application, lines: RequestLines) -> None:
         self._application = application
@@ -94,12 +102,20 @@ class LoggedRequests:
             self._lines.write(environ, status, sent, time.perf_counter() - begun)
 
         body = self._application(environ, start)
+        if status >= _REFUSED and environ.get(PROXIED) is True:
+            _drain(environ)
         if is_small and not isinstance(body, list):
             body = [_join(body)]
         if isinstance(body, list):  # granian sends a list at once, in one piece with the head
             end(sum(map(len, body)))
             return body
         return _Counted(body, end)
+
+
+def _drain(environ: WSGIEnvironment) -> None:
+    with contextlib.suppress(Exception):  # of a cut body: each server has its own
+        while environ["wsgi.input"].read(_DRAIN_BLOCK):
+            pass
 
 
 def _length(headers: list[tuple[str, str]]) -> float:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from web.lines import LoggedRequests, RequestLines
+from web.proxies import PROXIED
 
 ENVIRON = {"REQUEST_METHOD": "GET", "PATH_INFO": "/x", "REMOTE_ADDR": "1.2.3.4"}
 
@@ -56,6 +57,39 @@ def test_a_list_is_passed_on_as_one_and_logged_at_once(stream):
     [line] = lines(stream)
     assert (line["status"], line["bytes"], line["remote"]) == (206, 3, "1.2.3.4")
     assert line["duration_ms"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("status", "is_proxied", "left"),
+    [("403 FORBIDDEN", True, b""), ("403 FORBIDDEN", False, b"x"), ("200 OK", True, b"x")],
+)
+def test_what_a_proxy_sends_of_a_refused_body_is_read(stream, status, is_proxied, left):
+    body = io.BytesIO(b"x" * 3_000_000)
+
+    def application(_environ, start_response):
+        start_response(status, [])
+        return [b"no"]
+
+    logged = LoggedRequests(application, RequestLines("json", stream))
+    environ = {**ENVIRON, "wsgi.input": body, PROXIED: is_proxied}
+    assert logged(environ, lambda *_given: None) == [b"no"]
+
+    assert body.read(1) == left
+
+
+def test_a_body_that_breaks_meanwhile_is_left_alone(stream):
+    class Broken:
+        def read(self, _size: int) -> bytes:
+            raise ConnectionResetError
+
+    def application(_environ, start_response):
+        start_response("400 BAD REQUEST", [])
+        return [b"no"]
+
+    logged = LoggedRequests(application, RequestLines("json", stream))
+    environ = {**ENVIRON, "wsgi.input": Broken(), PROXIED: True}
+
+    assert logged(environ, lambda *_given: None) == [b"no"]
 
 
 def test_a_log_that_can_not_be_written_fails_no_answer():
