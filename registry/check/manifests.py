@@ -12,7 +12,7 @@ from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from registry.check.findings import Finding, Problem
 from registry.oci.contents import Contents
 from registry.oci.manifests import is_elsewhere
-from registry.reachability import Gone, needed_blobs, roots_and_held
+from registry.reachability import roots_and_held
 from registry.reviews import Kind as ReviewKind
 from registry.reviews import review_key
 from registry.schema import (
@@ -115,12 +115,23 @@ def parts_of(manifest: Manifest) -> set[tuple[str, bool]]:
 
 def examine_link(row: RepositoryBlobRow) -> Iterator[Finding]:
     """Yield what is wrong with a repository's hold of a blob."""
+    needing = (
+        ManifestPartRow.select()
+        .join(ManifestRow)
+        .join(BlobRow, on=(BlobRow.digest == ManifestPartRow.digest))
+        .where(
+            (BlobRow.id == row.blob_id)
+            & (ManifestRow.repository == row.repository_id)
+            & ~ManifestPartRow.is_manifest
+        )
+    )
+    if needing.exists():
+        return
     blob = BlobRow.get_or_none(BlobRow.id == row.blob_id)
     repository = RepositoryRow.get_or_none(RepositoryRow.id == row.repository_id)
     if blob is None or repository is None:
         return  # said of the reference
-    is_needed = needed_blobs(repository.id, [blob.digest], Gone())
-    if not is_needed and not _awaits(ReviewKind.LINK, repository, blob.digest):
+    if not _awaits(ReviewKind.LINK, repository, blob.digest):
         detail = "no manifest of the repository needs it, and no review waits for it"
         where = f"{repository.name}@{blob.digest}"
         table = "repository_blob"
