@@ -186,6 +186,12 @@ def untagged_until(namespace: NamespaceRow, since: int) -> int:
     return 0 if days is None else since + days * _DAY
 
 
+def longest_untagged() -> int:
+    """Return the longest time, in seconds, that any namespace's rules keep what has no tag."""
+    ruled = NamespaceRow.select().where(NamespaceRow.retention.is_null(is_null=False))
+    return max((untagged_until(namespace, 0) for namespace in ruled), default=0)
+
+
 class Retentions:
     """Tries and applies rules."""
 

@@ -33,7 +33,7 @@ from registry.oci.companions import companions_of
 from registry.oci.contents import Contents
 from registry.oci.uploads import Uploads
 from registry.reachability import Gone, closure_above, needed_blobs, roots_and_held
-from registry.retention import untagged_until
+from registry.retention import longest_untagged, untagged_until
 from registry.reviews import AT_ONCE, Kind, Reason, Reviews, review_key
 from registry.schema import (
     INLINE,
@@ -212,11 +212,29 @@ class Sweep:
         lease = self._leases.take(LEASE)
         swept = Swept()
         try:
+            self._bring_back()
             self._end_uploads(swept)
             self._sweep(lease, pace, swept)
         finally:
             lease.release({"last": seconds(self._clock()), "is_done": swept.is_done})
         return swept
+
+    def _bring_back(self) -> None:
+        """Have what was put off by a clock that was ahead wait no longer than all else.
+
+        A review may be looked at too early: what is still needed stays, and waits again.
+        """
+        now = seconds(self._clock())
+        with self._database.session():
+            latest = now + max(2 * self._reviews.grace, longest_untagged()) + _HOUR
+            reviews = ReviewRow.kind.in_([kind.value for kind in Kind]) & (ReviewRow.due > latest)
+            uploads = UploadRow.touched > now + _HOUR
+            is_any = ReviewRow.select().where(reviews).exists()
+            if not (is_any or UploadRow.select().where(uploads).exists()):
+                return
+        with self._database.write():
+            ReviewRow.update(due=now + self._reviews.grace, added=now).where(reviews).execute()
+            UploadRow.update(touched=now).where(uploads).execute()
 
     def _end_uploads(self, swept: Swept) -> None:
         try:

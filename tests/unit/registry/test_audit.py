@@ -60,6 +60,7 @@ SILENT = {
     "oci.uploads.Uploads._touch": "when an upload was last written to is bookkeeping",
     "oci.uploads.Uploads._end": "ends what was recorded by who asked for it",
     "reviews.Reviews.renew": "that somebody looked at something is bookkeeping",
+    "sweep.Sweep._bring_back": "when something is looked at is bookkeeping",
     "sweep._Leftovers.delete": "bytes that no row points to: their rows' end was recorded",
     "sweep._Leftovers.forget": "the same",
     "tokens.Tokens.create_first": "calls create",

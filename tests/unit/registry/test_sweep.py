@@ -21,10 +21,12 @@ from registry.errors import (
     ManifestBlobUnknown,
     ManifestUnknown,
     ReadOnly,
+    UploadUnknown,
 )
 from registry.leases import LIFETIME
 from registry.quota import count_used
 from registry.reachability import Closure, Gone, closure_above
+from registry.retention import Retention
 from registry.reviews import AT_ONCE, Kind, Reason
 from registry.schema import (
     AuditRow,
@@ -878,3 +880,38 @@ def test_a_manifest_can_not_be_put_upon_what_went(given: Given) -> None:
     assert given.artifact(ONE, b"alone")
     sweep_all(given)
     assert has(given, ONE, Digest.of(b"alone"))
+
+
+class TestAClockThatWasAhead:
+    YEARS = timedelta(days=3650)
+
+    def test_what_it_put_off_goes_a_grace_after_it_was_put_right(self, given: Given) -> None:
+        given.clock.advance(self.YEARS)
+        digest = given.blob(ONE, b"alone")
+        upload = given.registry.uploads.start(PUBLISHER, ONE)
+        given.clock.advance(-self.YEARS)
+
+        assert sweep(given).blobs == 0
+        given.clock.advance(GRACE)
+        assert sweep(given).blobs == 1
+        assert not has(given, ONE, digest)
+        given.clock.advance(timedelta(days=30))
+        assert sweep(given).uploads == 1
+        with pytest.raises(UploadUnknown):
+            given.registry.uploads.status(PUBLISHER, ONE, upload.id)
+
+    def test_what_rules_keep_for_long_is_left_alone(self, given: Given) -> None:
+        given.registry.retentions.set(ADMIN, "team", Retention(keep_untagged_days=30))
+        digest = given.artifact(ONE, b"layer")
+        given.registry.manifests.delete(PUBLISHER, ONE, Tag("v1"))
+        given.clock.advance(GRACE)
+        sweep(given)
+
+        def due() -> int:
+            with given.registry.database.session():
+                return int(ReviewRow.get(ReviewRow.digest == str(digest)).due)
+
+        first = due()
+        assert first > seconds(given.clock.now + 20 * GRACE)
+        sweep(given)
+        assert due() == first
