@@ -146,5 +146,6 @@ class TestAdmin:
     )
     def test_each_command_works_over_it(self, url: str, tmp_path: Path, words: list[str]) -> None:
         where = ["--data", str(tmp_path / "data"), "--database", url]
+        CliRunner().invoke(command, ["token", "list", *where])  # a registry, before its first start
         done = CliRunner().invoke(command, [*words, *where], catch_exceptions=False)
         assert done.exit_code == 0, done.output

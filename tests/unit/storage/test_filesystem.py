@@ -138,7 +138,7 @@ def test_a_data_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
     assert refused.value.place == str(tmp_path / "data")
 
 
-def test_a_disk_that_takes_no_more_is_said_and_what_came_is_kept(store: FilesystemStore) -> None:
+def test_a_disk_that_takes_no_more_is_said_and_gets_back_what_came(store: FilesystemStore) -> None:
     upload_id = begun(store)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3, limits[1]))
@@ -147,8 +147,8 @@ def test_a_disk_that_takes_no_more_is_said_and_what_came_is_kept(store: Filesyst
             store.append(upload_id, 0, io.BytesIO(b"hello"), 5)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert store.upload_size(upload_id) == 3
-    store.append(upload_id, 3, io.BytesIO(b"lo"), 2)
+    assert store.upload_size(upload_id) == 0
+    store.append(upload_id, 0, io.BytesIO(b"hello"), 5)
     assert store.commit(upload_id, HELLO) == paths.location(upload_id)
 
 
