@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import peewee
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # not benchmarks/, where a file would hide the package `registry`
 
@@ -107,7 +109,9 @@ def fill(registry: Registry, repositories: int = REPOSITORIES, public: int = 10)
 def settle(registry: Registry) -> None:
     """Have the database look at what it holds, as it does by itself within minutes."""
     with registry.database.session():
-        CURRENT.obj.execute_sql("ANALYZE")
+        is_postgresql = isinstance(CURRENT.obj, peewee.PostgresqlDatabase)
+        for statement in ("VACUUM ANALYZE", "CHECKPOINT") if is_postgresql else ("ANALYZE",):
+            CURRENT.obj.execute_sql(statement)
 
 
 def _digest(number: str) -> str:
