@@ -43,6 +43,7 @@ from recipebox.errors import (
 )
 
 _CHUNK = 1 << 16  # what a broken transfer loses at most
+_RANDOM = random.SystemRandom()  # not the global one: others may have set its seed
 _LONGEST_PAUSE = 60.0
 _LARGEST_DOCUMENT = 16 << 20
 _BUSY = frozenset({429, 502, 503, 504})
@@ -624,7 +625,7 @@ def _at_most(response: requests.Response, limit: int, what: str) -> Iterator[byt
 
 
 def _pause(attempt: int) -> float:
-    return min(0.25 * 2.0**attempt, 8.0) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+    return min(0.25 * 2.0**attempt, 8.0) * _RANDOM.uniform(0.5, 1.0)
 
 
 def _retry_after(stamp: str | None) -> float | None:

@@ -29,6 +29,7 @@ _REST = 5.0
 in memory, and shares its interpreter.
 """
 
+_RANDOM = random.SystemRandom()  # not the global one: others may have set its seed
 _LONGEST_JITTER = 60.0
 _LONGEST_STOP = 5.0
 
@@ -80,8 +81,8 @@ class Maintenance:
 
     def pause(self) -> float:
         """Return seconds until the next turn: what is left of the interval, and not all at once."""
-        # not for secrets: it keeps processes from asking all at once
-        jitter = random.uniform(0.1, 1) * min(self._every / 10, _LONGEST_JITTER)  # noqa: S311
+        # it keeps processes from asking all at once
+        jitter = _RANDOM.uniform(0.1, 1) * min(self._every / 10, _LONGEST_JITTER)
         try:
             last = self._leases.progress(LEASE).get("last", 0)
         except RegistryError:  # the database is away: it was logged by whoever is asked for more

@@ -16,7 +16,6 @@ for nothing.
 
 import contextlib
 import errno
-import select
 import socket
 import ssl
 import time
@@ -182,13 +181,9 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
             return True
         return True
 
-    def waits_for_next(self, milliseconds: int) -> bool:
-        """Return whether the next request begins within `milliseconds`, or the end comes."""
-        if self.parser.unreader.buf.getbuffer().nbytes:
-            return True  # its beginning came with the one before
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return bool(poll.poll(milliseconds))
+    def has_more(self) -> bool:
+        """Return whether the next request's beginning came with the one before."""
+        return bool(self.parser.unreader.buf.getbuffer().nbytes)
 
     def init(self) -> None:
         """Begin TLS, if it is spoken, and HTTP.

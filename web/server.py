@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any, TextIO
@@ -22,6 +22,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 from settings.errors import SettingsError
 from web.config import ServerConfig
 from web.connections import Connection, PatientTlsSocket
+from web.gathering import Gathered, is_small
 from web.lines import LineFormatter, RequestLines, set_up_logging
 from web.proxies import Application
 from web.serving import build_application, write_whole
@@ -36,7 +37,19 @@ _KEEPALIVE = 15
 _LONGEST_REQUEST_LINE = 8190
 
 _NEXT_MILLISECONDS = 2
-"""How long a thread waits for a client's next request; a client nearby asks within one."""
+"""How long a thread waits for its clients' next requests; a client nearby asks within one."""
+
+_QUICK = 0.01
+"""Seconds that an answer may take for others to wait for it: a database far away takes longer."""
+
+_IDLE = 0.1
+"""Seconds after which a connection is waited for in the poller, and no longer by a thread."""
+
+_HELD_UP = 0.1
+"""Seconds after which what waits for one answer is given to others."""
+
+_GATHERED = object()
+"""What `Worker.handle` returns where the connection is had by the thread that gathers them."""
 
 _NOT_ACCEPTED = frozenset(
     {errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EMFILE, errno.ENFILE}
@@ -77,8 +90,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     can't have it.
     """
 
-    _waiting = threading.Lock()
-    """Held by the one thread of a process that waits for its client's next request."""
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._gathering = threading.Lock()
+        self._gathered: Gathered | None = None
+        self._answering_since: float | None = None
+
+    def init_process(self) -> None:
+        """Begin, in the process that was forked."""
+        self._gathered = Gathered()
+        super().init_process()
+
+    def notify(self) -> None:
+        """Say that the main loop goes on; it comes here at least once a second.
+
+        Where the thread that gathers connections is held up by one client, the others go back.
+        """
+        super().notify()
+        if self._is_held_up(_HELD_UP):
+            for conn in self._gathered.idle(0) if self._gathered is not None else ():
+                self._keep(conn)
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's signature
         """Begin or stop accepting; stopping for good closes this process's listening sockets."""
@@ -109,25 +140,98 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         waiting = partial(self.on_pending_socket_readable, conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, waiting)
 
-    def handle(self, conn: Connection) -> bool:
-        """Answer a request, and those that follow it at once; return whether it is kept.
-
-        gunicorn takes a connection back to its poller after each request, through two queues and
-        three threads: half the time of a small answer. So one thread of all waits a moment for its
-        client's next request, as long as no other request waits for a thread.
-        """
+    def handle(self, conn: Connection) -> object:
+        """Answer a request; return whether its connection is kept, or `_GATHERED`."""
         is_kept = self._answer(conn)
-        if is_kept and self._waiting.acquire(blocking=False):
+        if not is_kept or self._gathered is None or conn.has_more() or self._is_held_up(_QUICK):
+            return is_kept
+        self._gathered.add(conn)
+        # asked again after each end: what came in between was left to who was just ending
+        while len(self._gathered) and self._gathering.acquire(blocking=False):
             try:
-                while is_kept and self._has_next(conn):
-                    is_kept = self._answer(conn)
+                alone = self._answer_gathered(self._gathered)
             finally:
-                self._waiting.release()
-        return is_kept
+                self._gathering.release()
+            if alone is not None:
+                self._settle(alone, self._gathered, is_kept=self._answer(alone))
+        return _GATHERED
 
-    def _has_next(self, conn: Connection) -> bool:
-        is_idle = self.alive and self.tpool._work_queue.empty()  # noqa: SLF001 - it has no other
-        return is_idle and conn.waits_for_next(_NEXT_MILLISECONDS)
+    def finish_request(self, conn: Connection, fs: Any) -> None:
+        """Take a connection back from a thread, unless another has it."""
+        if fs.cancelled() or fs.exception() is not None or fs.result() is not _GATHERED:
+            super().finish_request(conn, fs)
+
+    def _answer_gathered(self, gathered: Gathered) -> Connection | None:
+        """Answer what is small, one request after another, as long as they come at once.
+
+        Returns a connection with another request, where nothing else waits: to be answered by
+        this thread, when it doesn't gather any more.
+        """
+        looked = time.monotonic()
+        goes_on = True
+        try:
+            while goes_on and self._is_calm():
+                goes_on = False
+                for conn in gathered.ready(_NEXT_MILLISECONDS):
+                    if is_small(conn):
+                        goes_on = self._answer_small(conn, gathered)
+                    elif len(gathered):
+                        goes_on = True
+                        self.method_queue.defer(self.enqueue_req, conn)
+                    else:
+                        return conn
+                if looked + _IDLE < time.monotonic():
+                    looked = time.monotonic()
+                    self._give_back(gathered.idle(_IDLE))
+        finally:
+            self._give_back(gathered.idle(0))
+        return None
+
+    def _answer_small(self, conn: Connection, gathered: Gathered) -> bool:
+        """Answer a request; return whether that was quick."""
+        begun = self._answering_since = time.monotonic()
+        try:
+            self._settle(conn, gathered, is_kept=self._answer(conn))
+        finally:
+            self._answering_since = None
+        return time.monotonic() - begun < _QUICK
+
+    def _settle(self, conn: Connection, gathered: Gathered, *, is_kept: bool) -> None:
+        """Wait for a connection's next request, or see to its end."""
+        if not is_kept:
+            self.method_queue.defer(self._forget, conn)
+        elif conn.has_more():
+            self.method_queue.defer(self.enqueue_req, conn)
+        else:
+            gathered.add(conn)
+
+    def _give_back(self, conns: Iterable[Connection]) -> None:
+        for conn in conns:
+            self.method_queue.defer(self._keep, conn)
+
+    def _is_held_up(self, seconds: float) -> bool:
+        """Return whether one answer has kept the thread that gathers for longer."""
+        since = self._answering_since
+        return since is not None and time.monotonic() - since > seconds
+
+    def _is_calm(self) -> bool:
+        """Return whether no request waits for a thread."""
+        return bool(self.alive and self.tpool._work_queue.empty())  # noqa: SLF001 - it has no other
+
+    def _keep(self, conn: Connection) -> None:
+        """Wait for a connection's next request in the poller; in the main thread."""
+        conn.sock.setblocking(flag=False)
+        conn.set_timeout()
+        if not self.alive:
+            conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
+        self.keepalived_conns.append(conn)
+        waiting = partial(self.on_client_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, waiting)
+
+    def _forget(self, conn: Connection) -> None:
+        """Count a connection out that has ended; in the main thread."""
+        self.nr_conns -= 1
+        conn.close()
 
     def _answer(self, conn: Connection) -> bool:
         conn.sock.begin()

@@ -7,8 +7,10 @@ import queue
 import selectors
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,9 +20,11 @@ from gunicorn.http.errors import NoMoreData
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import ThreadWorker
 
+import web.server
 from web import connections
 from web.connections import Connection, PatientSocket
-from web.server import Worker
+from web.gathering import Gathered, is_small
+from web.server import _GATHERED, Worker
 
 BIG = b"\0" * 8_000_000  # more than a pair of sockets holds
 
@@ -273,6 +277,7 @@ class TestWorker:
         worker.poller = selectors.DefaultSelector()
         worker.begun = []
         worker.enqueue_req = worker.begun.append
+        worker._gathered = None
         yield worker
         worker.poller.close()
 
@@ -327,45 +332,6 @@ class TestWorker:
         assert worker.handle(connection) is kept
         assert (connection.sock.fileno() == -1) is not kept
 
-    def test_requests_that_follow_at_once_are_answered_by_the_same_thread(
-        self, worker, client, connection, monkeypatch
-    ):
-        worker.alive = True
-        worker.tpool = SimpleNamespace(_work_queue=queue.SimpleQueue())
-        read_ahead = io.BytesIO(b"the next one's beginning")
-        connection.parser = SimpleNamespace(unreader=SimpleNamespace(buf=read_ahead))
-        answered = []
-
-        def handle(_worker, conn):
-            conn.parser.unreader.buf = io.BytesIO() if answered else read_ahead
-            answered.append(conn.sock.recv(1))
-            if answered[-1] == b"c":
-                worker.tpool._work_queue.put("somebody who has no thread")
-            return True
-
-        monkeypatch.setattr(ThreadWorker, "handle", handle)
-        client.sendall(b"abcd")
-
-        assert worker.handle(connection) is True
-
-        assert answered == [b"a", b"b", b"c"]
-        assert not worker._waiting.locked()
-
-    def test_a_client_that_asks_for_nothing_more_goes_back_to_the_poller(
-        self, worker, connection, monkeypatch
-    ):
-        worker.alive = True
-        worker.tpool = SimpleNamespace(_work_queue=queue.SimpleQueue())
-        connection.parser = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO()))
-        answered = []
-        monkeypatch.setattr(
-            ThreadWorker, "handle", lambda _worker, conn: answered.append(conn) or True
-        )
-
-        assert worker.handle(connection) is True
-
-        assert answered == [connection]
-
     def test_the_head_has_come_before_the_request_is_answered(
         self, worker, connection, monkeypatch
     ):
@@ -393,6 +359,241 @@ class TestWorker:
         assert closed == [True]
         assert conn.timeout < before
         conn.close()
+
+
+HEAD = b"HEAD /v2/team/image/manifests/v1 HTTP/1.1\r\nHost: here\r\n\r\n"
+BLOB = b"GET /v2/team/image/blobs/sha256:00 HTTP/1.1\r\nHost: here\r\n\r\n"
+
+
+class Main:
+    """The queue of what the main thread is to do: a worker's `method_queue`."""
+
+    def __init__(self) -> None:
+        self.told = []
+
+    def defer(self, do, conn) -> None:
+        self.told.append((do.__name__, conn))
+
+
+class TestGathering:
+    """A thread that answers what comes at once over the connections that threads have answered."""
+
+    @pytest.fixture
+    def worker(self, monkeypatch: pytest.MonkeyPatch) -> Worker:
+        worker = Worker.__new__(Worker)
+        worker.cfg = SimpleNamespace(is_ssl=False, keepalive=15)
+        worker.alive = True
+        worker.tpool = SimpleNamespace(_work_queue=queue.SimpleQueue())
+        worker.method_queue = Main()
+        worker.poller = selectors.DefaultSelector()
+        worker.keepalived_conns = deque()
+        worker.nr_conns = 1
+        worker._gathered = Gathered()
+        worker._gathering = threading.Lock()
+        worker._answering_since = None
+        worker.answered = []
+        worker.then = {}  # what happens after so many answers
+
+        def handle(worker, conn):
+            conn.sock.recv(4096)
+            worker.answered.append(conn)
+            do = worker.then.get(len(worker.answered))
+            return True if do is None else do() is not False
+
+        monkeypatch.setattr(ThreadWorker, "handle", handle)
+        yield worker
+        worker.poller.close()
+
+    @pytest.fixture
+    def connect(self) -> Iterator[Callable[[], tuple[socket.socket, Connection]]]:
+        with contextlib.ExitStack() as stack:
+
+            def connect() -> tuple[socket.socket, Connection]:
+                ours, theirs = socket.socketpair()
+                stack.callback(ours.close)
+                config = SimpleNamespace(is_ssl=False, keepalive=15)
+                made = Connection(config, theirs, "client", "server", 0.1)
+                stack.callback(made.close)
+                unreader = SimpleNamespace(buf=io.BytesIO())
+                made.parser = SimpleNamespace(unreader=unreader)
+                return ours, made
+
+            yield connect
+
+    def test_what_a_client_asks_at_once_is_answered_by_the_same_thread(self, worker, connect):
+        client, conn = connect()
+        client.sendall(HEAD)
+        worker.then = {1: lambda: client.sendall(HEAD), 2: lambda: client.sendall(HEAD)}
+
+        assert worker.handle(conn) is _GATHERED
+
+        assert worker.answered == [conn] * 3
+        assert worker.method_queue.told == [("_keep", conn)]
+        worker._keep(conn)
+        assert list(worker.keepalived_conns) == [conn]
+        assert conn.sock.fileno() in worker.poller.get_map()
+        assert not worker._gathering.locked()
+
+    def test_what_other_threads_answered_is_gathered_too(self, worker, connect):
+        first, one = connect()
+        second, two = connect()
+        first.sendall(HEAD)
+
+        def join():
+            worker._gathered.add(two)
+            second.sendall(HEAD)
+
+        worker.then = {1: join, 2: lambda: first.sendall(HEAD)}
+        assert worker.handle(one) is _GATHERED
+        assert worker.answered == [one, two, one]
+        assert {conn for _, conn in worker.method_queue.told} == {one, two}
+
+    def test_who_comes_while_another_gathers_leaves_it_to_that_one(self, worker, connect):
+        client, conn = connect()
+        client.sendall(HEAD)
+        with worker._gathering:
+            assert worker.handle(conn) is _GATHERED
+        assert len(worker._gathered) == 1
+        assert worker.answered == [conn]
+
+    def test_a_large_answer_is_anothers_while_somebody_waits(self, worker, connect):
+        first, one = connect()
+        _, two = connect()
+        first.sendall(HEAD)
+        worker._gathered.add(two)
+        worker.then = {1: lambda: first.sendall(BLOB)}
+
+        worker.handle(one)
+
+        assert worker.answered == [one]
+        assert ("enqueue_req", one) in worker.method_queue.told
+
+    def test_and_this_threads_own_where_nobody_does(self, worker, connect):
+        client, conn = connect()
+        client.sendall(HEAD)
+        free = []
+
+        def look():
+            free.append(not worker._gathering.locked())
+
+        worker.then = {1: lambda: client.sendall(BLOB), 2: look}
+        worker.handle(conn)
+        assert worker.answered == [conn] * 2
+        assert free == [True]
+
+    def test_one_that_ends_is_counted_out(self, worker, connect):
+        client, conn = connect()
+        client.sendall(HEAD)
+        worker.then = {1: lambda: client.sendall(HEAD), 2: lambda: False}
+        worker.handle(conn)
+        assert worker.method_queue.told == [("_forget", conn)]
+        worker._forget(conn)
+        assert worker.nr_conns == 0
+
+    def test_one_whose_next_request_has_begun_gets_a_thread(self, worker, connect):
+        client, conn = connect()
+        client.sendall(HEAD)
+
+        def read_ahead():
+            conn.parser.unreader.buf = io.BytesIO(b"GET")
+
+        worker.then = {1: lambda: client.sendall(HEAD), 2: read_ahead}
+        worker.handle(conn)
+        assert worker.method_queue.told == [("enqueue_req", conn)]
+        worker.then = {3: read_ahead}
+        client.sendall(HEAD)
+        assert worker.handle(conn) is True
+
+    def test_after_a_slow_answer_all_go_back(self, worker, connect, monkeypatch):
+        monkeypatch.setattr(web.server, "_QUICK", -1.0)
+        first, one = connect()
+        _, two = connect()
+        worker._gathered.add(two)
+        first.sendall(HEAD)
+        worker.then = {1: lambda: first.sendall(HEAD), 2: lambda: first.sendall(HEAD)}
+        worker.handle(one)
+        assert worker.answered == [one] * 2
+        assert {conn for _, conn in worker.method_queue.told} == {one, two}
+
+    def test_nothing_is_gathered_while_a_request_waits_for_a_thread(self, worker, connect):
+        client, conn = connect()
+        client.sendall(HEAD)
+        worker.tpool._work_queue.put("somebody")
+        worker.then = {1: lambda: client.sendall(HEAD)}
+        worker.handle(conn)
+        assert worker.answered == [conn]
+        assert worker.method_queue.told == [("_keep", conn)]
+
+    def test_the_idle_go_back_while_others_ask(self, worker, connect, monkeypatch):
+        monkeypatch.setattr(web.server, "_IDLE", 0.0)
+        first, one = connect()
+        _, two = connect()
+        worker._gathered.add(two)
+        first.sendall(HEAD)
+        worker.then = {1: lambda: first.sendall(HEAD), 2: lambda: first.sendall(HEAD)}
+        worker.handle(one)
+        assert ("_keep", two) in worker.method_queue.told
+
+    def test_while_one_client_holds_up_the_others_the_main_thread_takes_them(
+        self, worker, connect, monkeypatch
+    ):
+        monkeypatch.setattr(ThreadWorker, "notify", lambda _worker: None)
+        _, conn = connect()
+        worker._gathered.add(conn)
+        worker._answering_since = time.monotonic()
+        worker.notify()
+        assert len(worker._gathered) == 1
+        worker._answering_since -= 1
+        worker.notify()
+        assert len(worker._gathered) == 0
+        assert list(worker.keepalived_conns) == [conn]
+
+    def test_and_what_is_answered_meanwhile_goes_gunicorns_way(self, worker, connect):
+        client, conn = connect()
+        client.sendall(HEAD)
+        worker._answering_since = time.monotonic() - 1
+        assert worker.handle(conn) is True
+        assert len(worker._gathered) == 0
+
+    def test_a_stopping_worker_keeps_them_for_a_moment(self, worker, connect):
+        _, conn = connect()
+        worker.alive = False
+        worker._keep(conn)
+        assert conn.timeout < time.monotonic() + 14
+
+    def test_what_is_gathered_is_not_taken_back_from_the_thread(self, worker, connect):
+        _, conn = connect()
+        done = futures.Future()
+        done.set_result(_GATHERED)
+        worker.finish_request(conn, done)
+        assert not worker.keepalived_conns
+        ended = futures.Future()
+        ended.set_result(False)
+        worker.finish_request(conn, ended)
+        assert worker.nr_conns == 0
+
+    @pytest.mark.parametrize(
+        ("said", "is_one"),
+        [
+            (HEAD, True),
+            (b"GET /v2/a/manifests/v1 HTTP/1.1\r\n\r\n", True),
+            (b"HEAD /v2/a/blobs/x HTTP/1.1\r\n\r\n", True),
+            (BLOB, False),
+            (b"GET /v2/a/manifests/v1 HTTP/1.1\r\n", False),
+            (b"PUT /v2/a/manifests/v1 HTTP/1.1\r\n\r\n", False),
+            (b"GET /v2/a HTTP/1.1\r\nReferer: /manifests/\r\n\r\n", False),
+            (b"", False),
+        ],
+    )
+    def test_small_is_a_whole_request_for_a_manifest_or_a_head(self, connect, said, is_one):
+        client, conn = connect()
+        client.sendall(said)
+        assert is_small(conn) is is_one
+
+    def test_what_comes_under_tls_is_not_looked_into(self, connect):
+        _, conn = connect()
+        conn.sock = SimpleNamespace(close=conn.sock.close)
+        assert not is_small(conn)
 
 
 def parser_of(read: Callable[[int], bytes]) -> SimpleNamespace:
