@@ -12,10 +12,11 @@ from typing import Any
 
 from peewee import fn
 
+from registry import changes, lookups
 from registry.access import Principal, Role
 from registry.clock import Clock, moment, seconds
 from registry.errors import ReadOnly
-from registry.schema import AuditRow, SwitchRow
+from registry.schema import AuditRow
 
 READ_ONLY = "read_only"
 """The name of the switch that lets requests change nothing (registry/switches.py)."""
@@ -64,17 +65,17 @@ class Audit:
             ReadOnly: nothing can be changed by requests now.
         """
         if principal.proof != "none" and action not in _ALLOWED_READ_ONLY:
-            row = SwitchRow.get_or_none((SwitchRow.name == READ_ONLY) & SwitchRow.is_on)
+            row = lookups.switch_on(READ_ONLY)
             if row is not None:
                 raise ReadOnly(row.reason)
-        AuditRow.create(
-            at=seconds(self._clock()),
-            actor=principal.name,
-            role=principal.role or "",
-            proof=principal.proof,
-            action=action,
-            target=target,
-            detail=json.dumps(detail or {}, sort_keys=True),
+        changes.add_audit_entry(
+            seconds(self._clock()),
+            principal.name,
+            principal.role or "",
+            principal.proof,
+            action,
+            target,
+            json.dumps(detail or {}, sort_keys=True),
         )
 
     def entries(

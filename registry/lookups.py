@@ -63,8 +63,12 @@ tag = Prepared[TagRow](
 ).first
 """The tag of a repository (its row's id) with a name."""
 
-blob = Prepared[BlobRow](lambda digest: BlobRow.select().where(BlobRow.digest == digest), "").first
+_blob = Prepared[BlobRow](lambda digest: BlobRow.select().where(BlobRow.digest == digest), "")
+blob = _blob.first
 """The blob with a digest."""
+
+known_blob = _blob.one
+"""The same where there must be one."""
 
 held_blob = Prepared[BlobRow](
     lambda holder, digest: (

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from peewee import fn
 
 from artifacts.digest import Digest
-from registry import lookups
+from registry import changes, lookups
 from registry.batches import among
 from registry.errors import QuotaExceeded
 from registry.schema import (
@@ -35,25 +35,19 @@ _STEP = 1 << 20
 """Bytes of an upload of unknown length that may come between two looks at the quota."""
 
 
-def link(repository: RepositoryRow, blob: BlobRow) -> None:
+def link(repository: RepositoryRow, blob: BlobRow, *, is_new: bool = False) -> None:
     """Count a blob that `repository` is about to hold, itself or as a manifest.
 
-    To be called before the row is made that holds it. What the namespace has already costs nothing.
+    To be called before the row is made that holds it. What the namespace has already costs nothing;
+    a blob whose own row `is_new` is held by nobody.
 
     Raises:
         QuotaExceeded: it doesn't fit.
     """
     namespace_id = repository.namespace_id
-    if _is_held(namespace_id, blob.id):
+    if not is_new and _is_held(namespace_id, blob.id):
         return
-    used = NamespaceRow.used_bytes
-    fits = NamespaceRow.quota_bytes.is_null() | (used + blob.size <= NamespaceRow.quota_bytes)
-    counted = (
-        NamespaceRow.update(used_bytes=used + blob.size)
-        .where((NamespaceRow.id == namespace_id) & fits)
-        .execute()
-    )
-    if not counted:
+    if not changes.count_bytes(blob.size, namespace_id):
         raise _exceeded(NamespaceRow.get_by_id(namespace_id), blob.size)
 
 

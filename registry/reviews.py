@@ -18,7 +18,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from registry import lookups
+from registry import changes, lookups
 from registry.batches import among, chunks
 from registry.clock import Clock, seconds
 from registry.database import Database
@@ -135,6 +135,13 @@ class Reviews:
         due: int | None = None,
     ) -> None:
         now = seconds(self._clock())
+        asked = list(dict.fromkeys(named))
+        if len(asked) == 1:
+            [(holder, digest)] = asked
+            key = review_key(kind, holder, digest)
+            when = now + self._grace if due is None else due
+            changes.queue_review(key, kind.value, holder, digest, when, reason.value, now)
+            return
         rows = [
             {
                 "key": review_key(kind, holder, digest),
@@ -145,7 +152,7 @@ class Reviews:
                 "reason": reason.value,
                 "added": now,
             }
-            for holder, digest in dict.fromkeys(named)
+            for holder, digest in asked
         ]
         for chunk in chunks(rows):
             ReviewRow.insert_many(chunk).on_conflict(

@@ -16,7 +16,7 @@ from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import Tag
-from registry import lookups, quota
+from registry import changes, lookups, quota
 from registry.access import Principal
 from registry.batches import among
 from registry.clock import Clock, seconds
@@ -131,9 +131,9 @@ class Contents:
         Raises:
             QuotaExceeded: it doesn't fit into the namespace.
         """
-        blob = self._add_blob(kept)
-        quota.link(repository, blob)
-        RepositoryBlobRow.insert(repository=repository, blob=blob).on_conflict_ignore().execute()
+        blob, is_new = self._add_blob(kept)
+        quota.link(repository, blob, is_new=is_new)
+        changes.hold_blob(repository.id, blob.id)
         if review is not None:
             self.reviews.queue(ReviewKind.LINK, repository, blob.digest, review)
         return blob
@@ -159,8 +159,8 @@ class Contents:
             return found, False
         for blob in kept.blobs:
             self.link_blob(repository, blob)
-        blob_row = self._add_blob(kept.kept)
-        quota.link(repository, blob_row)
+        blob_row, is_new = self._add_blob(kept.kept)
+        quota.link(repository, blob_row, is_new=is_new)
         manifest = kept.manifest
         row = ManifestRow.create(
             repository=repository,
@@ -195,9 +195,7 @@ class Contents:
         # Only what its own repository holds: a part that is "elsewhere" may be another's blob.
         for blob in self.parts(row.repository, row):
             quota.link(repository, blob)
-            RepositoryBlobRow.insert(
-                repository=repository, blob=blob
-            ).on_conflict_ignore().execute()
+            changes.hold_blob(repository.id, blob.id)
         quota.link(repository, row.blob)
         linked = ManifestRow.create(
             repository=repository,
@@ -217,18 +215,17 @@ class Contents:
         _add_parts(linked, [(part.digest, part.is_manifest) for part in parts])
         return linked
 
-    def _add_blob(self, kept: Kept) -> BlobRow:
-        """Add a blob's row, and its bytes where the database keeps them, unless it is there."""
-        BlobRow.insert(
-            digest=str(kept.digest),
-            size=kept.size,
-            location=kept.location,
-            created=seconds(self._clock()),
-        ).on_conflict_ignore().execute()
-        blob = BlobRow.get(BlobRow.digest == str(kept.digest))
+    def _add_blob(self, kept: Kept) -> tuple[BlobRow, bool]:
+        """Add a blob's row, and its bytes where the database keeps them, unless it is there.
+
+        Also return whether the row is new.
+        """
+        digest, now = str(kept.digest), seconds(self._clock())
+        is_new = changes.add_blob(digest, kept.size, kept.location, now) == 1
+        blob = lookups.known_blob(digest)
         if blob.location == INLINE and kept.data is not None:
             BlobDataRow.insert(blob=blob, data=kept.data).on_conflict_ignore().execute()
-        return blob
+        return blob, is_new
 
     def set_tag(
         self,

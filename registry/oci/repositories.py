@@ -130,10 +130,7 @@ class Repositories:
         Raises:
             NotAuthenticated, NamespaceUnknown, Denied: it may not.
         """
-        row = self.find(name)
-        is_application = row is not None and row.kind == Kind.APPLICATION
-        verb = Verb.ATTACH if is_application else Verb.PUSH
-        self._access.require(principal, verb, name.namespace, name.text)
+        self._find_for_push(principal, name)
 
     def may_push(self, principal: Principal, name: RepositoryName) -> bool:
         """Return whether the principal may push to a repository, in a session of the caller's."""
@@ -154,9 +151,9 @@ class Repositories:
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not push there.
             ReadOnly: nothing can be written now, however long ago the push began.
         """
-        self.check_push(principal, name)
+        row = self._find_for_push(principal, name)
         self._switches.require_writable()
-        return self.find(name) or self._create(principal, name, Kind.NEW)
+        return row or self._create(principal, name, Kind.NEW)
 
     def open_application(
         self, principal: Principal, name: PackageName
@@ -185,6 +182,13 @@ class Repositories:
         ManifestRow.update(is_staged=kind is Kind.PACKAGE).where(
             ManifestRow.repository == row
         ).execute()
+
+    def _find_for_push(self, principal: Principal, name: RepositoryName) -> RepositoryRow | None:
+        row = self.find(name)
+        is_application = row is not None and row.kind == Kind.APPLICATION
+        verb = Verb.ATTACH if is_application else Verb.PUSH
+        self._access.require(principal, verb, name.namespace, name.text)
+        return row
 
     def _create(self, principal: Principal, name: RepositoryName, kind: Kind) -> RepositoryRow:
         namespace = lookups.namespace(name.namespace)

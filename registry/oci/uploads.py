@@ -16,7 +16,7 @@ from typing import BinaryIO
 import storage.errors
 from artifacts.digest import Digest
 from artifacts.reference import RepositoryName
-from registry import lookups, quota
+from registry import changes, lookups, quota
 from registry.access import Principal
 from registry.audit import SERVER, Audit
 from registry.clock import Clock, seconds
@@ -89,13 +89,8 @@ class Uploads:
         upload_id = new_upload_id()
         now = seconds(self._clock())
         with self._database.write(repository.namespace, is_durable=False):
-            UploadRow.create(
-                upload_id=upload_id,
-                repository=self._repositories.open_for_push(principal, repository),
-                started=now,
-                started_by=principal.name,
-                touched=now,
-            )
+            holder = self._repositories.open_for_push(principal, repository)
+            changes.add_upload(upload_id, holder.id, principal.name, now)
         failpoint(Failpoint.UPLOAD_AFTER_ROW)
         self._store.start_upload(upload_id)
         failpoint(Failpoint.UPLOAD_AFTER_START)
@@ -268,17 +263,13 @@ class Uploads:
         kept = Kept(digest, size, location)
         with self._database.write(repository.namespace):
             row = self._repositories.open_for_push(principal, repository)
-            ended = (
-                UploadRow.delete()
-                .where((UploadRow.upload_id == upload_id) & ~UploadRow.is_ending)
-                .execute()
-            )
             blob = None
-            if ended:
+            if changes.drop_upload(upload_id):
                 blob = self._contents.link_blob(row, kept, Reason.UPLOADED)
                 detail = {"size": size, "upload": upload_id}
                 self._audit.record(principal, "blob.push", f"{repository}@{digest}", detail)
-            self._condemn_unused(kept)
+            if blob is None or blob.location != location:
+                self._condemn_unused(kept)
             failpoint(Failpoint.UPLOAD_BEFORE_COMMIT)
         failpoint(Failpoint.UPLOAD_AFTER_COMMIT)
         if blob is None:

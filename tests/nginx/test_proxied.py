@@ -15,6 +15,7 @@ import requests
 
 from artifacts.digest import Digest
 from tests.tools import parts
+from tests.tools.proxy import running_nginx
 from tests.tools.server import wait_until
 
 pytestmark = pytest.mark.real
@@ -228,6 +229,47 @@ class TestPushing:
         assert done.status_code == 201, done.text
         assert site.ask("GET", f"/v2/{repository}/blobs/{digest}").content == blob
 
+    def test_only_who_sends_a_body_is_asked_first(self, site):
+        def asked() -> int:
+            return site.server.log_text().count("/v2/_may_upload")
+
+        repository = site.repository()
+        before = asked()
+        begun = site.ask("POST", f"/v2/{repository}/blobs/uploads/")
+        location = urlsplit(begun.headers["Location"]).path
+        held = site.ask("GET", location)
+        assert (begun.status_code, held.status_code) == (202, 204)
+        assert line_of(site, held.headers["X-Request-Id"])
+        assert asked() == before
+
+        sent = site.ask("PATCH", location, data=b"x" * 1000)
+        done = site.ask("PUT", f"{location}?digest={Digest.of(b'x' * 1000)}")
+
+        assert (sent.status_code, done.status_code) == (202, 201)
+        assert line_of(site, done.headers["X-Request-Id"])
+        assert asked() == before + 1
+
+    def test_http_2_brings_a_body_that_no_header_tells_of(self, site, tmp_path):
+        blob = os.urandom(MEGABYTE)
+        (tmp_path / "blob").write_bytes(blob)
+        begun = site.ask("POST", f"/v2/{site.repository()}/blobs/uploads/")
+        location = urlsplit(begun.headers["Location"]).path
+        options = ("--http2", "--silent", "--cacert", str(site.proxy.authority), "--oauth2-bearer")
+        said = ("--output", os.devnull, "--write-out", "%{http_version} %{http_code}")
+        url = f"{site.proxy.url}{location}?digest={Digest.of(blob)}"
+
+        with (tmp_path / "blob").open("rb") as body:  # as from a pipe: curl doesn't know its length
+            done = subprocess.run(
+                [parts.curl(), *options, site.server.token, *said, "--upload-file", "-", url],
+                stdin=body,
+                env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "no_proxy": "*"},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+
+        assert done.stdout == "2 201"
+
     def test_a_real_client_pushes_and_pulls(self, site, tmp_path):
         oras = str(parts.oras())
         repository = site.repository()
@@ -292,6 +334,36 @@ class TestStrangers:
         headers = {"X-Original-URI": f"/v2/{site.repository()}/blobs/uploads/"}
 
         assert site.ask("GET", "/v2/_may_upload", headers=headers).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v2/", None),
+        ("POST", "/v2/team/app/blobs/uploads/", None),
+        ("PUT", "/v2/team/app/blobs/uploads/1?digest=x", b""),
+        ("PATCH", "/v2/team/app/blobs/uploads/1", b"bytes"),
+    ],
+)
+def test_a_registry_that_is_away_is_told_to_be(away, method, path, body):
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.request(method, f"{away}{path}", data=body, timeout=30)
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.json()["errors"][0]["code"] == "UNAVAILABLE"
+
+
+@pytest.fixture(scope="module")
+def away(tmp_path_factory) -> Iterator[str]:
+    """The URL of a proxy behind which nobody is."""
+    folder = tmp_path_factory.mktemp("away")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and doesn't listen
+        upstream = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with running_nginx(folder / "nginx", upstream, folder, tls=False) as proxy:
+            yield proxy.url
 
 
 @contextlib.contextmanager

