@@ -106,9 +106,9 @@ def recipebox(folder: Path, server: str, workers: int | None = None) -> Iterator
 
 @contextlib.contextmanager
 def behind_nginx(folder: Path) -> Iterator[Side]:
-    """Start Recipebox under gunicorn behind the shipped nginx, which sends the blobs' bytes."""
+    """Start Recipebox under granian behind the shipped nginx, which sends the blobs' bytes."""
     (folder / "nginx").mkdir(exist_ok=True)
-    options: dict[str, Any] = {"workers": 2, **BEHIND}
+    options: dict[str, Any] = {"workers": 2, "server": "granian", **BEHIND}
     with running_server(folder / "nginx" / "data", **options) as running:
         make_public(running)
         blobs = running.data / "blobs"
@@ -116,7 +116,7 @@ def behind_nginx(folder: Path) -> Iterator[Side]:
             yield Side(
                 "nginx",
                 Address("127.0.0.1", proxy.port),
-                "Recipebox under gunicorn as above, behind deploy/server/nginx.conf without TLS: "
+                "Recipebox under granian as above, behind deploy/server/nginx.conf without TLS: "
                 "X-Accel-Redirect, requests buffered, both logs on",
                 {"Authorization": f"Bearer {running.token}"},
             )

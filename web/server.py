@@ -26,6 +26,7 @@ from web.gathering import Gathered, is_small
 from web.lines import LineFormatter, RequestLines, set_up_logging
 from web.proxies import Application
 from web.serving import build_application, write_whole
+from web.shares import Shares
 from web.tls import open_tls
 
 _WORKER_TIMEOUT = 120
@@ -47,6 +48,9 @@ _IDLE = 0.1
 
 _HELD_UP = 0.1
 """Seconds after which what waits for one answer is given to others."""
+
+_OTHERS_FIRST = 0.0005
+"""Seconds that a worker with more than its share leaves a new connection to the others."""
 
 _GATHERED = object()
 """What `Worker.handle` returns where the connection is had by the thread that gathers them."""
@@ -90,6 +94,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     can't have it.
     """
 
+    _shares = Shares()
+
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._gathering = threading.Lock()
@@ -107,6 +113,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         Where the thread that gathers connections is held up by one client, the others go back.
         """
         super().notify()
+        self._shares.tell(self.age, self.nr_conns)
         if self._is_held_up(_HELD_UP):
             for conn in self._gathered.idle(0) if self._gathered is not None else ():
                 self._keep(conn)
@@ -123,6 +130,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def accept(self, listener: Any) -> None:
         """Take a connection; it gets a thread once something came over it, and not before."""
+        if self._shares.is_over(self.age, self.nr_conns):
+            time.sleep(_OTHERS_FIRST)
         try:
             accepted, client = listener.accept()
         except OSError as error:

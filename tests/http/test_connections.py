@@ -25,6 +25,7 @@ from web import connections
 from web.connections import Connection, PatientSocket
 from web.gathering import Gathered, is_small
 from web.server import _GATHERED, Worker
+from web.shares import Shares
 
 BIG = b"\0" * 8_000_000  # more than a pair of sockets holds
 
@@ -272,6 +273,8 @@ class TestWorker:
         worker.cfg = SimpleNamespace(is_ssl=False, keepalive=15)
         worker.app = SimpleNamespace(client_timeout=0.1)
         worker.alive = False  # which it is while it stops: then no thread waits for a next request
+        worker.age = 1
+        worker._shares = Shares()
         worker.nr_conns = 0
         worker.pending_conns = deque()
         worker.poller = selectors.DefaultSelector()
@@ -280,6 +283,17 @@ class TestWorker:
         worker._gathered = None
         yield worker
         worker.poller.close()
+
+    def test_others_with_fewer_connections_take_the_next_first(self, worker, monkeypatch):
+        slept = []
+        monkeypatch.setattr("web.server.time.sleep", slept.append)
+        worker.nr_conns = 10
+        for others in (9, 2):
+            worker._shares.tell(2, others)
+            worker.accept(Listener(BlockingIOError(errno.EAGAIN, "another took it")))
+
+        assert slept == [web.server._OTHERS_FIRST]
+        assert worker.nr_conns == 10
 
     def test_a_connection_with_a_request_gets_a_thread(self, pair, worker):
         pair[0].sendall(b"GET")
@@ -387,6 +401,8 @@ class TestGathering:
         worker.method_queue = Main()
         worker.poller = selectors.DefaultSelector()
         worker.keepalived_conns = deque()
+        worker.age = 1
+        worker._shares = Shares()
         worker.nr_conns = 1
         worker._gathered = Gathered()
         worker._gathering = threading.Lock()

@@ -1,5 +1,6 @@
 """How a server starts, refuses to start, and stops."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -218,6 +219,39 @@ class TestStopping:
             wait_until(lambda: _children(server.process.pid) - {before})
 
             assert whoami(server.url, server.token).status_code == 200
+
+
+def test_clients_that_come_together_are_shared_out(tmp_path):
+    """To who is quickest to wake up they would go all, now and then: to one core of two."""
+    with running_server(tmp_path / "data", workers=2) as server:
+        workers = wait_until(lambda: len(found := _children(server.process.pid)) == 2 and found)
+        place = urlsplit(server.url)
+        before = {worker: _sockets(worker) for worker in workers}
+
+        for _ in range(5):
+            with contextlib.ExitStack() as stack:
+                clients = [
+                    stack.enter_context(socket.create_connection((place.hostname, place.port)))
+                    for _ in range(64)
+                ]
+                for client in clients:
+                    client.sendall(b"HEAD /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                for client in clients:
+                    assert client.recv(4096).startswith(b"HTTP/1.1 401")
+
+                held = [_sockets(worker) - before[worker] for worker in workers]
+                assert sum(held) >= 64
+                assert min(held) >= 8, held
+            wait_until(lambda: all(_sockets(worker) <= before[worker] for worker in workers))
+
+
+def _sockets(pid: int) -> int:
+    """Return how many sockets a process has open."""
+    found = 0
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += str(file.readlink()).startswith("socket:")
+    return found
 
 
 def _is_free(port: int) -> bool:

@@ -47,10 +47,13 @@ class Site:
         return self.ask("POST", path, data=data)
 
 
-@pytest.fixture(scope="package")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+@pytest.fixture(scope="package", params=["gunicorn", "granian"])
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     options = {"workers": 2, "threads": 8, "log_format": "json", **BEHIND}
+    options["server"] = request.param
     with (
         running_server(folder / "data", **options) as server,
         running_nginx(folder / "nginx", server.url, server.data / "blobs") as proxy,

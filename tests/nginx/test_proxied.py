@@ -310,7 +310,7 @@ class TestStrangers:
             answer = secure.recv(65536)
 
         assert answer.startswith(b"HTTP/1.1 401 ")
-        assert b"\r\nWWW-Authenticate: Bearer realm=" in answer
+        assert b"\r\nwww-authenticate: bearer realm=" in answer.lower()
         assert b'"code":"UNAUTHORIZED"' in answer
 
     def test_who_may_not_push_there_reads_why(self, site):
