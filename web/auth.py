@@ -64,6 +64,25 @@ def note_principal(principal: Principal) -> None:
     request.environ[NOTES]["principal"] = principal.name
 
 
+def authenticate(header: str, access: Access, bearer: Bearer | None) -> Principal:
+    """Return whose token an Authorization header has; `bearer` as for `current_principal`.
+
+    Raises:
+        InvalidToken: it has none, or one that is refused.
+    """
+    try:
+        authorization = Authorization.from_header(header)
+    except ValueError:  # what should be base64 isn't even ASCII
+        authorization = None
+    if authorization is None:
+        raise InvalidToken("the Authorization header can't be read")
+    token = read_token(authorization)
+    is_short = authorization.type == "bearer" and not token.startswith(TOKEN_PREFIX)
+    if bearer is not None and is_short:
+        return bearer.read(token)
+    return access.authenticate(token)
+
+
 def read_token(authorization: Authorization) -> str:
     """Return the token of a Basic (as its password, with any user name) or Bearer header.
 
@@ -124,18 +143,9 @@ def check_csrf(form: Mapping[str, Sequence[str]]) -> None:
 
 
 def _authenticate(access: Access, bearer: Bearer | None) -> Principal:
-    if "Authorization" in request.headers:
-        try:
-            authorization = request.authorization
-        except ValueError:  # what should be base64 isn't even ASCII
-            authorization = None
-        if authorization is None:
-            raise InvalidToken("the Authorization header can't be read")
-        token = read_token(authorization)
-        is_short = authorization.type == "bearer" and not token.startswith(TOKEN_PREFIX)
-        if bearer is not None and is_short:
-            return bearer.read(token)
-        return access.authenticate(token)
+    header = request.headers.get("Authorization")
+    if header is not None:
+        return authenticate(header, access, bearer)
     if not _takes_sessions():
         return ANONYMOUS
     token_id, session_id = session.get(_TOKEN_ID), session.get(_SESSION_ID)

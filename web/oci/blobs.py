@@ -19,11 +19,14 @@ class BlobViews(OciViews):
     def get(self, name: str, digest: str) -> Response:
         """Send a blob, or its size: HEAD is answered from the database alone."""
         blobs = self._registry.blobs
-        asked = (self.principal(), self.repository(name), self.digest(digest))
+        what = (self.repository(name), self.digest(digest))
+        asked = (self.principal(), *what)
         if request.method == "HEAD":
             info, g.is_awaited = blobs.touch(*asked)
+            g.confirm = lambda who: blobs.touch(who, *what) == (info, False)
         else:
             info = blobs.stat(*asked)
+            g.confirm = lambda who: blobs.stat(who, *what) == info
         g.oci_blob = info
         try:
             leaving = leave(blobs, info, Asked.read(request.environ), self._services.ways)

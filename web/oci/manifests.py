@@ -42,9 +42,11 @@ class ManifestViews(OciViews):
         if request.method == "HEAD":
             info, g.is_awaited = manifests.touch(self.principal(), repository, parsed)
             data = None
+            g.confirm = lambda who: manifests.touch(who, repository, parsed) == (info, False)
         else:
             stored = manifests.get(self.principal(), repository, parsed)
             info, data = stored.info, stored.data
+            g.confirm = lambda who: manifests.stat(who, repository, parsed) == info
         request.environ[NOTES]["digest"] = str(info.digest)
         unchanged = not_modified(f'"{info.digest}"', headers_of_change(info))
         if unchanged is not None:

@@ -14,6 +14,7 @@ from werkzeug.test import EnvironBuilder
 from artifacts import media
 from artifacts.digest import Digest
 from registry.access import Role
+from registry.schema import ReviewRow
 from tests.tools.server import ROOT, clean_environ
 from web.access_log import NOTES
 from web.front import Front
@@ -148,6 +149,38 @@ class TestRepeating:
         admin.must("POST", f"/api/v1/packages/{PACKAGE}/releases/1.0.0/yank", {"reason": "broken"})
 
         assert "broken" in dict(pair.compare(path).headers)["Warning"]
+
+
+class TestConfirming:
+    """What was kept before a commit about something else still holds, and Flask isn't asked."""
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    @pytest.mark.parametrize("what", ["manifests/latest", f"blobs/{Digest.of(LAYER)}"])
+    def test_a_push_of_another_image(self, pair, admin, site, method, what):
+        token = site.token("reader", "secret")
+        asked = {"method": method, "Authorization": f"Bearer {token}"}
+        path = f"/v2/{SECRET}/{what}"
+        before = pair.compare(path, **asked)
+
+        for number in range(3):
+            admin.push_image("secret/other", "latest", f"another {number}".encode())
+            assert pair.is_kept(path, **asked)
+            assert pair.compare(path, **asked) == before
+
+    def test_who_may_push_is_told_anew_what_waits_for_a_review(self, pair, admin, site):
+        """HEAD has it kept for a grace: so each must come to the registry."""
+        with site.registry.database.write():
+            ReviewRow.delete().execute()  # as a sweep leaves what is needed
+        asked = {"method": "HEAD", "Authorization": f"Bearer {admin.token}"}
+        path = f"/v2/{IMAGE}/blobs/{Digest.of(LAYER)}"
+        pair.compare(path, **asked)
+        assert pair.is_kept(path, **asked)
+
+        image = dict(pair.ask(pair.flask, f"/v2/{IMAGE}/manifests/latest").headers)
+        admin.must("DELETE", f"/v2/{IMAGE}/manifests/{image['Docker-Content-Digest']}")
+
+        for _ in range(2):
+            assert not pair.is_kept(path, **asked)
 
 
 class TestForgetting:

@@ -21,7 +21,7 @@ def environ(path=MANIFEST, method="GET", **more):
 
 
 def an_answer(body=b"", stamp=1):
-    return Kept(stamp, ANONYMOUS, {}, "200 OK", [], None, body)
+    return Kept(stamp, ANONYMOUS, {}, "200 OK", [], None, body, lambda _principal: True)
 
 
 class TestWhatIsLookedUp:
