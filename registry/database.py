@@ -7,7 +7,7 @@ safe as the other, in docs/adr/0012-transactions-on-two-databases.md.
 import contextlib
 import logging
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +138,13 @@ class Database:
             with self._transaction(scope):
                 yield
                 self._engine.count(namespace)
+
+    def easing(self, breathe: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+        """Call `breathe` often while statements run, within a transaction of the caller's.
+
+        Where the database is another process, which does the work, it isn't called.
+        """
+        return self._engine.easing(breathe)
 
     def stamp(self, namespace: str | None = None) -> Hashable | None:
         """Return a value that every later commit of what a cache keeps changes; equal is unchanged.

@@ -1,6 +1,6 @@
 """What a database must be able to do beside peewee's part: SQLite and PostgreSQL each in a file."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +42,10 @@ class Engine(Protocol):
             DatabaseBusy: those before it take too long.
             DatabaseAway: the disk fails; what was written may be there, or not.
         """
+        ...
+
+    def easing(self, breathe: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `breathe` often while this thread's statements run, if they run in this process."""
         ...
 
     def count(self, namespace: str | None) -> None:

@@ -16,7 +16,7 @@ import os
 import select
 import shutil
 import subprocess
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -208,6 +208,10 @@ class Postgresql:
         is_durable: bool = True,  # noqa: ARG002
     ) -> AbstractContextManager[None]:
         """Nothing to wait for: its locks have a queue, and its commits wait for the disk."""
+        return nullcontext()
+
+    def easing(self, breathe: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Nothing to do: its statements run in processes of their own."""
         return nullcontext()
 
     def count(self, namespace: str | None) -> None:

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,6 +33,7 @@ _AWAY = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
+_STEPS = 100
 _PRIMARY = 0xFF  # of an extended code (sqlite.org/rescode.html), this is the primary one
 
 
@@ -126,6 +127,21 @@ class Sqlite:
                 self._log.wait()
             except OSError as error:
                 raise DatabaseAway(self.place, str(error)) from error
+
+    @contextmanager
+    def easing(self, breathe: Callable[[], None]) -> Iterator[None]:
+        """Call `breathe` after each hundred steps of SQLite's machine, some microseconds."""
+
+        def go_on() -> int:
+            breathe()
+            return 0  # else SQLite would end the statement
+
+        raw = self.connection.raw
+        raw.set_progress_handler(go_on, _STEPS)
+        try:
+            yield
+        finally:
+            raw.set_progress_handler(None, 0)
 
     def count(self, namespace: str | None) -> None:
         """Nothing to do: SQLite counts commits itself."""

@@ -9,8 +9,9 @@
 
 Rows go before their bytes, and no location ever comes twice: a reader finds a blob or doesn't, a
 push of the same digest brings bytes of its own, and a sweeper that is killed anywhere leaves rows
-that say what is still to do. A batch is as large as fits into `BUSY`, and others have the database
-for `REST` times as long before the next. docs/adr/0014-collection.md says why this is safe.
+that say what is still to do. A batch is as large as fits into `BUSY`, with a breath each
+millisecond, and others have the database for `REST` times as long before the next.
+docs/adr/0014-collection.md says why this is safe.
 """
 
 import time
@@ -25,6 +26,7 @@ from peewee import Value, fn
 from registry import quota
 from registry.audit import SERVER, Audit
 from registry.batches import among, chunks
+from registry.breath import Breath
 from registry.clock import Clock, moment, seconds
 from registry.config import RegistryConfig
 from registry.database import Database
@@ -243,12 +245,14 @@ class Sweep:
             swept.failed["uploads/"] = str(error)
 
     def _sweep(self, lease: Lease, pace: Pace, swept: Swept) -> None:
-        leftovers = _Leftovers(self._database, self._store, lease)
+        breath = Breath()
+        leftovers = _Leftovers(self._database, self._store, lease, breath)
         batch = _Batches(
             database=self._database,
             contents=self._contents,
             reviews=self._reviews,
             leftovers=leftovers,
+            breath=breath,
             lease=lease,
             audit=self._audit,
             clock=self._clock,
@@ -285,9 +289,10 @@ class Sweep:
 class _Leftovers:
     """Deletes condemned bytes without a lock; their rows go with the next batch's transaction."""
 
-    def __init__(self, database: Database, store: BlobStore, lease: Lease) -> None:
+    def __init__(self, database: Database, store: BlobStore, lease: Lease, breath: Breath) -> None:
         self._database = database
         self._store = store
+        self._breath = breath
         self._lease = lease
         self._last = 0
         self._stuck = 0
@@ -307,6 +312,7 @@ class _Leftovers:
         begun = signed = time.monotonic()
         for row in rows:
             self._last = row.id
+            self._breath.take()
             asked = time.monotonic()
             try:
                 self._store.delete(row.location)
@@ -367,6 +373,7 @@ class _Batches:
         contents: Contents,
         reviews: Reviews,
         leftovers: _Leftovers,
+        breath: Breath,
         lease: Lease,
         audit: Audit,
         clock: Clock,
@@ -376,6 +383,7 @@ class _Batches:
         self._contents = contents
         self._reviews = reviews
         self._leftovers = leftovers
+        self._breath = breath
         self._lease = lease
         self._audit = audit
         self._clock = clock
@@ -400,7 +408,7 @@ class _Batches:
             ids = _due_ids(kind, self._due(), limit)  # found without the lock
         counted = Swept()
         asked = time.monotonic()
-        with self._database.write():
+        with self._database.write(), self._database.easing(self._breath.take):
             self._lease.hold()
             begun = time.monotonic()
             self._budget = max(BUSY, min((begun - asked) / SHARE, LONGEST_BATCH))
