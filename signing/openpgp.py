@@ -30,6 +30,7 @@ KEY_TAGS = SECRET_TAGS | {2, 6, 13, 14, 17}
 """What an exported key is made of: keys, user IDs, user attributes and signatures. Compressed
 packets, in which gpg would look for keys too, are not among them."""
 BINARY_DOCUMENT = 0
+_SIGNATURE_CREATION_TIME = 2
 
 HASHES = {
     1: "MD5",
@@ -75,11 +76,15 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class SignatureHead:
-    """What a version 4 signature packet says openly: its type and its algorithms' numbers."""
+    """What a version 4 signature packet says openly: its type, its algorithms' numbers, its time.
+
+    `made` is in seconds since 1970, as its signer says.
+    """
 
     kind: int
     public_key_algorithm: int
     hash_algorithm: int
+    made: int
 
     @property
     def hash_name(self) -> str:
@@ -124,26 +129,48 @@ def read_signature_head(body: bytes) -> SignatureHead:
     """Read a signature packet's body (RFC 4880, section 5.2.3), which must hold nothing more.
 
     Raises:
-        NotOpenPgp: another version, or bytes missing or left over.
+        NotOpenPgp: another version, no time, or bytes missing or left over.
     """
     if not body or body[0] != 4:  # noqa: PLR2004 - the version number
         version = body[0] if body else "missing"
         raise NotOpenPgp(f"its version is {version}, expected 4")
     try:
-        head = SignatureHead(body[1], body[2], body[3])
+        kind, public_key_algorithm, hash_algorithm = body[1:4]
+        hashed = body[6 : 6 + int.from_bytes(body[4:6], "big")]
         at = 4
         for _ in ("hashed", "unhashed"):
             at += 2 + int.from_bytes(body[at : at + 2], "big")
         at += 2  # the hash's first two bytes
-        for _ in range(_NUMBERS[head.public_key_algorithm]):
+        for _ in range(_NUMBERS[public_key_algorithm]):
             at += 2 + (int.from_bytes(body[at : at + 2], "big") + 7) // 8
-    except IndexError as error:
+    except (IndexError, ValueError) as error:
         raise NotOpenPgp("its packet is cut short") from error
     except KeyError as error:
         raise NotOpenPgp(f"public key algorithm {body[2]} makes no signatures here") from error
     if at != len(body):
         raise NotOpenPgp("its packet is cut short, or holds more than a signature")
-    return head
+    return SignatureHead(kind, public_key_algorithm, hash_algorithm, _read_made(hashed))
+
+
+def _read_made(subpackets: bytes) -> int:
+    """Return when a signature was made (RFC 4880, section 5.2.3.4), which is said exactly once."""
+    found = []
+    at = 0
+    while at < len(subpackets):
+        first, second = subpackets[at], subpackets[at + 1 : at + 2]
+        if first < 192:  # noqa: PLR2004 - section 5.2.3.1's own numbers
+            length, at = first, at + 1
+        elif first < 255:  # noqa: PLR2004
+            length, at = ((first - 192) << 8) + int.from_bytes(second, "big") + 192, at + 2
+        else:
+            length, at = int.from_bytes(subpackets[at + 1 : at + 5], "big"), at + 5
+        body = subpackets[at : at + length]
+        if body and body[0] & 0x7F == _SIGNATURE_CREATION_TIME:
+            found.append(body[1:])
+        at += length
+    if len(found) != 1 or len(found[0]) != 4:  # noqa: PLR2004 - seconds, in four bytes
+        raise NotOpenPgp("it doesn't say once when it was made")
+    return int.from_bytes(found[0], "big")
 
 
 def _read_block(lines: list[str], at: int) -> tuple[Block, int]:

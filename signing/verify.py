@@ -55,8 +55,9 @@ def verify(
     """Return who signed `data`, if `signature` is one good signature by one of `keys`.
 
     `keys` are armoured public keys, one or several a text. `at` is the moment at which key and
-    signature must have been valid (a receipt's time, say); None is now. A revoked key is
-    refused whenever it was revoked.
+    signature must have been valid (a receipt's time, say); None is now. Where the signature is
+    some minutes younger, its own time counts: its signer's clock is ahead, and a key that was just
+    made is from the future too. A revoked key is refused whenever it was revoked.
 
     Raises:
         VerificationFailed: one of its subclasses, for what is wrong with the signature.
@@ -67,9 +68,13 @@ def verify(
         raise WeakHash(found=head.hash_name, accepted=tuple(_ACCEPTED_HASHES.values()))
     material = b"".join(check_public(key) for key in keys)
     moment = at or datetime.now(UTC)
-    clock = () if at is None else ("--faked-system-time", f"{int(at.timestamp())}!")
+    made = datetime.fromtimestamp(head.made, UTC)
+    clock: tuple[str, ...] = () if at is None else _clock(at)
+    if made > moment:
+        clock = _clock(made)
     with throwaway_home() as home:
-        gpg = Gpg(home, "--no-autostart", "--no-auto-check-trustdb", "--trust-model", "always")
+        options = ("--no-autostart", "--no-auto-check-trustdb", "--trust-model", "always")
+        gpg = Gpg(home, *options, *(clock if made > datetime.now(UTC) else ()))
         if material:
             gpg.import_keys(material)
         known = gpg.list_keys(with_secret=False)
@@ -80,6 +85,10 @@ def verify(
     if verified.signed_at > moment + CLOCK_TOLERANCE:
         raise SignatureFromFuture(verified.signed_by, signed_at=verified.signed_at, now=moment)
     return verified
+
+
+def _clock(now: datetime) -> tuple[str, ...]:
+    return "--faked-system-time", f"{int(now.timestamp())}!"
 
 
 def _read_signature(signature: str | bytes) -> tuple[bytes, openpgp.SignatureHead]:

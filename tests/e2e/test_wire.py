@@ -43,9 +43,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 @pytest.fixture(scope="module")
 def server(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One for the tests that change nothing that others look at."""
+    """One for the tests that change nothing that others look at.
+
+    It keeps no answers in memory: there they are as they were before its disk was tampered with.
+    """
     data = stage.copy(tmp_path_factory.mktemp("server"))
-    with running_server(data, token=stage.token) as running:
+    environ = {"RECIPEBOX_CACHE_MEMORY": "0"}
+    with running_server(data, token=stage.token, environ=environ) as running:
         yield running
 
 

@@ -90,11 +90,30 @@ CHECK = b"ab"
 NUMBERS = b"\0\x09\x01\x02" + b"\0\x01\x01"
 
 
-def test_a_signatures_head_is_read() -> None:
-    head = read_signature_head(HEAD + b"\0\x02xy\0\x01z" + CHECK + NUMBERS)
-    assert head == SignatureHead(0, 22, 10)
+MADE = b"\x05\x02\x00\x00\x01\x00"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [b"", b"\x03\x10xy", b"\xc0\x08\x10" + b"y" * 199, b"\xff\0\0\0\xc8\x10" + b"y" * 199],
+    ids=["alone", "short", "two octets", "five octets"],
+)
+def test_a_signatures_head_is_read(before: bytes) -> None:
+    hashed = before + MADE
+    area = len(hashed).to_bytes(2, "big") + hashed
+    head = read_signature_head(HEAD + area + b"\0\x01z" + CHECK + NUMBERS)
+    assert head == SignatureHead(0, 22, 10, 256)
     assert head.hash_name == "SHA-512"
-    assert SignatureHead(0, 22, 99).hash_name == "hash algorithm 99"
+    assert SignatureHead(0, 22, 99, 0).hash_name == "hash algorithm 99"
+
+
+@pytest.mark.parametrize(
+    "hashed", [b"", MADE + MADE, MADE[:-1], b"\x04" + MADE[1:-1], b"\0", b"\xc0", b"\x09\x03"]
+)
+def test_a_signature_says_once_when_it_was_made(hashed: bytes) -> None:
+    area = len(hashed).to_bytes(2, "big") + hashed
+    with pytest.raises(NotOpenPgp, match="once when it was made"):
+        read_signature_head(HEAD + area + b"\0\0" + CHECK + NUMBERS)
 
 
 @pytest.mark.parametrize(

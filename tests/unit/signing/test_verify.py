@@ -195,11 +195,28 @@ def test_a_signature_from_the_future_is_refused(gpg: Gnupg, good: Signer) -> Non
     assert refused.value.now < refused.value.signed_at
 
 
+def test_a_signer_s_clock_may_be_ahead_though_the_key_was_just_made(gpg: Gnupg) -> None:
+    ahead = (datetime.now(UTC) + timedelta(minutes=4)).strftime("%Y%m%dT%H%M%S")
+    made = gpg.make("ahead@example.org", at=ahead)
+    signature = gpg.sign(DATA, made, at=ahead)
+    assert verify(DATA, signature, [gpg.public(made)]).fingerprint == made
+
+
+def test_so_may_it_be_ahead_of_the_moment_that_counts(gpg: Gnupg) -> None:
+    made = gpg.make("quick@example.org", at="20200101T000200")
+    signature = gpg.sign(DATA, made, at="20200101T000200")
+    moment = datetime(2020, 1, 1, tzinfo=UTC)
+    assert verify(DATA, signature, [gpg.public(made)], at=moment).fingerprint == made
+    with pytest.raises(SignatureFromFuture):
+        verify(DATA, signature, [gpg.public(made)], at=moment - timedelta(minutes=4))
+
+
 def test_a_key_from_the_future_is_refused(gpg: Gnupg) -> None:
     made = gpg.make("tomorrow@example.org", at="20990101T000000")
     signature = gpg.sign(DATA, made, at="20990102T000000")
-    with pytest.raises(UnknownSigner):  # gpg doesn't take in such a key at all
+    with pytest.raises(SignatureFromFuture) as refused:
         verify(DATA, signature, [gpg.public(made)])
+    assert refused.value.signed_at == datetime(2099, 1, 2, tzinfo=UTC)
 
 
 # By whom
