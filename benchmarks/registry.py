@@ -13,6 +13,7 @@ import os
 import platform
 import statistics
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -160,7 +161,11 @@ def operations(held: Held) -> list[Operation]:
         # as many bytes as take about as long as the other measurements, and one blob a client
         def act(side: Side, clients: int, seconds: float) -> Load:
             count = max(clients, round(seconds * _PUSHED_A_SECOND / size))
-            return side.pusher(f"{NAMESPACE}/pushed").run(bodies[size], clients, count)
+            began = time.time()
+            try:
+                return side.pusher(f"{NAMESPACE}/pushed").run(bodies[size], clients, count)
+            finally:
+                side.forget(size, began)
 
         return act
 
@@ -185,6 +190,7 @@ def compare(
     values: dict[str, list[float]] = {side.name: [] for side in sides}
     for _ in range(pairs):
         for side in sides:
+            os.sync()  # what the one before left for the disk to do is not this one's
             load = operation.act(side, clients, seconds)
             values[side.name].append(operation.value(load))
     theirs = values[sides[0].name]

@@ -51,11 +51,23 @@ class Side:
     name: str
     address: Address
     setup: str
+    folder: Path
     push_headers: dict[str, str] = field(default_factory=dict)
 
     def pusher(self, repository: str) -> Pusher:
         """Return what pushes to a repository here."""
         return Pusher(self.address, repository, self.push_headers)
+
+    def forget(self, size: int, since: float) -> None:
+        """Remove the bytes of blobs of `size` that were pushed since then: they fill the disk.
+
+        It isn't told of it, and nobody asks for them again.
+        """
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                found = path.stat()
+                if found.st_size == size and found.st_mtime >= since:
+                    path.unlink()
 
 
 @contextlib.contextmanager
@@ -80,6 +92,7 @@ def distribution(folder: Path) -> Iterator[Side]:
             place,
             f"distribution {REGISTRY.version}, config-example.yml: a folder, blob descriptors "
             "cached in memory, no accounts, access log and application log on (to a file)",
+            folder / "distribution",
         )
     finally:
         process.terminate()
@@ -100,6 +113,7 @@ def recipebox(folder: Path, server: str, workers: int | None = None) -> Iterator
             Address.of(running.url),
             f"Recipebox under {server}: a folder and SQLite, {workers or 2} workers, pulls by "
             "anybody, pushes by a token, access log on (to a file)",
+            running.data / "blobs",
             {"Authorization": f"Bearer {running.token}"},
         )
 
@@ -118,6 +132,7 @@ def behind_nginx(folder: Path) -> Iterator[Side]:
                 Address("127.0.0.1", proxy.port),
                 "Recipebox under granian as above, behind deploy/server/nginx.conf without TLS: "
                 "X-Accel-Redirect, requests buffered, both logs on",
+                blobs,
                 {"Authorization": f"Bearer {running.token}"},
             )
 
