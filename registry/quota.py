@@ -144,18 +144,20 @@ class _Metered(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes."""
         data = self._stream.read(size)
-        self._size += len(data)
-        if data and self._size > self._checked:
-            self._check(self._size)
-            self._checked = self._size + _STEP
+        self._count(len(data))
         return data
 
     def readinto(self, buffer: Any, /) -> int:
-        """Read into `buffer`, which is how the `io` module asks for bytes."""
-        view = memoryview(buffer)
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
+        """Read into `buffer`."""
+        filled: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]
+        self._count(filled)
+        return filled
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        if size and self._size > self._checked:
+            self._check(self._size)
+            self._checked = self._size + _STEP
 
 
 def _is_held(namespace_id: int, blob_id: int) -> bool:

@@ -29,7 +29,7 @@ from storage.errors import (
     UploadUnknown,
 )
 from storage.failpoints import Failpoint, failpoint
-from storage.uploads import RunningHashes, buffers
+from storage.uploads import RunningHashes, blocks
 
 _OPEN_MODE = 0o600
 _CLOSED_MODE = 0o400
@@ -60,7 +60,7 @@ class FilesystemStore:
             hasher = self._hashes.take(upload_id, offset)
             os.lseek(descriptor, offset, os.SEEK_SET)
             size = offset
-            for chunk in buffers(stream, length):
+            for chunk in blocks(stream, length):
                 self._write(descriptor, chunk, offset)
                 size += len(chunk)
                 if hasher is not None:
@@ -197,13 +197,13 @@ class FilesystemStore:
         if found != digest:
             raise DigestMismatch(f"upload {upload_id}", expected=digest, found=found)
 
-    def _write(self, descriptor: int, chunk: bytes, begun: int) -> None:
+    def _write(self, descriptor: int, chunk: memoryview, begun: int) -> None:
         """Write a chunk where the file stands; if it can't be, give back all from `begun` on.
 
         A disk that stays full lets nothing be written that would end the upload: the database is
         often on the same one.
         """
-        left = memoryview(chunk)
+        left = chunk
         with self._reporting():
             try:
                 while left:

@@ -14,6 +14,18 @@ from urllib3.exceptions import ProtocolError
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
+class Stream(io.RawIOBase):
+    """A stream of which a test writes `read`; whoever reads into memory of his own comes to it."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        data: bytes = self.read(len(buffer)) or b""
+        buffer[: len(data)] = data
+        return len(data)
+
+
 class _Body(io.RawIOBase):
     """A WSGI answer's body as a file; what the application raises breaks the connection."""
 

@@ -19,9 +19,10 @@ import errno
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn
 
@@ -92,22 +93,37 @@ class Patience:
 
     def recv(self, *args: Any) -> bytes:
         """Receive; a client that stalls has ended."""
+        data: bytes = b""
+
+        def receive() -> int:
+            nonlocal data
+            data = super(Patience, self).recv(*args)  # type: ignore[misc]
+            return len(data)
+
+        return data if self._wait_for(receive) else b""
+
+    def recv_into(self, buffer: Any, *args: Any, **named: Any) -> int:
+        """Receive into memory; a client that stalls has ended."""
+        return self._wait_for(lambda: super(Patience, self).recv_into(buffer, *args, **named))  # type: ignore[misc]
+
+    def _wait_for(self, receive: Callable[[], int]) -> int:
+        """Return how many bytes came; 0: none will."""
         if self.has_stalled:
-            return b""
+            return 0
         begun = time.monotonic()
         if self._deadline is not None:
             if begun >= self._deadline:
                 return self._give_up()
             self.settimeout(self._deadline - begun)  # type: ignore[attr-defined]
         try:
-            data: bytes = super().recv(*args)  # type: ignore[misc]
+            received = receive()
         except TimeoutError:
             return self._give_up()
         self._waited += time.monotonic() - begun
-        self._received += len(data)
+        self._received += received
         if self._waited > self._limit + self._received / _SLOWEST:
             return self._give_up()
-        return data
+        return received
 
     def sendall(self, data: Any, *args: Any) -> None:
         """Send in blocks, each of which must be taken within the patience.
@@ -140,12 +156,12 @@ class Patience:
             self.has_stalled = True
             raise ConnectionResetError(errno.ECONNRESET, "the client reads nothing") from None
 
-    def _give_up(self) -> bytes:
+    def _give_up(self) -> int:
         self.has_stalled = True
         if not self.is_answering:
             with contextlib.suppress(OSError):
                 super().sendall(_TIMEOUT_ANSWER)  # type: ignore[misc]
-        return b""
+        return 0
 
 
 class PatientSocket(Patience, socket.socket):
@@ -154,6 +170,34 @@ class PatientSocket(Patience, socket.socket):
 
 class PatientTlsSocket(Patience, ssl.SSLSocket):
     """A client's socket under TLS."""
+
+
+class StraightBody(Body):  # type: ignore[misc]  # gunicorn has no types
+    """A body of known length that may be received into its reader's own memory.
+
+    gunicorn's own gives new memory for each read, through two buffers.
+    """
+
+    def readinto(self, into: memoryview) -> int:
+        """Receive what comes next; 0 at the end, or where the sender has ended."""
+        unreader, left = self.reader.unreader, self.reader.length
+        # what came with the head, and no more: it would be read ahead into the buffers
+        if held := self.buf.tell():
+            return _fill(into, self.read(min(len(into), held)))
+        if held := unreader.buf.getbuffer().nbytes:
+            return _fill(into, self.reader.read(min(len(into), held)))
+        try:
+            received: int = unreader.sock.recv_into(into[:left]) if left else 0
+        except Exception:
+            self.failed = True
+            raise
+        self.reader.length = left - received
+        return received
+
+
+def _fill(into: memoryview, data: bytes) -> int:
+    into[: len(data)] = data
+    return len(data)
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
@@ -199,6 +243,12 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.sock.patience = patience
         if self.parser is not None:
             self.parser.unreader.max_body_chunk = _RECEIVE_BLOCK
+
+    def straighten(self) -> None:
+        """Have the body of the request that has just begun be one that needs no detours."""
+        body = self.parser.mesg.body
+        if isinstance(body.reader, LengthReader):
+            self.parser.mesg.body = StraightBody(body.reader)
 
     def end(self) -> None:
         """Close it so that the client can read the answer, though it still sends."""

@@ -252,6 +252,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Answer a request whose head has come."""
         conn.sock.begin_body()
+        conn.straighten()
         return bool(super().handle_request(req, conn))
 
 

@@ -30,6 +30,7 @@ from storage.errors import (
     UploadUnknown,
 )
 from storage.uploads import BUFFER, new_upload_id
+from tests.fakes import Stream
 
 LIFETIME = timedelta(minutes=5)
 MIB = 1024 * 1024
@@ -71,7 +72,7 @@ def random_bytes(size: int, seed: str = "") -> bytes:
     return hashlib.shake_128(seed.encode()).digest(size)
 
 
-class Breaking(io.RawIOBase):
+class Breaking(Stream):
     """A stream whose sender goes away after the first bytes."""
 
     def __init__(self, first: bytes) -> None:
@@ -85,7 +86,7 @@ class Breaking(io.RawIOBase):
         raise ConnectionResetError
 
 
-class Waiting(io.RawIOBase):
+class Waiting(Stream):
     """A stream of `first`, that then says that it is being read, and ends when it is told to."""
 
     def __init__(self, first: bytes = b"", then: bytes = b"") -> None:

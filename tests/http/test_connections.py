@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import itertools
 import queue
 import selectors
 import socket
@@ -22,7 +23,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 import web.server
 from web import connections
-from web.connections import Connection, PatientSocket
+from web.connections import Connection, PatientSocket, StraightBody
 from web.gathering import Gathered, is_small
 from web.server import _GATHERED, Worker
 from web.shares import Shares
@@ -102,6 +103,18 @@ class TestReceiving:
         assert taken == 3
         assert patient.has_stalled
 
+    def test_into_memory_of_the_reader_s_own(self, client, patient):
+        memory = bytearray(10)
+        patient.begin_body()
+        client.sendall(b"abc")
+
+        assert patient.recv_into(memoryview(memory)) == 3
+        assert memory == b"abc" + b"\0" * 7
+        assert patient.recv_into(memoryview(memory)) == 0  # a tenth of a second later
+        assert patient.has_stalled
+        client.sendall(b"too late")
+        assert patient.recv_into(memoryview(memory)) == 0
+
     def test_the_next_request_has_a_new_budget(self, client, patient):
         patient.begin_body()
         patient._waited = 99.0
@@ -111,8 +124,84 @@ class TestReceiving:
         assert patient.recv(10) == b"abc"
 
 
+class TestStraightBody:
+    """A body that is received into its reader's memory is the same body."""
+
+    DATA = bytes(range(256)) * 1000
+
+    @pytest.fixture
+    def make(self, client, connection):
+        def make(held: int, length: int | None = None) -> StraightBody:
+            """A body of which some bytes came with the head."""
+            unreader = SocketUnreader(connection.sock)
+            unreader.max_body_chunk = 1 << 16
+            unreader.unread(self.DATA[:held])
+
+            def send() -> None:
+                with contextlib.suppress(OSError):  # who breaks it off is what some tests are about
+                    client.sendall(self.DATA[held:] + b"NEXT")
+
+            threading.Thread(target=send).start()
+            connection.sock.begin_body()
+            connection.sock.settimeout(10)
+            return StraightBody(LengthReader(unreader, length or len(self.DATA)))
+
+        return make
+
+    @pytest.mark.parametrize("held", [0, 1, 700, 8000])
+    @pytest.mark.parametrize("size", [1000, 5000, 65536, 1 << 20])
+    def test_it_comes_whole_and_in_order_and_no_further(self, make, connection, held, size):
+        body, got, memory = make(held), bytearray(), memoryview(bytearray(size))
+
+        while count := body.readinto(memory):
+            got += memory[:count]
+
+        assert got == self.DATA
+        assert body.readinto(memory) == 0
+        assert connection.sock.recv(10) == b"NEXT"
+
+    def test_it_may_be_read_both_ways_by_turns(self, make):
+        body, got, memory = make(700), bytearray(), memoryview(bytearray(3000))
+
+        for size in itertools.cycle([10, 2000, 70_000]):
+            got += body.read(size)
+            count = body.readinto(memory)
+            got += memory[:count]
+            if not count:
+                break
+
+        assert got == self.DATA
+
+    def test_it_ends_early_where_the_sender_does(self, client, make):
+        body, got, memory = make(0, 10**6), 0, memoryview(bytearray(1 << 16))
+        while got < len(self.DATA) + 4:
+            got += body.readinto(memory)
+        client.close()
+
+        assert body.readinto(memory) == 0
+        assert got < 10**6
+
+    def test_a_connection_that_breaks_is_not_used_again(self, make, connection, monkeypatch):
+        body = make(0)
+        monkeypatch.setattr(
+            type(connection.sock), "recv_into", lambda *_: (_ for _ in ()).throw(OSError("broken"))
+        )
+
+        with pytest.raises(OSError, match="broken"):
+            body.readinto(memoryview(bytearray(10)))
+        assert body.failed
+
+    def test_one_of_unknown_length_stays_gunicorn_s(self, connection):
+        known, chunked = Body(LengthReader(None, 5)), Body(object())
+        for body, kind in ((known, StraightBody), (chunked, Body)):
+            connection.parser = SimpleNamespace(mesg=SimpleNamespace(body=body))
+            connection.straighten()
+            assert type(connection.parser.mesg.body) is kind
+
+
 class TestSending:
     def test_everything_is_sent_to_who_reads(self, client, patient):
+        patient.patience = 30
         patient.begin_body()
         got = bytearray()
         reader = threading.Thread(target=lambda: read_all(client, got))
@@ -350,6 +439,7 @@ class TestWorker:
         self, worker, connection, monkeypatch
     ):
         seen = []
+        connection.parser = SimpleNamespace(mesg=SimpleNamespace(body=Body(object())))
         monkeypatch.setattr(
             ThreadWorker,
             "handle_request",

@@ -24,6 +24,7 @@ from storage.filesystem import FilesystemStore
 from storage.states import part_size
 from storage.uploads import new_upload_id
 from tests.contracts.blob_store import random_bytes, read, started, stored, upload_of
+from tests.fakes import Stream
 from tests.storage.conftest import Place, new_place
 from tests.tools.server import clean_environ
 from tests.tools.stores import STARTERS
@@ -176,7 +177,7 @@ def test_a_key_that_is_wrong_is_said(place: Place) -> None:
         place.store(secret_key="not-the-secret").start_upload(new_upload_id())
 
 
-class Stopping(io.RawIOBase):
+class Stopping(Stream):
     """A body in whose middle something happens."""
 
     def __init__(self, data: bytes, at: int, act: Any) -> None:
@@ -252,7 +253,7 @@ def check_full(store: FilesystemStore, size: int, reason: str) -> None:
     assert read(store, stored(store, data)) == data
 
 
-class Repeating(io.RawIOBase):
+class Repeating(Stream):
     """A MiB of bytes again and again, `size` of them, however they are read."""
 
     def __init__(self, size: int) -> None:

@@ -1,6 +1,5 @@
 """Authors, who publish over HTTP what they packed and signed: through a test client or a server."""
 
-import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from resolver.solve import solve
 from resolver.source import MemorySource, parse_index
 from signing.sign import sign_with_key
 from signing.statement import Kind, bundle_statement, release_statement, statement_manifest
+from tests.fakes import Stream
 from tests.keys import SIGNER, TestKey
 
 
@@ -37,7 +37,7 @@ class Reply:
         return json.loads(self.body)
 
 
-class Unread(io.RawIOBase):
+class Unread(Stream):
     """A body that must not be read: whoever sends it is refused anyway."""
 
     def read(self, _size: int = -1, /) -> bytes:

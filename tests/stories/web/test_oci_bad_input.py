@@ -1,6 +1,5 @@
 """What `/v2/` answers to what it shouldn't be sent: always an OCI error, never a defect."""
 
-import io
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ import pytest
 from artifacts import media
 from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
+from tests.fakes import Stream
 from tests.stories.web.authors import UNREAD, Author
 
 BLOB = b"0123456789" * 10
@@ -211,7 +211,7 @@ class TestManifests:
         assert (reply.status, code_of(reply)) == (400, "SIZE_INVALID")
 
     def test_one_that_never_ends_is_refused_at_the_limit(self, shared_site, place):
-        class Endless(io.RawIOBase):
+        class Endless(Stream):
             taken = 0
 
             def read(self, _size=-1, /):

@@ -40,6 +40,7 @@ from tests.builders import (
     Given,
     a_principal,
 )
+from tests.fakes import Stream
 
 TOOLS = RepositoryName("team/tools")
 OTHER = RepositoryName("team/other")
@@ -211,7 +212,7 @@ def test_an_upload_whose_bytes_are_lost_is_unknown(given: Given, act: Act) -> No
         act(given, PUBLISHER, TOOLS, begun.id)
 
 
-class _Waiting(io.RawIOBase):
+class _Waiting(Stream):
     """A body that gives one byte, and no end until it is told to."""
 
     def __init__(self) -> None:

@@ -11,6 +11,7 @@ from registry.errors import QuotaExceeded
 from registry.quota import check_upload, count_used, metered, unlink
 from registry.schema import BlobRow, NamespaceRow, RepositoryBlobRow, RepositoryRow
 from tests.builders import ADMIN, Given, a_manifest, a_package
+from tests.fakes import Stream
 
 ONE = RepositoryName("team/one")
 TWO = RepositoryName("team/two")
@@ -236,7 +237,7 @@ class TestBeforeBytesAreTaken:
     def test_an_endless_body_stops_at_the_quota(self, given):
         limit(given, 1000)
 
-        class Endless(io.RawIOBase):
+        class Endless(Stream):
             taken = 0
 
             def read(self, size: int = -1, /) -> bytes:

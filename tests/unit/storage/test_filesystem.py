@@ -267,14 +267,14 @@ class ForkingStream(io.BytesIO):
         self._ending, self._told = os.pipe()
         self._child = 0
 
-    def read(self, size: int | None = -1) -> bytes:
+    def readinto(self, buffer: Any, /) -> int:
         if not self._child:
             self._child = os.fork()
             if not self._child:  # pragma: no cover - the child
                 os.close(self._told)
                 os.read(self._ending, 1)
                 os._exit(0)
-        return super().read(size)
+        return super().readinto(buffer)
 
     def end_child(self) -> None:
         os.close(self._told)

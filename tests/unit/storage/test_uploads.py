@@ -1,10 +1,13 @@
 """Hashes on the way: kept for what this process saw whole, and no longer than that."""
 
 import hashlib
+import io
+
+import pytest
 
 from artifacts.digest import Digest
 from storage import uploads
-from storage.uploads import RunningHashes, new_upload_id
+from storage.uploads import BLOCK, RunningHashes, blocks, new_upload_id
 
 
 def test_ids_are_not_alike() -> None:
@@ -49,3 +52,31 @@ def test_the_oldest_hash_goes_when_there_are_too_many() -> None:
         hashes.put(str(number), hashlib.sha256(), 0)
     assert hashes.find("0", 0) is None
     assert hashes.find("1", 0) is not None
+
+
+class OnlyReads:
+    """A stream without `readinto`."""
+
+    def __init__(self, data: bytes) -> None:
+        self._stream = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size)
+
+
+@pytest.mark.parametrize("kind", [io.BytesIO, OnlyReads])
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5])
+@pytest.mark.parametrize("way", ["unknown", "whole", "part", "too long"])
+def test_blocks_are_the_stream_up_to_its_length(kind, size, way):
+    data = (bytes(range(256)) * (size // 256 + 1))[:size]
+    length = {"unknown": None, "whole": size, "part": size // 2, "too long": size + 7}[way]
+    stream = kind(data)
+
+    got = bytearray()
+    for block in blocks(stream, length):
+        assert len(block) <= BLOCK
+        got += block
+
+    wanted = size if length is None else min(size, length)
+    assert got == data[:wanted]
+    assert stream.read() == data[wanted:]

@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from tests.fakes import Stream
 from web.bodies import (
     BUFFER,
     LARGEST_FORM,
@@ -20,7 +21,7 @@ def environ(data: bytes, **more: str) -> dict[str, object]:
     return {"wsgi.input": io.BytesIO(data), "CONTENT_LENGTH": str(len(data)), **more}
 
 
-class Broken(io.RawIOBase):
+class Broken(Stream):
     """A connection that breaks after its first bytes."""
 
     def __init__(self) -> None:
@@ -73,7 +74,7 @@ def test_a_form_is_read_as_browsers_send_it():
 
 
 def test_a_form_without_end_is_read_up_to_its_bound():
-    class Endless(io.RawIOBase):
+    class Endless(Stream):
         taken = 0
 
         def read(self, size: int = -1) -> bytes:
@@ -153,3 +154,57 @@ def test_what_is_not_json_is_refused_with_the_reason(data, reason):
 
 def test_json_is_read():
     assert parse_json(b'{"a": [1, "\xc3\xbc"]}') == {"a": [1, "ü"]}
+
+
+class Straight(io.BytesIO):
+    """A stream that counts how often it is read into memory, and may break."""
+
+    def __init__(self, data: bytes, breaks_after: int = 99) -> None:
+        super().__init__(data)
+        self.left = breaks_after
+
+    def readinto(self, buffer) -> int:
+        self.left -= 1
+        if self.left < 0:
+            raise ConnectionResetError
+        return super().readinto(buffer)
+
+
+def test_a_body_is_read_into_memory_up_to_its_length():
+    body = open_body({"wsgi.input": Straight(b"abcdefNEXT REQUEST"), "CONTENT_LENGTH": "6"})
+    memory = bytearray(4)
+
+    assert (body.readinto(memory), memory) == (4, b"abcd")
+    assert (body.readinto(memory), memory) == (2, b"efcd")
+    assert body.readinto(memory) == 0
+    assert body.taken == 6
+
+
+def test_a_body_without_a_length_is_read_into_memory_to_its_end():
+    body = open_body({"wsgi.input": Straight(b"abc"), "HTTP_TRANSFER_ENCODING": "chunked"})
+    memory = bytearray(10)
+
+    assert [body.readinto(memory), body.readinto(memory)] == [3, 0]
+
+
+def test_a_body_that_breaks_while_it_is_read_into_memory():
+    body = open_body({"wsgi.input": Straight(b"abcdef", 1), "CONTENT_LENGTH": "6"})
+    memory = bytearray(3)
+    assert body.readinto(memory) == 3
+
+    with pytest.raises(BodyTruncated):
+        body.readinto(memory)
+
+
+def test_a_server_that_only_reads_is_asked_for_less_at_once():
+    asked = []
+
+    class Reads:
+        def read(self, size: int) -> bytes:
+            asked.append(size)
+            return b"x" * size
+
+    body = open_body({"wsgi.input": Reads(), "CONTENT_LENGTH": str(1 << 20)})
+
+    assert body.readinto(bytearray(1 << 18)) == 1 << 16
+    assert asked == [1 << 16]
