@@ -1,5 +1,6 @@
 """SQLite: a file in the data folder, and one writer at a time."""
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -169,7 +170,7 @@ class Sqlite:
         """Hold the lock of migrations; the file and what SQLite puts beside it are private."""
         with _open_private(self._config.migration_lock) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            _open_private(self._config.database).close()  # -wal and -shm get its mode
+            _make_private(self._config.database)  # -wal and -shm get its mode
             yield
             self._log.wait()
 
@@ -202,6 +203,18 @@ class Sqlite:
         self.connection.close_all()
         self._stamp.close()
         self._turns.close()
+
+
+def _make_private(path: Path) -> None:
+    """Have a file that nobody but its owner reads.
+
+    One that is there isn't opened: its end, in a process that has a connection to it, would take
+    the connection's locks away (fcntl(2)), and the next process that closes its own would remove
+    the log that is still written to (sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    path.chmod(0o600)
 
 
 def _open_private(path: Path) -> BinaryIO:

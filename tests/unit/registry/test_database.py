@@ -3,6 +3,8 @@
 import gc
 import os
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -372,6 +374,19 @@ class TestTheFile:
 
         assert "registry.sqlite3-wal" in found
         assert set(found.values()) == {0o600}
+
+    def test_to_move_it_forward_takes_nobody_s_locks_away(self, tmp_path: Path) -> None:
+        database = Database(a_config(tmp_path))
+        database.migrate()
+        an_event_of(database, "before")  # over a connection that stays open
+        database.migrate()
+        read_and_close = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1])"
+        read_and_close += "; c.execute('select * from event').fetchall(); c.close()"
+        place = str(a_config(tmp_path).database)
+        subprocess.run([sys.executable, "-c", read_and_close, place], check=True)
+        assert Path(f"{place}-wal").exists()  # who closes last removes it
+        an_event_of(database, "after")
+        assert kinds(Database(a_config(tmp_path))) == ["before", "after"]
 
     def test_what_is_no_database_is_named(self, tmp_path: Path) -> None:
         config = a_config(tmp_path)
