@@ -158,9 +158,11 @@ class Database:
 
         It is exact, since the change and the stamp's change are one commit:
 
-        - SQLite: `PRAGMA data_version` counts the commits of all connections but its own. Each
-          thread's connection would count differently, and not its own; so one more connection of
-          the process, which never writes, is asked for all of its threads (`registry.stamp`).
+        - SQLite: the header of the log's index, which every commit writes and every reader takes
+          what was committed from; or `PRAGMA data_version`, which counts the commits of all
+          connections but its own. Each thread's connection would count differently, and not its
+          own; so one more connection of the process, which never writes, is asked for all of its
+          threads (`registry.stamp`).
         - PostgreSQL: each `write()` adds one to `registry_state.changes`, and each
           `write(namespace)` to `namespace.changes`, in its transaction. One statement reads both,
           so from one state. Who changes rows by hand adds one as well, or starts servers again.

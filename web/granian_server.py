@@ -24,7 +24,7 @@ from granian.server.mp import MPServer, WorkerProcess
 from settings.errors import SettingsError
 from web.config import ServerConfig
 from web.lines import LoggedRequests, RequestLines, set_up_logging
-from web.listening import BACKLOG
+from web.listening import BACKLOG, spread
 from web.proxies import Application
 from web.serving import build_application, write_whole
 from web.tls import TlsFiles, check_tls
@@ -113,21 +113,39 @@ class GranianServer(MPServer):
         lines = RequestLines(self._config.log_format)
         return LoggedRequests(build_application(self._config), lines)
 
-    def _spawn_worker(self, *given: Any, **named: Any) -> WorkerProcess:
-        """Return a worker that is told to stop until it does."""
-        worker: WorkerProcess = super()._spawn_worker(*given, **named)
+    def _spawn_worker(self, idx: int, *given: Any, **named: Any) -> WorkerProcess:
+        """Return a worker with a socket of its own, that is told to stop until it does."""
+        self._use(idx)
+        worker: WorkerProcess = super()._spawn_worker(idx, *given, **named)
         worker.terminate = partial(stop_insistently, worker.inner, worker)  # type: ignore[method-assign]
         return worker
 
     def _init_shared_socket(self) -> None:
-        """Have workers accept from the socket that was opened before all else."""
-        self._listening.settimeout(0.0)
-        self._sso: socket.socket | None = self._listening
-        self._sfd: Any = self._listening.fileno()
+        """Have workers accept where the socket was opened before all else.
+
+        This process keeps all sockets: what comes to one whose worker ended waits for the next.
+        """
         self._ssp = None
+        self._sockets = spread(self._listening, self.workers)
+        for each in self._sockets:
+            each.settimeout(0.0)
         is_unix = False
         make_holder: Any = SocketHolder  # whose stub says nothing of what it takes
-        self._shd: Any = make_holder(self._sfd, is_unix, BACKLOG)
+        self._holders = [make_holder(each.fileno(), is_unix, BACKLOG) for each in self._sockets]
+        self._use(0)
+
+    def _use(self, idx: int) -> None:
+        """Have the worker that is started next, the one at place `idx`, accept from its socket."""
+        place = idx % len(self._sockets)
+        self._sso: socket.socket | None = self._sockets[place]
+        self._sfd: Any = self._sockets[place].fileno()
+        self._shd: Any = self._holders[place]
+
+    def _drop_shared_socket(self) -> None:
+        """Let go of all sockets."""
+        for each in self._sockets:
+            each.close()
+        self._sso = None
 
     def _reload(self, spawn_target: Any, target_loader: Any) -> Any:
         """Read the configuration anew; one that can't be read is told, and changes nothing."""

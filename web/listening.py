@@ -4,8 +4,11 @@ So a port that is taken is told before a first start has made keys and tokens, a
 real number before the first line is printed.
 """
 
+import contextlib
 import errno
 import socket
+import sys
+from typing import Any
 
 BACKLOG = 2048
 """Connections that the kernel keeps until a worker takes them."""
@@ -35,14 +38,49 @@ def listen(host: str, port: int) -> socket.socket:
     except socket.gaierror as error:
         raise CannotListen(address, f"no such host ({error.strerror})", _OTHER_HOST) from error
     family, _, _, _, place = found[0]
+    try:
+        return _open(family, place, socket.SO_REUSEADDR)
+    except OSError as error:
+        raise _explain(address, error) from error
+
+
+def spread(listening: socket.socket, count: int) -> list[socket.socket]:
+    """Return `count` sockets in the place of `listening`, which is closed.
+
+    The kernel shares out connections among them (SO_REUSEPORT, socket(7)). Of processes that accept
+    from one socket, the one that wakes first takes all that come together. They aren't opened so to
+    begin with, since a second server would then join them, instead of being told that the port is
+    taken. Where the kernel doesn't share out (others than Linux), it is `listening` alone.
+
+    Raises:
+        CannotListen: another program took the port in between.
+    """
+    if count == 1 or sys.platform != "linux":
+        return [listening]
+    family, place = listening.family, listening.getsockname()
+    listening.close()
+    with contextlib.ExitStack() as opened:
+        try:
+            sockets = [
+                opened.enter_context(_open(family, place, socket.SO_REUSEADDR, socket.SO_REUSEPORT))
+                for _ in range(count)
+            ]
+        except OSError as error:
+            raise _explain(f"{place[0]}:{place[1]}", error) from error
+        opened.pop_all()
+    return sockets
+
+
+def _open(family: int, place: Any, *options: int) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for option in options:
+            opened.setsockopt(socket.SOL_SOCKET, option, 1)
         opened.bind(place)
         opened.listen(BACKLOG)
-    except OSError as error:
+    except OSError:
         opened.close()
-        raise _explain(address, error) from error
+        raise
     return opened
 
 

@@ -1,5 +1,6 @@
 """The stamp of a SQLite file: every commit changes it, and nothing else does."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from registry import stamp as stamps
 from registry.stamp import SqliteStamp
 
 _INSERT = """
@@ -15,6 +17,14 @@ import sqlite3, sys
 with sqlite3.connect(sys.argv[1]) as connection:
     connection.execute("INSERT INTO t VALUES (1)")
 """
+
+
+@pytest.fixture(autouse=True, params=["looked at", "asked"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How it is read: in the index of the log, or by asking SQLite, where that isn't known."""
+    if request.param == "asked":
+        monkeypatch.setattr(stamps, "_VERSION", b"")
+    return str(request.param)
 
 
 @pytest.fixture
@@ -100,3 +110,63 @@ def test_once_the_file_is_there_it_is_read(tmp_path, file):
     file.rename(missing)
 
     assert stamp.read() is not None
+
+
+def test_it_is_looked_at_where_that_can_be(file, way):
+    stamp = SqliteStamp(file)
+    stamp.read()
+    stamp._opened.connection.close()  # which then can't be asked
+
+    assert (stamp.read() is not None) is (way == "looked at")
+
+
+def test_a_header_that_is_half_written_is_left_to_sqlite(file, writer):
+    stamp = SqliteStamp(file)
+    stamp.read()
+    before = stamp.read()
+    index = Path(f"{file}-shm")
+    with index.open("r+b") as shared:  # as one leaves it that is killed there
+        shared.seek(48)
+        shared.write(b"\xff" * 4)
+
+    said = stamp.read()  # which has SQLite mend it
+    assert said not in {None, before}
+    writer.execute("INSERT INTO t VALUES (1)")
+    assert stamp.read() not in {None, before, said}
+
+
+def test_a_child_opens_its_own(file, writer):
+    stamp = SqliteStamp(file)
+    stamp.read()
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if not child:  # pragma: no cover - the child
+        first = stamp.read()
+        writing = sqlite3.connect(file, isolation_level=None)
+        writing.execute("INSERT INTO t VALUES (1)")
+        is_well = first is not None and stamp.read() not in {None, first}
+        os.write(write_end, b"y" if is_well else b"n")
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert os.read(read_end, 1) == b"y"
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_locks_of_this_process_stay_while_it_is_read(file, writer):
+    writer.execute("BEGIN")
+    writer.execute("SELECT count(*) FROM t").fetchall()  # an old state, which is kept for it
+    stamp = SqliteStamp(file)
+    stamp.read()
+    stamp._forget()
+    stamp.read()
+
+    restart = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=0)"
+    restart += "; c.execute('INSERT INTO t VALUES (1)'); c.commit()"
+    restart += "; print(c.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchone()[0])"
+    words = [sys.executable, "-c", restart, str(file)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+
+    assert done.stdout.strip() == "1"  # busy: somebody still reads
+    writer.execute("COMMIT")
