@@ -56,6 +56,8 @@ class Checkout:
     _found: dict[str, Module | None] = field(default_factory=dict)
     _holds_code: dict[str, bool] = field(default_factory=dict)
     _files_at_root: frozenset[str] | None = None
+    _real: Path | None = None
+    _real_folders: dict[str, Path] = field(default_factory=dict)
 
     @property
     def files_at_root(self) -> frozenset[str]:
@@ -132,13 +134,21 @@ class Checkout:
         Raises:
             UnsafePath: it does.
         """
-        real = (self.root / path).resolve()
+        folder, _, name = path.rpartition("/")
+        above = self._real_folders.get(folder)
+        if above is None:
+            above = self._real_folders[folder] = (self.root / folder).resolve()
+        real = above / name
+        if real.is_symlink() or name in {"", ".", ".."}:
+            real = real.resolve()
         if not real.is_relative_to(self._real_root):
             raise UnsafePath(path, f"a link leads out of the checkout, to {real}")
 
     @property
     def _real_root(self) -> Path:
-        return self.root.resolve()
+        if self._real is None:
+            self._real = self.root.resolve()
+        return self._real
 
     def _search(self, name: str) -> Module | None:
         parent, _, last = name.rpartition(".")

@@ -7,11 +7,51 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 IMPORT_ERRORS: Final = frozenset(
     {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 )
+
+
+def _kinds(*bases: type[ast.AST]) -> Iterator[type[ast.AST]]:
+    for base in bases:
+        yield base
+        yield from _kinds(*base.__subclasses__())
+
+
+_BARE: Final = frozenset(
+    _kinds(
+        ast.Name, ast.alias, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
+        ast.Pass, ast.Break, ast.Continue, ast.Global, ast.Nonlocal,
+    )
+)  # fmt: skip
+"""What has no import, call or text below it."""
+
+_BELOW: Final = {
+    kind: tuple(
+        each
+        for each in kind._fields
+        if each not in {"ctx", "op", "ops", "name", "id", "attr", "type_comment", "kind", "level"}
+    )
+    for kind in _kinds(ast.AST)
+}
+"""The members of each kind of node that may hold others which aren't bare."""
+
+
+def children_of(node: ast.AST) -> list[ast.AST]:
+    """Return the nodes right below one, in order, without those that have nothing to read.
+
+    As `ast.iter_child_nodes`, but quicker: it is asked of every node of a checkout.
+    """
+    found: list[ast.AST] = []
+    for member in _BELOW[type(node)]:
+        value: Any = getattr(node, member, None)
+        if type(value) is list:
+            found += [each for each in value if type(each) in _BELOW and type(each) not in _BARE]
+        elif type(value) in _BELOW and type(value) not in _BARE:
+            found.append(value)
+    return found
 
 
 def name_of(node: ast.expr) -> str:

@@ -8,11 +8,12 @@ value is *complete*, or the known beginning of one.
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from recipes.modules import Checkout, Module, normalise
+from recipes.syntax import children_of, name_of
 
 _MOST = 400
 _DEEPEST = 40
@@ -27,6 +28,19 @@ RESOURCES: Final = {
     "resource_filename", "resource_string", "resource_stream",
 }  # fmt: skip
 """Functions that are asked for a file by a package and its name in there."""
+
+
+_UNDERSTOOD: Final = frozenset(
+    {
+        "dirname", "get", "format", "getcwd", "cwd", "files", "join", "joinpath", "Path",
+        "PurePath", "with_name", *_SAME, *RESOURCES,
+    }
+)  # fmt: skip
+
+
+def is_understood(call: ast.Call) -> bool:
+    """Whether a call may be one whose value can be known: else there is no need to look."""
+    return name_of(call.func) in _UNDERSTOOD
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +67,39 @@ class Scope:
     checkout: Checkout
     parent: "Scope | None" = None
     imported: dict[str, str] = field(default_factory=dict)
-    bound: dict[str, list[ast.expr | None]] = field(default_factory=dict)
+    body: Sequence[ast.stmt] = ()
+    arguments: Sequence[str] = ()
+    _bound: dict[str, list[ast.expr | None]] | None = None
 
     @classmethod
-    def of(cls, module: Module, body: Iterable[ast.stmt], around: "Checkout | Scope") -> "Scope":
-        """Collect what `body` binds, without the functions in it. None is a value unknown.
+    def of(
+        cls,
+        module: Module,
+        body: Sequence[ast.stmt],
+        around: "Checkout | Scope",
+        arguments: Sequence[str] = (),
+    ) -> "Scope":
+        """Return the scope of `body`, without the functions in it.
 
-        `around` is the scope in which it stands, or the checkout where it is a module's own.
+        `around` is the scope in which it stands, or the checkout where it is a module's own;
+        `arguments` are names of a function's own, whose values are unknown.
         """
-        scope = cls(module, *_inherited(around))
-        pending: list[ast.AST] = list(body)
+        return cls(module, *_inherited(around), body=body, arguments=arguments)
+
+    @property
+    def bound(self) -> dict[str, list[ast.expr | None]]:
+        """What each name is bound to, None where that is unknown: collected when it is asked for.
+
+        Most functions name no file, and so it never is.
+        """
+        if self._bound is None:
+            self._bound = {}
+            self._collect()
+            self._leave_open(self.arguments)
+        return self._bound
+
+    def _collect(self) -> None:
+        pending: list[ast.AST] = list(self.body)
         while pending:
             node = pending.pop()
             match node:
@@ -70,25 +107,22 @@ class Scope:
                     continue
                 case ast.Assign(targets=targets, value=value):
                     for target in targets:
-                        scope._bind(target, value)
+                        self._bind(target, value)
                 case ast.AnnAssign(target=target, value=ast.expr() as value):
-                    scope._bind(target, value)
+                    self._bind(target, value)
                 case ast.For(target=target, iter=iterated):
-                    scope._bind_each(target, iterated)
+                    self._bind_each(target, iterated)
                 case ast.comprehension(target=target, iter=iterated):
-                    scope._bind_each(target, iterated)
+                    self._bind_each(target, iterated)
                 case ast.AugAssign(target=ast.Name(id=name)):
-                    scope.bound.setdefault(name, []).append(None)
+                    self._leave_open([name])
                 case ast.NamedExpr(target=target, value=value):
-                    scope._bind(target, value)
-            pending.extend(ast.iter_child_nodes(node))
-        return scope
+                    self._bind(target, value)
+            pending.extend(children_of(node))
 
-    def without(self, names: Iterable[str]) -> "Scope":
-        """Say that these names are the function's arguments: their values are unknown."""
+    def _leave_open(self, names: Iterable[str]) -> None:
         for name in names:
             self.bound.setdefault(name, []).append(None)
-        return self
 
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Name):
@@ -102,7 +136,7 @@ class Scope:
         for element in _elements(iterated):
             self._bind(target, element)
         if not _elements(iterated):
-            self.without(each.id for each in ast.walk(target) if isinstance(each, ast.Name))
+            self._leave_open(each.id for each in ast.walk(target) if isinstance(each, ast.Name))
 
     def lookup(self, name: str) -> "tuple[Scope, list[ast.expr | None]] | None":
         """Return where a name is bound and to what, or None."""
