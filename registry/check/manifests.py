@@ -11,7 +11,8 @@ from artifacts.errors import ArtifactError
 from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from registry.check.findings import Finding, Problem
 from registry.oci.contents import Contents
-from registry.oci.manifests import is_elsewhere
+from registry.oci.manifests import is_elsewhere, may_be_sparse
+from registry.oci.repositories import Kind
 from registry.reachability import roots_and_held
 from registry.reviews import Kind as ReviewKind
 from registry.reviews import review_key
@@ -80,12 +81,12 @@ class ManifestExaminer:
     def _examine_needs(
         self, row: ManifestRow, repository: RepositoryRow, manifest: Manifest
     ) -> Iterator[Finding]:
+        if may_be_sparse(repository, Kind(repository.kind), manifest):
+            return
         for part in manifest.blobs:
             if not is_elsewhere(part) and not _holds(repository, str(part.digest)):
                 detail = f"the repository does not hold {part.digest}"
                 yield _finding(Problem.BLOB_MISSING, row, detail, str(part.digest))
-        if repository.namespace.is_sparse:
-            return
         for child in manifest.children:
             held = ManifestRow.select().where(
                 (ManifestRow.repository == repository) & (ManifestRow.digest == str(child.digest))

@@ -199,10 +199,14 @@ class Repair:
         return "its rows say what its bytes say"
 
     def _link(self, finding: Finding) -> str | None:
-        """Link a blob that the manifest once was accepted with, where it is still kept."""
+        """Link a blob that the manifest once was accepted with, where it is still kept.
+
+        One that other namespaces alone hold may be theirs, and secret: a manifest that was taken
+        while its namespace was sparse names what it likes.
+        """
         row = ManifestRow.get_by_id(finding.row)
         blob = BlobRow.get_or_none(BlobRow.digest == finding.name)
-        if blob is None:
+        if blob is None or _is_others_alone(blob, row.repository.namespace_id):
             return None
         RepositoryBlobRow.insert(
             repository=row.repository_id, blob=blob
@@ -275,3 +279,13 @@ def _last_promotion(channel: ChannelRow) -> PromotionRow | None:
         .first()
     )
     return found
+def _is_others_alone(blob: BlobRow, namespace_id: int) -> bool:
+    holders: Any = (
+        RepositoryRow.select(RepositoryRow.namespace)
+        .join(RepositoryBlobRow)
+        .where(RepositoryBlobRow.blob == blob)
+    )
+    found = {holder for (holder,) in holders.tuples()}
+    return bool(found) and namespace_id not in found
+
+

@@ -164,7 +164,7 @@ class Manifests:
             kind = Kind(row.kind)
             if find_manifest(row, kept.kept.digest) is None:  # else it only gets another tag
                 kind = decide_kind(kind, repository, manifest)
-            _check_parts(row, manifest, is_sparse=_may_be_sparse(row, kind, manifest))
+            _check_parts(row, manifest, is_sparse=may_be_sparse(row, kind, manifest))
             self._check_tags(row, kind, wanted, kept.kept.digest)
             if kind != row.kind:
                 self._repositories.become(row, kind)
@@ -368,7 +368,7 @@ def is_elsewhere(part: Descriptor) -> bool:
     return any(word in part.media_type for word in _ELSEWHERE)
 
 
-def _may_be_sparse(
+def may_be_sparse(
     repository: RepositoryRow, kind: Kind, manifest: ImageManifest | ImageIndex
 ) -> bool:
     """Return whether a manifest may lack parts: never what a release or bundle is made of."""

@@ -15,6 +15,7 @@ from artifacts.digest import Digest
 from artifacts.manifest import image_index
 from artifacts.reference import PackageName, RepositoryName, Tag
 from registry.check.findings import Finding, Problem
+from registry.errors import BlobUnknown
 from registry.schema import (
     INLINE,
     BlobDataRow,
@@ -37,7 +38,7 @@ from registry.schema import (
 )
 from storage import paths
 from storage.uploads import new_upload_id
-from tests.builders import PLATFORM, PUBLISHER, Given, Package, a_manifest, a_package
+from tests.builders import ADMIN, PLATFORM, PUBLISHER, Given, Package, a_manifest, a_package
 
 IMAGE = RepositoryName("team/image")
 OTHER = RepositoryName("others/image")
@@ -533,3 +534,41 @@ def test_a_manifest_of_old_whose_bytes_are_in_the_store(everything: Given) -> No
     with everything.registry.database.session():
         assert BlobRow.get(BlobRow.digest == str(digest)).location != INLINE
     assert check(everything) == []
+
+
+class TestSparse:
+    """A namespace whose manifests may lack parts: nothing is wrong with those, nor made up."""
+
+    def sparse(self, given: Given, *, is_on: bool) -> None:
+        given.registry.namespaces.change(ADMIN, "team", {"sparse": is_on})
+
+    def put(self, given: Given, *blobs: bytes) -> None:
+        self.sparse(given, is_on=True)
+        given.manifest(IMAGE, a_manifest(*blobs), by=PUBLISHER, reference=Tag("sparse"))
+
+    def test_what_it_may_lack_is_not_missing(self, everything: Given) -> None:
+        self.put(everything, b"somewhere else")
+        assert check(everything) == []
+
+    def test_releases_lack_nothing_there_either(self, everything: Given) -> None:
+        self.sparse(everything, is_on=True)
+        with everything.registry.database.write():
+            part = ManifestPartRow.get(ManifestPartRow.manifest == release().manifest)
+            blob = BlobRow.get(BlobRow.digest == part.digest)
+            RepositoryBlobRow.delete().where(RepositoryBlobRow.blob == blob).execute()
+        assert Problem.BLOB_MISSING in problems(everything)
+
+    @pytest.mark.parametrize("is_on", [True, False])
+    def test_another_namespace_s_blob_is_linked_by_no_repair(
+        self, everything: Given, *, is_on: bool
+    ) -> None:
+        secret = b"a secret of others"
+        everything.artifact(OTHER, secret, tag="secret")
+        self.put(everything, secret)
+        self.sparse(everything, is_on=is_on)
+
+        for finding in check(everything):
+            everything.registry.repair.mend(finding)
+
+        with pytest.raises(BlobUnknown):
+            everything.registry.blobs.stat(PUBLISHER, IMAGE, Digest.of(secret))
