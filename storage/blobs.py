@@ -121,7 +121,7 @@ class StoredBlob:
 class StoredUpload:
     """Something of an upload that is in the store; one upload may be told of several times.
 
-    `size` is what is known of it to occupy, in bytes. `abort(id)` removes all of it.
+    `size` is what is known of it to occupy, in bytes. `clear(id)` removes all of it.
     """
 
     id: str
@@ -130,7 +130,7 @@ class StoredUpload:
 
 
 class Inventory(Protocol):
-    """What a store can list, for `recipebox admin check` alone."""
+    """What a store can list, and clear up, for `recipebox admin check` alone."""
 
     def blobs(self) -> Iterator[StoredBlob]:
         """Yield every blob, in no order.
@@ -145,6 +145,16 @@ class Inventory(Protocol):
 
         Raises:
             StoreUnavailable: not readable, or away.
+        """
+        ...
+
+    def clear(self, upload_id: str) -> None:
+        """Remove whatever there is of an upload, known or not, but not the blob committed from it.
+
+        May be repeated.
+
+        Raises:
+            StoreUnavailable: not writable, or away.
         """
         ...
 

@@ -108,11 +108,10 @@ class FilesystemStore:
 
     def abort(self, upload_id: str) -> None:
         """Remove an upload, and its blob (see `BlobStore`)."""
-        self._hashes.forget(upload_id)
+        # in this order: a commit that runs meanwhile renames the first to the second
+        self.clear(upload_id)
         if paths.is_upload(upload_id):
             with self._reporting():
-                # in this order: a commit that runs meanwhile renames the first to the second
-                self._upload(upload_id).unlink(missing_ok=True)
                 self._committed(upload_id).unlink(missing_ok=True)
 
     def open(self, location: str, start: int = 0) -> BinaryIO:
@@ -147,6 +146,13 @@ class FilesystemStore:
         for file, held in self._files(paths.uploads(self._root)):
             if paths.is_upload(file.name):
                 yield StoredUpload(file.name, held.st_size, int(held.st_mtime))
+
+    def clear(self, upload_id: str) -> None:
+        """Remove what is left of an upload (see `Inventory`)."""
+        self._hashes.forget(upload_id)
+        if paths.is_upload(upload_id):
+            with self._reporting():
+                self._upload(upload_id).unlink(missing_ok=True)
 
     def _files(self, folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
         """Yield the files below a folder, as they are met; those that go meanwhile are left out."""

@@ -119,6 +119,10 @@ class MemoryStore:
         for upload_id, upload in list(self._uploads.items()):
             yield StoredUpload(upload_id, len(upload.data), int(upload.modified))
 
+    def clear(self, upload_id: str) -> None:
+        """Remove what is left of an upload (see `Inventory`)."""
+        self._uploads.pop(upload_id, None)
+
     def _find(self, upload_id: str) -> _Upload:
         if paths.location(upload_id) in self._blobs:
             raise UploadClosed(upload_id)

@@ -164,16 +164,9 @@ class ObjectStore:
 
     def abort(self, upload_id: str) -> None:
         """Remove an upload, and its blob (see `BlobStore`)."""
-        self._forget(upload_id)
-        if not paths.is_upload(upload_id):
-            return
-        keys = self._keys(upload_id)
-        # the state first: then whoever is writing finds out, and ends what it began itself
-        self._bucket.delete(keys.state)
-        failpoint(ObjectFailpoint.AFTER_FORGET)
-        self._cancel_all(keys.blob)
-        failpoint(ObjectFailpoint.AFTER_CANCEL)
-        self._bucket.delete(keys.blob)
+        self.clear(upload_id)
+        if paths.is_upload(upload_id):
+            self._bucket.delete(self._keys(upload_id).blob)
 
     def open(self, location: str, start: int = 0) -> BinaryIO:
         """Open a blob (see `BlobStore`); its bytes are asked for as they are read."""
@@ -226,6 +219,18 @@ class ObjectStore:
             upload_id = listed.key.split("/")[-1]
             if paths.is_upload(upload_id):
                 yield StoredUpload(upload_id, listed.size, listed.modified)
+
+    def clear(self, upload_id: str) -> None:
+        """Remove what is left of an upload (see `Inventory`)."""
+        self._forget(upload_id)
+        if not paths.is_upload(upload_id):
+            return
+        keys = self._keys(upload_id)
+        # the state first: then whoever is writing finds out, and ends what it began itself
+        self._bucket.delete(keys.state)
+        failpoint(ObjectFailpoint.AFTER_FORGET)
+        self._cancel_all(keys.blob)
+        failpoint(ObjectFailpoint.AFTER_CANCEL)
 
     # What an append does
 

@@ -73,7 +73,7 @@ class Repair:
             Problem.BYTES_CONDEMNED: self._pardon,
             Problem.INLINE_DAMAGED: self._drop_data,
             Problem.INLINE_STRAY: self._drop_data,
-            Problem.UPLOAD_ORPHANED: self._abort,
+            Problem.UPLOAD_ORPHANED: self._clear,
             Problem.NEVER_COLLECTED: self._review,
             Problem.DANGLING: self._drop_row,
             Problem.MANIFEST_ROW: self._say_manifest,
@@ -156,8 +156,8 @@ class Repair:
             return "the store's are kept"
         return "forgotten: push it again"
 
-    def _abort(self, finding: Finding) -> str:
-        self._store.abort(finding.name)
+    def _clear(self, finding: Finding) -> str:
+        self._store.clear(finding.name)  # a blob may have been made of it, and be needed
         return "ended"
 
     def _review(self, finding: Finding) -> str:

@@ -286,6 +286,20 @@ class BlobStoreContract:
         with pytest.raises(UploadUnknown):
             store.commit(upload_id, Digest.of(b"hello"))
 
+    @pytest.mark.parametrize("data", [b"", b"hello", random_bytes(6 * MIB)], ids=len)
+    def test_nothing_is_left_of_an_upload_that_is_cleared(self, store: Store, data: bytes) -> None:
+        upload_id = upload_of(store, data)
+        store.clear(upload_id)
+        store.clear(upload_id)
+        with pytest.raises(UploadUnknown):
+            store.commit(upload_id, Digest.of(data))
+        assert list(store.uploads()) == []
+
+    def test_clearing_leaves_the_blob_that_was_made(self, stores: Stores) -> None:
+        location = stored(stores(), b"hello")
+        stores().clear(location.split("/")[-1])
+        assert read(stores(), location) == b"hello"
+
     @pytest.mark.parametrize(
         "upload_id", ["0" * 32, "", "../../etc/passwd", "A" * 32, "0" * 31 + "/"]
     )
@@ -298,6 +312,7 @@ class BlobStoreContract:
         with pytest.raises(UploadUnknown):
             store.commit(upload_id, Digest.of(b""))
         store.abort(upload_id)
+        store.clear(upload_id)
 
     def test_an_id_that_is_none_begins_nothing(self, store: Store) -> None:
         with pytest.raises(UploadUnknown):

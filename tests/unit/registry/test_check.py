@@ -476,6 +476,22 @@ def test_a_lost_manifest_comes_back_with_the_next_push(everything: Given) -> Non
     assert check(everything) == []
 
 
+@pytest.mark.sqlite  # a folder's
+def test_a_blob_outlives_what_was_left_of_its_upload(everything: Given) -> None:
+    """A copy of the folder that was made file by file has an upload, and its blob too."""
+    with everything.registry.database.session():
+        location = layer().location
+    left = everything.data / "uploads" / location.split("/")[-1]
+    left.write_bytes(LAYER)
+    [finding] = check(everything)
+    assert finding.problem is Problem.UPLOAD_ORPHANED
+
+    assert everything.registry.repair.mend(finding) == "ended"
+
+    assert not left.exists()
+    assert check(everything) == []
+
+
 def test_without_reading_bytes_their_length_is_compared(everything: Given) -> None:
     plant(Planted(bytes_that_are_others, Problem.BYTES_DIGEST), everything)
     assert check(everything, reads_bytes=False) == []
