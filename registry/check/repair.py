@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import peewee
+
 from artifacts.reference import Tag
 from registry.audit import OPERATOR, Audit
 from registry.check.findings import Finding, Problem
@@ -39,6 +41,8 @@ from registry.schema import (
     RepositoryRow,
 )
 from storage.blobs import ListedStore
+
+_GONE = "it is gone by now"
 
 _DROPPED = frozenset(
     {"repository_blob", "blob_data", "manifest_part", "tag", "upload", "review", "bundle_release"}
@@ -113,15 +117,22 @@ class Repair:
         if mend is None:
             return None
         with self._database.write():
-            done = mend(finding)
+            try:
+                done = mend(finding)
+            except peewee.DoesNotExist:  # registries go on: by now it was deleted, or swept
+                return _GONE
             if done is not None:
                 detail = {"problem": finding.problem.value, "done": done}
                 self._audit.record(OPERATOR, "check.repair", finding.where, detail)
         return done
 
     def _forget_blob(self, finding: Finding) -> str | None:
-        blob = BlobRow.get_by_id(finding.row)
-        if finding.problem is not Problem.BYTES_MISSING:
+        blob = _blob_of(finding)
+        is_shared = BlobRow.select().where(
+            (BlobRow.location == blob.location) & (BlobRow.id != blob.id)
+        )
+        # bytes of another digest may be those of another blob, which would lose them
+        if finding.problem is not Problem.BYTES_MISSING and not is_shared.exists():
             CondemnedRow.insert(
                 location=blob.location, size=blob.size, since=seconds(self._clock())
             ).on_conflict_ignore().execute()
@@ -151,7 +162,7 @@ class Repair:
         return "they stay"
 
     def _drop_data(self, finding: Finding) -> str:
-        BlobDataRow.delete().where(BlobDataRow.blob == finding.row).execute()
+        BlobDataRow.delete().where(BlobDataRow.blob == _blob_of(finding)).execute()
         if finding.problem is Problem.INLINE_STRAY:
             return "the store's are kept"
         return "forgotten: push it again"
@@ -265,20 +276,22 @@ class Repair:
         return "tagged"
 
 
+def _blob_of(finding: Finding) -> BlobRow:
+    """Return the blob that a finding is about: SQLite gives the ids of deleted rows out again.
+
+    Raises:
+        BlobRow.DoesNotExist: it is gone by now.
+    """
+    row: BlobRow = BlobRow.get((BlobRow.id == finding.row) & (BlobRow.digest == finding.where))
+    return row
+
+
 def _recount(namespace: NamespaceRow) -> int:
     used = used_bytes(namespace)
     NamespaceRow.update(used_bytes=used).where(NamespaceRow.id == namespace.id).execute()
     return used
 
 
-def _last_promotion(channel: ChannelRow) -> PromotionRow | None:
-    found: PromotionRow | None = (
-        PromotionRow.select()
-        .where(PromotionRow.channel == channel)
-        .order_by(PromotionRow.id.desc())
-        .first()
-    )
-    return found
 def _is_others_alone(blob: BlobRow, namespace_id: int) -> bool:
     holders: Any = (
         RepositoryRow.select(RepositoryRow.namespace)
@@ -289,3 +302,11 @@ def _is_others_alone(blob: BlobRow, namespace_id: int) -> bool:
     return bool(found) and namespace_id not in found
 
 
+def _last_promotion(channel: ChannelRow) -> PromotionRow | None:
+    found: PromotionRow | None = (
+        PromotionRow.select()
+        .where(PromotionRow.channel == channel)
+        .order_by(PromotionRow.id.desc())
+        .first()
+    )
+    return found

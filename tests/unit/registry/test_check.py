@@ -18,6 +18,7 @@ from registry.check.findings import Finding, Problem
 from registry.errors import BlobUnknown
 from registry.schema import (
     INLINE,
+    MODELS,
     BlobDataRow,
     BlobRow,
     BundleReleaseRow,
@@ -36,6 +37,7 @@ from registry.schema import (
     TagRow,
     UploadRow,
 )
+from registry.sweep import Pace
 from storage import paths
 from storage.uploads import new_upload_id
 from tests.builders import ADMIN, PLATFORM, PUBLISHER, Given, Package, a_manifest, a_package
@@ -490,6 +492,44 @@ def test_a_blob_outlives_what_was_left_of_its_upload(everything: Given) -> None:
 
     assert not left.exists()
     assert check(everything) == []
+
+
+def test_two_blobs_in_one_place_lose_no_bytes_of_the_one_whose_they_are(everything: Given) -> None:
+    plant(Planted(bytes_of_two, Problem.BYTES_SHARED), everything)
+    for finding in check(everything):
+        everything.registry.repair.mend(finding)
+
+    everything.registry.sweep.run(Pace(grace=0, rest=0))
+
+    other = Digest.of(b"another layer")
+    info = everything.registry.blobs.stat(PUBLISHER, IMAGE, other)
+    with everything.registry.blobs.open(info) as stream:
+        assert stream.read() == b"another layer"
+
+
+@EACH
+def test_what_is_gone_meanwhile_is_not_mended(planted: Planted, everything: Given) -> None:
+    plant(planted, everything)
+    found = check(everything)
+    with unguarded(everything):
+        for model in reversed(MODELS):
+            model.delete().execute()
+    for finding in found:
+        everything.registry.repair.mend(finding)
+
+
+def test_another_blob_with_the_row_s_number_is_left_alone(everything: Given) -> None:
+    """SQLite gives the number of the last row that was deleted to the next."""
+    plant(Planted(bytes_that_are_others, Problem.BYTES_DIGEST), everything)
+    [finding] = check(everything)
+    newer = str(Digest.of(b"pushed meanwhile"))
+    with everything.registry.database.write():
+        BlobRow.update(digest=newer).where(BlobRow.id == finding.row).execute()
+
+    assert everything.registry.repair.mend(finding) == "it is gone by now"
+
+    with everything.registry.database.session():
+        assert BlobRow.select().where(BlobRow.digest == newer).exists()
 
 
 def test_without_reading_bytes_their_length_is_compared(everything: Given) -> None:
