@@ -210,9 +210,14 @@ class Access:
         sooner = expires if principal.expires is None else min(expires, principal.expires)
         return replace(principal, expires=sooner, scopes=scopes)
 
-    def allows(self, principal: Principal, verb: Verb, namespace: str) -> bool:
-        """Return whether `principal` may `verb` in `namespace`, which must exist but for admins."""
-        return self._refusal(principal, verb, namespace, None) is None
+    def allows(
+        self, principal: Principal, verb: Verb, namespace: str, repository: str | None = None
+    ) -> bool:
+        """Return whether `principal` may `verb` in `namespace`, which must exist but for admins.
+
+        A bearer token is asked about the `repository`; without one, about any there.
+        """
+        return self._refusal(principal, verb, namespace, repository) is None
 
     def require_catalog(self, principal: Principal) -> None:
         """Refuse a bearer token that isn't for the list of repositories.

@@ -325,7 +325,7 @@ class Manifests:
     ) -> None:
         """Refuse all but statements, without a tag, of who may only attach to an application."""
         name = RepositoryName(repository.name)
-        if self._access.allows(principal, Verb.PUSH, name.namespace):
+        if self._access.allows(principal, Verb.PUSH, name.namespace, name.text):
             return
         if tags or manifest.artifact_type != media.STATEMENT or manifest.subject is None:
             reason = f"its role is {principal.role}, which adds statements and nothing else"

@@ -120,7 +120,7 @@ class Repositories:
 
     def sees_staged(self, principal: Principal, name: RepositoryName) -> bool:
         """Return whether the principal sees what is staged in a repository."""
-        return self._access.allows(principal, Verb.SEE_STAGED, name.namespace)
+        return self._access.allows(principal, Verb.SEE_STAGED, name.namespace, name.text)
 
     def check_push(self, principal: Principal, name: RepositoryName) -> None:
         """Refuse unless the principal may push to a repository, in a session of the caller's.

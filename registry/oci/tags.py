@@ -65,7 +65,8 @@ class Tags:
                 raise RepositoryUnknown(repository.text)
             shown = ManifestRow.select().where(ManifestRow.repository == row)
             query = TagRow.select(TagRow.name).join(ManifestRow).where(TagRow.repository == row)
-            if not self._access.allows(principal, Verb.SEE_STAGED, repository.namespace):
+            namespace, name = repository.namespace, repository.text
+            if not self._access.allows(principal, Verb.SEE_STAGED, namespace, name):
                 shown = shown.where(~ManifestRow.is_staged)
                 query = query.where(~ManifestRow.is_staged)
                 if not shown.exists():

@@ -15,22 +15,26 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from artifacts.digest import Digest
 from artifacts.reference import RepositoryName, Tag
 from registry.access import ANONYMOUS, Principal, Role, Verb
 from registry.assembly import open_registry
 from registry.bearer import LEEWAY, LIFETIME, TokenKey
 from registry.errors import (
+    BlobUnknown,
     Denied,
     ExpiredToken,
     InvalidToken,
+    ManifestUnknown,
     NamespaceUnknown,
     OutOfScope,
+    RepositoryUnknown,
     UnusableKey,
 )
 from registry.private_files import keep_first
 from registry.scopes import parse_scopes
 from registry.tokens import NewToken
-from tests.builders import Given
+from tests.builders import ADMIN, Given, Package
 
 ETL = RepositoryName("team/etl")
 
@@ -201,6 +205,28 @@ class TestWhatItIsFor:
         with pytest.raises(OutOfScope):
             given.registry.access.require(principal, Verb.PULL, "team", "team")
         assert given.registry.access.allows(principal, Verb.SEE_STAGED, "team")
+
+    def test_what_is_staged_is_seen_where_it_is_for_alone(
+        self, given: Given, package: Package
+    ) -> None:
+        given.registry.namespaces.change(ADMIN, "team", {"public": True})
+        digest = given.push(package)
+        layer = Digest.of(package.layers[0])
+        made, registry = a_token(given), given.registry
+        narrow = registry.bearer.read(issue(given, made, "repository:team/other:pull,push"))
+        wide = registry.bearer.read(issue(given, made, f"repository:{package.repository}:pull"))
+
+        assert registry.manifests.stat(wide, package.repository, digest).staged
+        assert registry.blobs.stat(wide, package.repository, layer).digest == layer
+        with pytest.raises(ManifestUnknown):
+            registry.manifests.stat(narrow, package.repository, digest)
+        with pytest.raises(BlobUnknown):
+            registry.blobs.stat(narrow, package.repository, layer)
+        with pytest.raises(RepositoryUnknown):
+            registry.tags.page(narrow, package.repository)
+        assert b'"manifests":[]' in (
+            registry.referrers.index(narrow, package.repository, digest).data
+        )
 
     def test_the_catalog_has_a_scope_of_its_own(self, given: Given) -> None:
         principal = given.registry.bearer.read(issue(given, a_token(given), "registry:catalog:*"))
