@@ -10,7 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qs
 
-from web.errors import BodyTooLarge, BodyTruncated, LengthRequired, NotJson
+from web.errors import (
+    BodyTooLarge,
+    BodyTruncated,
+    InvalidContentRange,
+    LengthRequired,
+    NotJson,
+)
 
 _LONGEST_LENGTH = 18
 """Digits of a Content-Length: an exabyte."""
@@ -38,6 +44,7 @@ class RequestBody(io.RawIOBase):
         self.length = length
         self.taken = 0
         self._stream = stream
+        self._range: tuple[str, int] | None = None
 
     @property
     def stream(self) -> BinaryIO:
@@ -52,7 +59,9 @@ class RequestBody(io.RawIOBase):
         """Return up to `size` bytes, at most `BUFFER`.
 
         Raises:
-            BodyTruncated: the sender stopped within a chunk, or the connection broke.
+            BodyTruncated: the sender stopped within a chunk, or before the end of its range, or the
+                connection broke.
+            InvalidContentRange: more came than its range has.
         """
         wanted = BUFFER if size < 0 else min(size, BUFFER)
         if self.length is not None:
@@ -63,14 +72,14 @@ class RequestBody(io.RawIOBase):
             data = self._stream.read(wanted)
         except Exception as error:  # a server's own errors of a cut chunk: each has its own family
             raise BodyTruncated(expected=self.length, found=self.taken) from error
-        self.taken += len(data)
+        self._count(len(data))
         return data
 
     def readinto(self, buffer: Any, /) -> int:
         """Read into `buffer`, straight from the connection where the server can do that.
 
         Raises:
-            BodyTruncated: as `read`.
+            BodyTruncated, InvalidContentRange: as `read`.
         """
         view = memoryview(buffer)
         fill = getattr(self._stream, "readinto", None)
@@ -84,8 +93,22 @@ class RequestBody(io.RawIOBase):
             filled: int = fill(view) if len(view) else 0
         except Exception as error:  # as in `read`
             raise BodyTruncated(expected=self.length, found=self.taken) from error
-        self.taken += filled
+        self._count(filled)
         return filled
+
+    def hold_to(self, said: str, length: int) -> None:
+        """Refuse a chunked body that turns out to be longer or shorter than its Content-Range."""
+        self._range = said, length
+
+    def _count(self, size: int) -> None:
+        self.taken += size
+        if self._range is None:
+            return
+        said, length = self._range
+        if self.taken > length:
+            raise InvalidContentRange(said, "more bytes came")
+        if not size and self.taken < length:
+            raise BodyTruncated(expected=length, found=self.taken)
 
     def readall(self) -> bytes:
         """Return all that is left: only for bodies whose size is bounded elsewhere."""

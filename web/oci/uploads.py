@@ -142,8 +142,12 @@ def _offset(body: RequestBody) -> int | None:
     if matched is None:
         raise InvalidContentRange(text, "expected START-END, two counts of bytes")
     start, end = int(matched[1]), int(matched[2])
-    if body.length is not None and end - start + 1 != body.length:
-        raise InvalidContentRange(text, f"the body has {body.length} bytes")
+    length = end - start + 1
+    if length < 0 or (body.length is not None and length != body.length):
+        reason = "it ends before it begins" if length < 0 else f"the body has {body.length} bytes"
+        raise InvalidContentRange(text, reason)
+    if body.length is None:
+        body.hold_to(text, length)
     return start
 
 

@@ -144,6 +144,29 @@ class TestPushingBlobs:
         assert reply.status == 400
         assert code_of(reply) == "BLOB_UPLOAD_INVALID"
 
+    @pytest.mark.parametrize(
+        ("given", "code"),
+        [
+            ("60-98", "BLOB_UPLOAD_INVALID"),
+            ("60-100", "SIZE_INVALID"),
+            ("99-60", "BLOB_UPLOAD_INVALID"),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["PATCH", "PUT"])
+    def test_a_chunked_body_of_another_length_than_its_range_is_refused(
+        self, admin, method, given, code
+    ):
+        place = admin.ask("POST", f"/v2/{REPOSITORY}/blobs/uploads/").headers["location"]
+        admin.must("PATCH", place, BLOB[:60])
+        headers = {"Transfer_Encoding": "chunked", "Content_Range": given}
+
+        reply = admin.ask(method, f"{place}?digest={DIGEST}", BLOB[60:], **headers)
+
+        assert (reply.status, code_of(reply)) == (400, code)
+        kept = int(admin.ask("GET", place).headers["range"].partition("-")[2]) + 1
+        rest = admin.ask("PUT", f"{place}?digest={DIGEST}", BLOB[kept:])
+        assert rest.status == 201
+
     def test_a_truncated_body_is_refused_and_nothing_is_kept(self, admin):
         path = f"/v2/{REPOSITORY}/blobs/uploads/?digest={DIGEST}"
 
