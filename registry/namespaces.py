@@ -178,6 +178,10 @@ class Namespaces:
             before = {column: getattr(row, column) for column in values}
             # These columns alone: `used_bytes` is counted by others in the meantime.
             NamespaceRow.update(values).where(NamespaceRow.id == row.id).execute()
+            if "public" in changes:  # the catalog asks the repositories
+                RepositoryRow.update(is_public=changes["public"]).where(
+                    RepositoryRow.namespace == row.id
+                ).execute()
             detail = {
                 column: {"from": before[column], "to": value} for column, value in values.items()
             }

@@ -105,6 +105,23 @@ def test_one_that_is_missing_is_unknown_to_an_administrator_too(given: Given) ->
         given.registry.namespaces.get(ADMIN, "no-such")
 
 
+def test_the_catalog_shows_what_was_there_before_it_became_public(given: Given) -> None:
+    registry = given.registry
+    for name in ("team/one", "team/two"):
+        given.artifact(RepositoryName(name), b"bytes")
+    assert registry.repositories.page(NOBODY).names == ()
+
+    registry.namespaces.set_public(ADMIN, "team", public=True)
+
+    assert registry.repositories.page(NOBODY).names == ("team/one", "team/two")
+    assert list(registry.checker.run(lambda _stage, _seen: None)) == []
+
+    registry.namespaces.set_public(ADMIN, "team", public=False)
+
+    assert registry.repositories.page(NOBODY).names == ()
+    assert list(registry.checker.run(lambda _stage, _seen: None)) == []
+
+
 def test_its_owner_makes_it_public_and_others_do_not(given: Given) -> None:
     given.registry.namespaces.create(STRANGER, "others")
     other = a_principal(Role.PUBLISHER, "others", name="bob")
