@@ -20,9 +20,10 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn
 
@@ -44,6 +45,11 @@ _DRAIN_BYTES = 64 * 1024 * 1024
 _DRAIN_BLOCK = 1 << 20
 """What is still read of a request that was refused, so that its sender comes to read the answer:
 a connection that is closed with bytes unread is reset, and the answer with it."""
+
+_LARGEST_SKIPPED = 1 << 15
+"""Bytes of a refused body up to which its connection is kept. gunicorn reads twice as many away,
+and closes on more though it has said that it keeps the connection: what a client sends there next
+is lost."""
 
 _LINGER_SECONDS = 2.0
 """The same for what was no request at all."""
@@ -195,6 +201,14 @@ class StraightBody(Body):  # type: ignore[misc]  # gunicorn has no types
         return received
 
 
+def _is_left(body: Any) -> bool:
+    """Return whether more of a body is still to be read than is read away."""
+    reader = body.reader
+    if isinstance(reader, LengthReader):
+        return bool(reader.length > _LARGEST_SKIPPED)
+    return isinstance(reader, ChunkedReader) and reader.parser is not None
+
+
 def _fill(into: memoryview, data: bytes) -> int:
     into[: len(data)] = data
     return len(data)
@@ -249,6 +263,17 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         body = self.parser.mesg.body
         if isinstance(body.reader, LengthReader):
             self.parser.mesg.body = StraightBody(body.reader)
+
+    def announce_end(self) -> None:
+        """Have the answer to the request that has just begun say so where the connection ends."""
+        request = self.parser.mesg
+        if _is_left(request.body):
+            request.should_close = partial(self._should_close, request, request.should_close)
+
+    def _should_close(self, request: Any, asked: Callable[[], bool]) -> bool:
+        if self.sock.has_stalled or _is_left(request.body):
+            request.force_close()
+        return asked()
 
     def end(self) -> None:
         """Close it so that the client can read the answer, though it still sends."""

@@ -253,6 +253,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Answer a request whose head has come."""
         conn.sock.begin_body()
         conn.straighten()
+        conn.announce_end()
         return bool(super().handle_request(req, conn))
 
 

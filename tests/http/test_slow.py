@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from http.client import parse_headers
 from urllib.parse import urlsplit
 
 import pytest
@@ -137,6 +138,38 @@ def test_a_reader_that_takes_nothing_is_ended(impatient):
 
     assert line["status"] == 200
     assert "Traceback" not in impatient.log_text()
+
+
+@pytest.mark.parametrize(
+    ("body", "is_kept"),
+    [
+        (b"Content-Length: 0\r\n\r\n", True),
+        (b"Content-Length: 5000\r\n\r\n" + bytes(5000), True),
+        (b"Content-Length: 500000\r\n\r\n" + bytes(500_000), False),
+        (b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", False),
+    ],
+    ids=["none", "little", "much", "chunked"],
+)
+def test_a_refused_body_that_ends_the_connection_is_told_so(impatient, body, is_kept):
+    asked = f"PATCH /v2/team/image/blobs/uploads/{'0' * 32} HTTP/1.1\r\nHost: localhost\r\n"
+    login = f"Authorization: Bearer {impatient.token}\r\n"
+    with connect(impatient) as sock, sock.makefile("rb") as answers:
+        for _ in range(2 if is_kept else 1):
+            sock.sendall((asked + login).encode() + body)
+            assert answers.readline().startswith(b"HTTP/1.1 404 ")
+            headers = parse_headers(answers)
+            answers.read(int(headers["Content-Length"]))
+            assert headers["Connection"] == ("keep-alive" if is_kept else "close")
+        if not is_kept:
+            assert answers.read() == b""
+
+
+def test_an_upload_that_is_read_keeps_the_connection(impatient, upload):
+    with connect(impatient) as sock, sock.makefile("rb") as answers:
+        for size in (500_000, 10):
+            sock.sendall(head(impatient, "PATCH", upload, size) + bytes(size))
+            assert answers.readline().startswith(b"HTTP/1.1 202 ")
+            assert parse_headers(answers)["Connection"] == "keep-alive"
 
 
 def lines(server: RunningServer) -> list[dict[str, object]]:
