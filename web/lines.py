@@ -77,7 +77,7 @@ class LoggedRequests:
 
     Of a request that is refused, what a trusted proxy still sends of its body is read first:
     granian closes the connection else, and the proxy, which is still sending, finds it broken
-    before it has read why. (Anybody else may send for ever.)
+    before it has read why. (Anybody else may send for ever, and is told that the connection ends.)
     """
 
     def __init__(self, application: Application, lines: RequestLines) -> None:
@@ -96,6 +96,8 @@ class LoggedRequests:
             nonlocal status, is_small
             status = int(text[:3])
             is_small = is_small or _length(headers) <= _SMALL
+            if status >= _REFUSED and environ.get(PROXIED) is not True and _may_be_left(environ):
+                headers = [*headers, ("Connection", "close")]
             return start_response(text, headers, *rest)
 
         def end(sent: int) -> None:
@@ -110,6 +112,12 @@ class LoggedRequests:
             end(sum(map(len, body)))
             return body
         return _Counted(body, end)
+
+
+def _may_be_left(environ: WSGIEnvironment) -> bool:
+    """Return whether there may be more of a body than a server reads away."""
+    is_chunked = "HTTP_TRANSFER_ENCODING" in environ
+    return is_chunked or len(environ.get("CONTENT_LENGTH", "")) >= len(str(_SMALL))
 
 
 def _drain(environ: WSGIEnvironment) -> None:

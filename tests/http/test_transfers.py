@@ -55,6 +55,17 @@ def start_upload(server: RunningServer, asking: requests.Session) -> str:
     return answer.headers["Location"]
 
 
+@pytest.mark.parametrize("declared", ["Content-Length: 5120000", "Transfer-Encoding: chunked"])
+def test_a_refused_body_ends_the_connection_and_the_answer_says_so(server, declared):
+    path = f"/v2/{REPOSITORY}/blobs/uploads/{'0' * 32}"
+
+    answer = raw(server, head(server, "PATCH", path, declared), BLOB[:100])
+
+    lines = answer.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
+    assert lines[0].startswith(b"http/1.1 404 ")
+    assert b"connection: close" in lines
+
+
 def test_a_blob_goes_in_by_chunked_encoding_and_comes_out_whole(server, asking):
     place = server.url + start_upload(server, asking)
 
