@@ -320,8 +320,9 @@ class Retentions:
             if _stamp(repository) != decided.stamp or now.retention != namespace.retention:
                 return []
             names = [verdict.tag.name for verdict in chunk]
-            if any(facts.held for facts in _facts(now, repository, names)):
-                return []  # it was made immutable, or a bundle of it was promoted
+            decided_about = {verdict.tag for verdict in chunk}
+            if set(_facts(now, repository, names)) != decided_about:
+                return []  # pushed again in a second that the stamp has; immutable; promoted
             self._contents.delete_tags(repository, names)
             for verdict in chunk:
                 self._audit.record(

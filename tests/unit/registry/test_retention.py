@@ -252,6 +252,31 @@ class TestApplying:
         assert registry.retentions.apply(ADMIN, "team") == 3
         assert tags(tagged) == {"t3"}
 
+    @pytest.mark.parametrize("is_moved", [True, False])
+    def test_one_that_is_pushed_again_stays(
+        self, tagged: Given, monkeypatch: pytest.MonkeyPatch, *, is_moved: bool
+    ) -> None:
+        """Within the second in which another changed, too."""
+        registry = tagged.registry
+        days = Retention(rules=(Rule(keep_days=1),))
+        registry.retentions.set(ADMIN, "team", days)
+        tagged.clock.advance(timedelta(days=2))
+        data = b"newest" if is_moved else None
+        tagged.artifact(ONE, b"another", tag="newest")
+        require = registry.switches.require_writable
+
+        def push_first() -> None:
+            monkeypatch.setattr(registry.switches, "require_writable", require)
+            old = registry.manifests.get(ADMIN, ONE, Tag("t0")).data
+            if data is not None:
+                tagged.artifact(ONE, data, tag="t0")
+            else:
+                registry.manifests.put(ADMIN, ONE, Tag("t0"), old, None)
+
+        monkeypatch.setattr(registry.switches, "require_writable", push_first)
+        registry.retentions.apply(ADMIN, "team")
+        assert tags(tagged) == {"newest", "t0"}
+
     def test_what_was_just_made_immutable_stays(
         self, tagged: Given, monkeypatch: pytest.MonkeyPatch
     ) -> None:
