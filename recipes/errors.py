@@ -4,9 +4,11 @@
 
     RecipeError
     ├── InvalidRecipe           the YAML can't be read as a recipe: file, line, column
-    │   └── UnsupportedRecipe   it is something else: a template, TOSCA, steps under another key
+    │   ├── UnsupportedRecipe   it is something else: a template, TOSCA, steps under another key
+    │   └── InvalidValues       the file that a template is to be filled from
     ├── InvalidProject          recipebox.toml
     ├── InvalidOption           what was asked for besides it: a name, version or platform
+    ├── RecipeCycle             packages that run one another in a circle
     ├── MissingModules          code that is asked for and isn't there, and who asks
     ├── InvalidModule           code of the closure that can't be read
     ├── UnsafePath              a path that leaves its folder, or can't be laid out everywhere
@@ -52,9 +54,21 @@ class InvalidRecipe(RecipeError):
 class UnsupportedRecipe(InvalidRecipe):
     """A file that is recognised, and is something else than a recipe: `kind` names it."""
 
-    def __init__(self, path: Path, kind: str, reason: str, *, line: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        reason: str,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
         self.kind = kind
-        super().__init__(path, reason, line=line)
+        super().__init__(path, reason, line=line, column=column)
+
+
+class InvalidValues(InvalidRecipe):
+    """A file of values that can't be used: `path`, `line` and `column` (or None), `reason`."""
 
 
 class InvalidProject(RecipeError):
@@ -74,6 +88,16 @@ class InvalidOption(RecipeError):
         self.option = option
         self.reason = reason
         super().__init__(f"--{option}: {reason}")
+
+
+class RecipeCycle(RecipeError):
+    """A recipe that would run itself through others: `path`, and the `names` on the way."""
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        self.path = path
+        self.names = tuple(names)
+        way = " runs ".join(self.names)
+        super().__init__(f"{path}: a circle without an end: {way}; take one step of it out")
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -26,15 +26,18 @@ from packaging.utils import canonicalize_name
 from artifacts.errors import InvalidName
 from artifacts.reference import PackageName
 from recipes.closure import Closure, Reason, find_closure
+from recipes.cycles import find_cycle
 from recipes.environment import lay_out_env
 from recipes.errors import (
     InvalidOption,
     InvalidProject,
     NotAPackage,
     ProofFailed,
+    RecipeCycle,
     RecipeError,
     UnsafePath,
 )
+from recipes.filling import Values
 from recipes.package import (
     DeploymentConfig,
     Entry,
@@ -128,6 +131,7 @@ def pack(
     version: str | None = None,
     platforms: Sequence[str] | None = None,
     cache: Path | None = None,
+    values: Values | None = None,
     prove: bool = True,
     required: Path | None = None,
     sandbox: Sandbox | None = None,
@@ -137,21 +141,21 @@ def pack(
     """Pack the recipe in the file `recipe` into the folder `out`.
 
     `name` (`team/etl`) and `version` beat recipebox.toml and the recipe; `cache` is a folder that
-    keeps wheels by their hash; `prove` False skips the run; `required` is a folder that `fetch`
-    made, with the packages that the recipe's steps run; `timeout` in seconds is for the run.
-    `progress` is told what is being done.
+    keeps wheels by their hash; `values` fill in a template; `prove` False skips the run; `required`
+    is a folder that `fetch` made, with the packages that the recipe's steps run; `timeout` in
+    seconds is for the run. `progress` is told what is being done.
 
     Raises:
         RecipeError: any of `recipes.errors`.
     """
     say = progress or (lambda _: None)
     say(f"reading {recipe}")
-    read = read_recipe(recipe)
+    read = read_recipe(recipe, values)
     project = find_project(recipe)
     for each in platforms or ():
         if each not in PLATFORMS:
             raise InvalidOption("platform", f"{each!r} is not one of {', '.join(PLATFORMS)}")
-    identity, guesses = _identify(read, project, name, version)
+    identity, guesses = identify(read, project, name, version)
     closure = find_closure(read, project)
     say(f"found {len(closure.files)} files that it needs")
     with _aside(out) as scratch:
@@ -183,7 +187,7 @@ def pack(
         out,
         metadata,
         closure.files,
-        (*guesses, *closure.warnings, *notes),
+        (*read.notes, *guesses, *closure.warnings, *notes),
         proof,
         lock_path if lock else None,
     )
@@ -212,10 +216,15 @@ def _aside(out: Path) -> Iterator[Path]:
 # --- what it is called ---
 
 
-def _identify(
+def identify(
     recipe: Recipe, project: Project, name: str | None, version: str | None
 ) -> tuple[tuple[str, str], list[str]]:
-    """Return the package's name and version, and what had to be guessed, for people."""
+    """Return the package's name and version, and what had to be guessed, for people.
+
+    Raises:
+        InvalidOption: `name` or `version`, or what the file is called, can't be one.
+        InvalidProject: those of recipebox.toml can't.
+    """
     settings = project.of(recipe.name)
     where = project.path or recipe.path.parent / PROJECT_FILE
     guesses = []
@@ -333,7 +342,7 @@ def _describe(
         license=project.license,
         authors=list(authors),
         readme=_readme(settings.readme, closure.root, project),
-        requires=_requires(recipe, project, identity[0]),
+        requires=requires_of(recipe, project, identity[0]),
         python=project.python,
         wheels=sorted(wheels, key=lambda each: each.filename),
         entry=Entry(runner="checkout" if closure.runner else "bundled", module=closure.runner),
@@ -353,8 +362,12 @@ def _readme(path: str | None, root: Path, project: Project) -> str | None:
         raise InvalidProject(project.path or root, f"{path} is not UTF-8", key="readme") from error
 
 
-def _requires(recipe: Recipe, project: Project, own: str) -> dict[str, str]:
-    """Return what recipebox.toml requires, and what steps run; both must say the same of one."""
+def requires_of(recipe: Recipe, project: Project, own: str) -> dict[str, str]:
+    """Return what recipebox.toml requires, and what steps run; both must say the same of one.
+
+    Raises:
+        InvalidProject: they don't, or the recipe runs its own package, `own`.
+    """
     requires = dict(project.of(recipe.name).requires)
     for index, step in enumerate(recipe.steps):
         if step.type != "recipe":
@@ -391,7 +404,7 @@ def _draw(
     (tree / "metadata").mkdir()
     for path in copied:
         _copy(closure.root / path, inside / path)
-    _copy(recipe.path, inside / RECIPE)
+    _write(inside / RECIPE, recipe.content)
     bundled = resources.files("recipes").joinpath("templates", RUN_RECIPE)
     _write(inside / RUN_RECIPE, bundled.read_bytes())
     _write(tree / "metadata" / "package.json", metadata.to_bytes())
@@ -493,13 +506,16 @@ def _judge(tree: Path, metadata: PackageMetadata, sandbox: Sandbox, timeout: flo
 
 def _lay_beside(required: Path, place: Path, metadata: PackageMetadata) -> None:
     """Lay the packages of an OUT of `fetch` (and its lock) beside the copy that is run."""
-    found = {
-        read_tree(each.parent.parent).metadata.name
-        for each in sorted(required.glob("*/*/metadata/package.json"))
-    }
-    lacking = sorted(set(metadata.requires) - found)
+    trees = [
+        read_tree(each.parent.parent) for each in sorted(required.glob("*/*/metadata/package.json"))
+    ]
+    lacking = sorted(set(metadata.requires) - {each.metadata.name for each in trees})
     if lacking:
         raise NotAPackage(required, f"{', '.join(lacking)} is required, and is not here")
+    requires = {each.metadata.name: each.metadata.requires for each in trees}
+    cycle = find_cycle(metadata.name, {**requires, metadata.name: metadata.requires})
+    if cycle:
+        raise RecipeCycle(required, cycle)
     lock = required / "recipebox.lock"
     if lock.is_file():
         shutil.copyfile(lock, place / lock.name)

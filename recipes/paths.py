@@ -1,12 +1,29 @@
 """Which paths may be in a package: the one rule, for packing, for layers and for unpacking."""
 
+import stat
 import unicodedata
 from collections.abc import Iterable
+from typing import Final
 
 from recipes.errors import UnsafePath
 
 _LONGEST_NAME = 255  # bytes; ext4, xfs, APFS and NTFS agree on it
 _LONGEST_PATH = 1024
+
+
+_SPECIAL: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFLNK: "a link",
+}
+
+
+def special_kind(mode: int) -> str | None:
+    """Say what a file is that is no plain one, by its `st_mode`; None where it is one."""
+    return None if stat.S_ISREG(mode) else _SPECIAL.get(stat.S_IFMT(mode), "no plain file")
 
 
 def check_path(path: str) -> str:

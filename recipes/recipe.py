@@ -11,47 +11,42 @@
       - {idx: 3, name: clean, type: recipe, package: team/clean, version: ^1.2, args: {}}
 
 A step without `type` is a python step where it names a module; one without `idx` has its place's.
-Steps run in the order of `idx`. What is something else (a template, TOSCA, steps under another key)
-is recognised and refused by name. Dates stay the text that they are, since package.json is JSON.
+Steps run in the order of `idx`. A template is filled in where there are values for it (filling.py).
+What is something else (TOSCA, steps under another key) is recognised and refused by name.
 """
 
 import difflib
-import math
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import ValidationError
 
 from recipes.errors import InvalidRecipe, UnsupportedRecipe
+from recipes.filling import Values, fill
 from recipes.package import PythonStep, RecipeStep, ShellStep, Step
-
-LARGEST: Final = 512 * 1024
-"""Bytes of a recipe's file; the largest that was seen has 40 kB."""
-
-MOST_VALUES: Final = 50_000
-"""Values in a recipe, aliases expanded: what stops a YAML bomb."""
-
-DEEPEST: Final = 50
+from recipes.yaml_text import Reader, compose, decode, read_bytes
 
 Dialect = Literal["test_meta", "metadata", "steps"]
 
-_PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}|\{%\s*(.*?)\s*%\}")
 _COMMON = {"idx", "name", "type", "args", "success", "description"}
 _KEYS = {
     "python": _COMMON | {"module", "function"},
     "shell": _COMMON | {"command"},
     "recipe": _COMMON | {"package", "version"},
 }
+_SINGLE = {"name", "test_id", "version", "description", "author", "tester"}
+_EXECUTION: Mapping[str, tuple[type | tuple[type, ...], float, str]] = {
+    "timeout_seconds": ((int, float), 0, "a number of seconds"),
+    "retry_attempts": (int, 0, "a whole number"),
+}
 _MODELS: dict[str, type[PythonStep | ShellStep | RecipeStep]] = {
     "python": PythonStep,
     "shell": ShellStep,
     "recipe": RecipeStep,
 }
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +55,8 @@ class Recipe:
 
     `steps` are in the order in which they run, `lines` the line of each. `unread` are the places of
     what only a runner of the checkout's own may understand (`execution`, `steps[2].retries`).
+    `content` is what is packed as recipe.yaml: the file's bytes, or the text of a template once it
+    is filled in, of which `notes` tell people.
     """
 
     path: Path
@@ -68,7 +65,9 @@ class Recipe:
     metadata: Mapping[str, Any]
     steps: tuple[Step, ...]
     lines: tuple[int, ...]
-    unread: tuple[str, ...] = field(default=())
+    unread: tuple[str, ...] = ()
+    content: bytes = b""
+    notes: tuple[str, ...] = ()
 
     def where(self, index: int) -> str:
         """Say which step is meant, for people: `step 2 'compute' (etl.yaml:14)`."""
@@ -76,39 +75,49 @@ class Recipe:
         return f"step {step.idx} {step.name!r} ({self.path.name}:{self.lines[index]})"
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Read a recipe.
+def read_recipe(path: Path, values: Values | None = None) -> Recipe:
+    """Read a recipe; a template is filled in from `values`.
 
     Raises:
         InvalidRecipe: it can't be read, or isn't YAML, with line and column; a key twice; steps
             that lack what they need.
-        UnsupportedRecipe: it is a template, TOSCA, or has its steps under another key.
+        UnsupportedRecipe: it is a template and not all of it can be filled in; it is TOSCA, or has
+            its steps under another key.
     """
-    text = _read_text(path)
-    placeholders = list(_placeholders(text))
-    if placeholders:
-        names = ", ".join(dict.fromkeys(name for name, _ in placeholders))
-        raise UnsupportedRecipe(
-            path,
-            "template",
-            f"a template, with these placeholders unfilled: {names}; fill them in, and pack that",
-            line=placeholders[0][1],
-        )
-    reader = _Reader(path)
-    top = _compose(path, text)
+    data = read_bytes(path)
+    text = decode(path, data)
+    filled = fill(path, text, values)
+    if filled is None or values is None:
+        notes = [f"{values.path.name} fills in nothing: it is no template"] if values else []
+        return replace(_read_filled(path, text), content=data, notes=tuple(notes))
+    return replace(
+        _read_filled(path, filled.text),
+        content=filled.text.encode(),
+        notes=tuple(filled.notes(values)),
+    )
+
+
+def _read_filled(path: Path, text: str) -> Recipe:
+    reader = Reader(path)
+    top = compose(path, text)
     if isinstance(top, yaml.SequenceNode):
         raise UnsupportedRecipe(
             path,
             "list",
             "a list stands at its top; the steps belong under 'steps'",
             line=_line(top),
+            column=_column(top),
         )
     if not isinstance(top, yaml.MappingNode):
         raise InvalidRecipe(path, "it is empty, or a single value; a recipe has 'steps'")
     members = reader.members(top)
     if "tosca_definitions_version" in members:
         raise UnsupportedRecipe(
-            path, "tosca", "a TOSCA service template, not a recipe of steps", line=_line(top)
+            path,
+            "tosca",
+            "a TOSCA service template, not a recipe of steps",
+            line=_line(members["tosca_definitions_version"]),
+            column=_column(members["tosca_definitions_version"]),
         )
     reader.plain(top)
     if "steps" not in members:
@@ -116,15 +125,16 @@ def read_recipe(path: Path) -> Recipe:
     return _read(path, reader, members)
 
 
-def _read(path: Path, reader: "_Reader", members: "dict[str, yaml.Node]") -> Recipe:
+def _read(path: Path, reader: Reader, members: dict[str, yaml.Node]) -> Recipe:
     dialect: Dialect = "steps"
     metadata: dict[str, Any] = {}
     for key in ("test_meta", "metadata"):
         if key in members:
-            value = reader.plain(members[key])
-            if not isinstance(value, dict):
-                raise reader.wrong(members[key], f"{key} is not a mapping")
-            dialect, metadata = ("test_meta" if key == "test_meta" else "metadata"), value
+            _check_metadata(reader, key, members[key])
+            dialect = "test_meta" if key == "test_meta" else "metadata"
+            metadata |= reader.plain(members[key])
+    if "execution" in members:
+        _check_execution(reader, members["execution"])
     listed = members["steps"]
     if not isinstance(listed, yaml.SequenceNode):
         raise reader.wrong(listed, "'steps' is not a list")
@@ -148,7 +158,33 @@ def _read(path: Path, reader: "_Reader", members: "dict[str, yaml.Node]") -> Rec
     )
 
 
-def _read_step(reader: "_Reader", node: yaml.Node, place: int) -> tuple[Step, list[str]]:
+def _check_metadata(reader: Reader, key: str, node: yaml.Node) -> None:
+    """Refuse what is no value where one is expected, such as a list of authors under `author`."""
+    if not isinstance(node, yaml.MappingNode):
+        raise reader.wrong(node, f"{key} is not a mapping")
+    for name, value in reader.members(node).items():
+        if name in _SINGLE and not isinstance(value, yaml.ScalarNode):
+            raise reader.wrong(value, f"{key}.{name} is not a single value")
+        if name == "tags" and not (
+            isinstance(value, yaml.SequenceNode)
+            and all(isinstance(each, yaml.ScalarNode) for each in value.value)
+        ):
+            raise reader.wrong(value, f"{key}.tags is not a list of texts")
+
+
+def _check_execution(reader: Reader, node: yaml.Node) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        raise reader.wrong(node, "execution is not a mapping")
+    members = reader.members(node)
+    for name, (kinds, least, expected) in _EXECUTION.items():
+        if name not in members:
+            continue
+        value = reader.plain(members[name])
+        if isinstance(value, bool) or not isinstance(value, kinds) or value < least:
+            raise reader.wrong(members[name], f"execution.{name} is {value!r}, not {expected}")
+
+
+def _read_step(reader: Reader, node: yaml.Node, place: int) -> tuple[Step, list[str]]:
     if not isinstance(node, yaml.MappingNode):
         raise reader.wrong(node, f"step {place + 1} is not a mapping")
     members = reader.members(node)
@@ -186,9 +222,7 @@ def _read_step(reader: "_Reader", node: yaml.Node, place: int) -> tuple[Step, li
     return step, unread
 
 
-def _need(
-    reader: "_Reader", node: yaml.Node, place: int, kind: str, values: dict[str, Any]
-) -> None:
+def _need(reader: Reader, node: yaml.Node, place: int, kind: str, values: dict[str, Any]) -> None:
     wanted = {
         "python": ("module", "function"),
         "shell": ("command",),
@@ -205,149 +239,37 @@ def _named(kind: str, values: dict[str, Any], place: int) -> str:
     return str(named or f"step_{place + 1}")
 
 
-def _steps_elsewhere(
-    path: Path, reader: "_Reader", members: "dict[str, yaml.Node]"
-) -> InvalidRecipe:
+def _steps_elsewhere(path: Path, reader: Reader, members: dict[str, yaml.Node]) -> InvalidRecipe:
     for key, node in members.items():
         inner = reader.members(node) if isinstance(node, yaml.MappingNode) else {}
         for name, listed in ((key, node), *((f"{key}.{each}", inner[each]) for each in inner)):
             if not isinstance(listed, yaml.SequenceNode) or not listed.value:
                 continue
             first = listed.value[0]
-            if isinstance(first, yaml.MappingNode):
+            if isinstance(first, yaml.MappingNode) and _is_like_a_step(reader.members(first)):
                 return UnsupportedRecipe(
                     path,
                     "other",
                     f"its list of steps stands under {name!r}; a recipe has it under 'steps'",
                     line=_line(listed),
+                    column=_column(listed),
                 )
     near = difflib.get_close_matches("steps", members, 1)
     hint = f"; did you mean 'steps' by {near[0]!r}?" if near else ""
     return InvalidRecipe(path, f"it has no 'steps'{hint}")
 
 
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except OSError as error:
-        raise InvalidRecipe(path, f"it can't be read: {error.strerror}") from error
-    if len(data) > LARGEST:
-        raise InvalidRecipe(path, f"it is larger than {LARGEST} bytes: too large for a recipe")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InvalidRecipe(path, "it is UTF-16; save it as UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        raise InvalidRecipe(
-            path,
-            f"the byte 0x{data[error.start]:02x} is not UTF-8 (perhaps Latin-1); save it as UTF-8",
-            line=before.count(b"\n") + 1,
-            column=error.start - before.rfind(b"\n"),
-        ) from error
-
-
-def _placeholders(text: str) -> Iterator[tuple[str, int]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.lstrip().startswith("#"):
-            for found in _PLACEHOLDER.finditer(line):
-                yield found[1] if found[1] is not None else found[2], number
-
-
-def _compose(path: Path, text: str) -> yaml.Node | None:
-    try:
-        node: yaml.Node | None = yaml.SafeLoader(text).get_single_node()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = error.problem or error.context or "not YAML"
-        if "'\\t'" in reason:
-            reason = "a tab stands where YAML wants blanks; indent with blanks"
-        elif "but found another document" in reason:
-            reason = "several documents in one file; a recipe is one"
-        raise InvalidRecipe(
-            path,
-            reason,
-            line=mark.line + 1 if mark else None,
-            column=mark.column + 1 if mark else None,
-        ) from error
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        raise InvalidRecipe(
-            path,
-            f"the character U+{ord(text[error.position]):04X} may not stand in YAML",
-            line=before.count("\n") + 1,
-            column=error.position - before.rfind("\n"),
-        ) from error
-    except RecursionError as error:
-        raise InvalidRecipe(path, "it is nested too deeply") from error
-    return node
+def _is_like_a_step(members: dict[str, yaml.Node]) -> bool:
+    """Whether a mapping of a list looks like a step: most lists of a checkout's YAML are others."""
+    if "module" in members or "function" in members:
+        return True
+    kind = members.get("type")
+    return isinstance(kind, yaml.ScalarNode) and kind.value in _KEYS
 
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-class _Reader:
-    """Turns YAML nodes into plain values, within bounds, and with their places in errors."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._values = 0
-        self._constructor = yaml.constructor.SafeConstructor()
-
-    def wrong(self, node: yaml.Node, reason: str) -> InvalidRecipe:
-        mark = node.start_mark
-        return InvalidRecipe(self._path, reason, line=mark.line + 1, column=mark.column + 1)
-
-    def members(self, node: yaml.MappingNode) -> "dict[str, yaml.Node]":
-        """Return a mapping's members; `<<` takes what another has, as YAML 1.1 does."""
-        found: dict[str, yaml.Node] = {}
-        merged: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
-                for source in sources:
-                    if not isinstance(source, yaml.MappingNode):
-                        raise self.wrong(value, "'<<' needs a mapping")
-                    self._count(source)
-                    merged = self.members(source) | merged
-                continue
-            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                raise self.wrong(key, f"the key {str(key.value)[:40]!r} is not a text; quote it")
-            if key.value in found:
-                raise self.wrong(key, f"the key {key.value!r} stands twice")
-            found[key.value] = value
-        return {**merged, **found}
-
-    def plain(self, node: yaml.Node, depth: int = 0) -> Any:
-        """Return what a node says: dicts, lists, texts, numbers, booleans and None."""
-        self._count(node)
-        if depth > DEEPEST:
-            raise self.wrong(node, f"it is nested more than {DEEPEST} deep")
-        if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
-            members = self.members(node)
-            return {key: self.plain(value, depth + 1) for key, value in members.items()}
-        if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
-            return [self.plain(value, depth + 1) for value in node.value]
-        if node.tag == "tag:yaml.org,2002:timestamp":
-            return node.value
-        if node.tag not in _PLAIN_TAGS:
-            raise self.wrong(node, f"the tag {node.tag!r} may not be in a recipe")
-        return self._scalar(node)
-
-    def _scalar(self, node: yaml.Node) -> Any:
-        try:
-            value = self._constructor.construct_object(node)
-        except (ValueError, KeyError, yaml.YAMLError) as error:
-            raise self.wrong(node, f"{str(node.value)[:40]!r} can't be read: {error}") from error
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self.wrong(node, f"{node.value} is no number of JSON")
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 53:
-            raise self.wrong(node, f"{node.value} is larger than JSON keeps exactly; quote it")
-        return value
-
-    def _count(self, node: yaml.Node) -> None:
-        self._values += 1
-        if self._values > MOST_VALUES:
-            raise self.wrong(node, f"its aliases expand to more than {MOST_VALUES} values")
+def _column(node: yaml.Node) -> int:
+    return int(node.start_mark.column) + 1

@@ -1,11 +1,12 @@
 """Reading recipes: the dialects, and everything that is refused by name, line and column."""
 
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 
-from recipes import recipe as reading
+from recipes import yaml_text
 from recipes.errors import InvalidRecipe, UnsupportedRecipe
 from recipes.package import PythonStep, RecipeStep, ShellStep
 from recipes.recipe import read_recipe
@@ -107,10 +108,25 @@ def test_a_bomb_is_stopped(tmp_path: Path) -> None:
 
 
 def test_a_bomb_of_merges_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST_VALUES", 20)
+    monkeypatch.setattr(yaml_text, "MOST_VALUES", 20)
     text = "a: &a {x: 1}\nb:\n  <<: [" + ", ".join(["*a"] * 30) + "]\nsteps: []\n"
 
     with pytest.raises(InvalidRecipe, match="expand to more than"):
+        read_recipe(a_file(tmp_path, text))
+
+
+def test_a_bomb_of_one_long_text_is_stopped(tmp_path: Path) -> None:
+    text = f"long: &a {'x' * 400_000}\nmany: [{', '.join(['*a'] * 20)}]\nsteps: []\n"
+
+    with pytest.raises(InvalidRecipe, match=r":2:\d+: its aliases expand to more than \d+ letters"):
+        read_recipe(a_file(tmp_path, text.replace("long: &a", "long:\n  &a", 1)))
+
+
+@pytest.mark.parametrize(
+    "text", ["a: &a {<<: *a}\nsteps: []\n", "a: &a [*a]\nsteps: []\n", "a: &a {b: *a}\nsteps: []\n"]
+)
+def test_what_holds_itself_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidRecipe, match=r"(merged \('<<'\)|nested) more than 50 deep"):
         read_recipe(a_file(tmp_path, text))
 
 
@@ -124,11 +140,14 @@ def test_files_that_can_not_be_read_are_said(tmp_path: Path) -> None:
     for data, said in (
         (b"steps:\n  - name: stra\xdfe\n", ":2:15: the byte 0xdf is not UTF-8"),
         ("steps: []".encode("utf-16"), "it is UTF-16; save it as UTF-8"),
-        (b"#" * (reading.LARGEST + 1), "too large for a recipe"),
+        (b"#" * (yaml_text.LARGEST + 1), "too large for a recipe"),
     ):
         with pytest.raises(InvalidRecipe) as refused:
             read_recipe(a_file(tmp_path, data))
         assert said in str(refused.value)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(InvalidRecipe, match=r"pipe\.yaml: it is a named pipe, and not a file"):
+        read_recipe(tmp_path / "pipe.yaml")
     with pytest.raises(InvalidRecipe, match="can't be read: No such file"):
         read_recipe(tmp_path / "nowhere.yaml")
 
@@ -139,7 +158,7 @@ def test_what_is_recognised_says_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedRecipe) as refused:
         read_recipe(tmp_path / "a.yaml")
     assert refused.value.kind == "tosca"
-    assert refused.value.line == 1
+    assert (refused.value.line, refused.value.column) == (1, 28)
 
 
 @pytest.mark.parametrize("name", ["../x", "m/ok", "a..b"])
@@ -149,3 +168,26 @@ def test_a_module_that_is_no_dotted_name_is_said(tmp_path: Path, name: str) -> N
 
     with pytest.raises(InvalidRecipe, match=r"r\.yaml:2:12: step 1, module: .* is not a dotted"):
         read_recipe(path)
+
+
+def test_both_heads_in_one_file_are_one_recipe(tmp_path: Path) -> None:
+    recipe = read_recipe(
+        a_file(
+            tmp_path,
+            """\
+test_meta: {test_id: ID-1, description: Older}
+metadata: {version: "2.0", description: Newer}
+execution: {timeout_seconds: 1.5, retry_attempts: 0, on_error: stop}
+steps: [{module: a, function: f}]
+""",
+        )
+    )
+
+    assert recipe.dialect == "metadata"
+    assert recipe.metadata == {"test_id": "ID-1", "description": "Newer", "version": "2.0"}
+
+
+def test_what_is_packed_is_the_files_own_bytes(tmp_path: Path) -> None:
+    data = b"\xef\xbb\xbfsteps: [{module: a, function: f}]\r\n"
+
+    assert read_recipe(a_file(tmp_path, data)).content == data
