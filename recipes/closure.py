@@ -29,6 +29,7 @@ from recipes.errors import InvalidModule, InvalidProject, Missing, MissingModule
 from recipes.ignored import Ignored
 from recipes.modules import NEVER, Checkout, Module, Source, normalise, read_source
 from recipes.package import PythonStep, ShellStep, Step
+from recipes.paths import special_kind
 from recipes.project import Project
 from recipes.recipe import Recipe
 from recipes.stdlib import PYTHON_2, STDLIB
@@ -177,6 +178,8 @@ def _find_closure(recipe: Recipe, project: Project, root: Path | None) -> Closur
             walk.warn(f"{recipe.path.name}: {place} is not read by the bundled runner")
     for index, step in enumerate(recipe.steps):
         walk.add(step, recipe.where(index))
+    for entry in project.of(recipe.name).entry:
+        walk.add_chosen(entry, recipe.name)
     for pattern in project.of(recipe.name).data:
         walk.add_given(pattern, recipe.name)
     return walk.finish(runner)
@@ -246,6 +249,20 @@ class _Walk:
         first = function.partition(".")[0]
         if not self._sources[module.path].may_define(first):
             self.missing.add(Missing(f"{name}:{function}", where))
+
+    def add_chosen(self, entry: str, stem: str) -> None:
+        """Take what `entry` of recipebox.toml names: a module, or a file."""
+        where = f"entry of [recipes.{stem}]"
+        if "/" not in entry and not entry.endswith(".py"):
+            self.add_entry(entry, where)
+        elif (path := self.checkout.file(entry)) and (self.checkout.root / path).is_file():
+            self.add_script(path, where)
+            self._add_path(path, Reason("given", where))
+            self._follow()
+        else:
+            said_in = self.project.path or self.checkout.root
+            key = f"recipes.{stem}.entry"
+            raise InvalidProject(said_in, f"no file is at {entry!r}", key=key)
 
     def _is_known_outside(self, top: str) -> bool:
         return top in STDLIB or top in self.project.wheels
@@ -479,17 +496,29 @@ class _Walk:
             return
         self._add_path(path, Reason("data", asked_by))
 
-    def _add_path(self, path: str, reason: Reason) -> None:
-        self.checkout.check_inside(path)
+    def _add_path(self, path: str, reason: Reason, above: tuple[Path, ...] = ()) -> None:
+        """Take a file, or all of a folder; `above` are the real folders that it is in."""
+        try:
+            self.checkout.check_inside(path)
+            kind = special_kind((self.checkout.root / path).stat().st_mode)
+        except UnsafePath as error:
+            raise UnsafePath(path, error.reason, reason.asked_by) from error
+        except OSError as error:
+            said = f"it can't be read: {error.strerror}"
+            raise UnsafePath(path, said, reason.asked_by) from error
         target = self.checkout.root / path
-        if target.is_file():
+        if kind is None:
             self.files.setdefault(path, set()).add(reason)
             return
         if not target.is_dir():
-            raise UnsafePath(path, "it is neither a file nor a folder")
+            raise UnsafePath(path, f"it is {kind}: neither a file nor a folder", reason.asked_by)
+        real = target.resolve()
+        if real in above:
+            said = f"a link leads back to a folder that it is in, {real.name}/"
+            raise UnsafePath(path, said, reason.asked_by)
         for each in sorted(target.iterdir()):
             if each.name not in NEVER and each.suffix != ".pyc":
-                self._add_path(f"{path}/{each.name}", reason)
+                self._add_path(f"{path}/{each.name}", reason, (*above, real))
 
     def add_found(self, value: Value, place: str) -> None:
         """Take a file that code builds the path of, from `__file__` or from the root."""

@@ -10,6 +10,8 @@
     ├── InvalidOption           what was asked for besides it: a name, version or platform
     ├── RecipeCycle             packages that run one another in a circle
     ├── MissingModules          code that is asked for and isn't there, and who asks
+    ├── SecretsFound            what looks like a secret, in what would be packed
+    ├── AmbiguousModules        modules that are in two places, and who asks
     ├── InvalidModule           code of the closure that can't be read
     ├── UnsafePath              a path that leaves its folder, or can't be laid out everywhere
     ├── InvalidMetadata         package.json or deployment_config.yaml
@@ -72,13 +74,27 @@ class InvalidValues(InvalidRecipe):
 
 
 class InvalidProject(RecipeError):
-    """A `recipebox.toml` that can't be used: `path`, `key` (dotted, or None), `reason`."""
+    """A `recipebox.toml` that can't be used: `path`, `key` (dotted, or None), `reason`.
 
-    def __init__(self, path: Path, reason: str, *, key: str | None = None) -> None:
+    `line` and `column` (from 1) are None where they aren't known.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        reason: str,
+        *,
+        key: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
         self.path = path
         self.key = key
         self.reason = reason
-        super().__init__(f"{path}: {f'{key}: ' if key else ''}{reason}")
+        self.line = line
+        self.column = column
+        place = ":".join(str(each) for each in (path, line, column) if each is not None)
+        super().__init__(f"{place}: {f'{key}: ' if key else ''}{reason}")
 
 
 class InvalidOption(RecipeError):
@@ -120,6 +136,63 @@ class MissingModules(RecipeError):
         super().__init__(
             f"{count} {what} missing in {root}:\n{lines}\n"
             "Add what is missing or mend who asks for it; nothing was packed."
+        )
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Finding:
+    """What looks like a secret: where, of which kind, and its hash as detect-secrets has it."""
+
+    file: str
+    line: int
+    kind: str
+    hash: str
+
+
+class SecretsFound(RecipeError):
+    """Secrets in what would be packed: `findings`; `values` are for machines."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(sorted(findings))
+        self.values = {
+            "findings": [
+                {"file": each.file, "line": each.line, "kind": each.kind, "hash": each.hash}
+                for each in self.findings
+            ]
+        }
+        count = len(self.findings)
+        lines = "\n".join(f"  {each.file}:{each.line}: {each.kind}" for each in self.findings)
+        super().__init__(
+            f"{count} {'lines look' if count > 1 else 'line looks'} like a secret:\n{lines}\n"
+            "Nothing was packed. Take it out, and let the deployment give it (secrets in"
+            " recipebox.toml); where it is none, write `pragma: allowlist secret` behind it, or"
+            " allow it by [[allowed]] in recipebox.toml, with a reason."
+        )
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Twin:
+    """A dotted module name with two files: `taken` by Python's rule, `other`, and who asks."""
+
+    module: str
+    taken: str
+    other: str
+    asked_by: str
+
+
+class AmbiguousModules(RecipeError):
+    """Modules that are in two places with two contents: `twins`."""
+
+    def __init__(self, twins: Sequence[Twin]) -> None:
+        self.twins = tuple(sorted(twins))
+        lines = "\n".join(
+            f"  {each.module} is {each.taken} and {each.other}, asked for by {each.asked_by}"
+            for each in self.twins
+        )
+        super().__init__(
+            f"which of two files is meant depends on sys.path:\n{lines}\n"
+            "Nothing was packed. Rename one; or name the other under `entry` in recipebox.toml:"
+            " then both are packed, and sys.path decides as it does in the checkout."
         )
 
 

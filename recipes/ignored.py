@@ -17,8 +17,9 @@ class Ignored:
     @classmethod
     def of(cls, root: Path) -> "Ignored":
         """Read it (gitignore(5)); an absent one leaves out nothing."""
-        try:
-            lines = (root / ".gitignore").read_text(errors="replace").splitlines()
+        path = root / ".gitignore"
+        try:  # a pipe of that name would be waited for
+            lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
         except OSError:
             lines = []
         patterns = []

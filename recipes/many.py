@@ -80,7 +80,7 @@ def is_meant_as_one(path: Path) -> bool:
     if b"tosca_definitions_version" in data:
         return True
     words = {match[1] for match in _STEP.finditer(data)}
-    return bool(_TOP.search(data) and words) or {b"module", b"function"} <= words
+    return bool(_TOP.search(data) and (words or b"{{" in data)) or {b"module", b"function"} <= words
 
 
 def pack_all(

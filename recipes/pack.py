@@ -26,6 +26,7 @@ from packaging.utils import canonicalize_name
 from artifacts.errors import InvalidName
 from artifacts.reference import PackageName
 from recipes.closure import Closure, Reason, find_closure
+from recipes.content import check_content
 from recipes.cycles import find_cycle
 from recipes.environment import lay_out_env
 from recipes.errors import (
@@ -47,7 +48,7 @@ from recipes.package import (
 )
 from recipes.paths import check_paths
 from recipes.project import FILE_NAME as PROJECT_FILE
-from recipes.project import PLATFORMS, Project, find_project
+from recipes.project import PLATFORMS, Project, RecipeSettings, find_project
 from recipes.recipe import Recipe, read_recipe
 from recipes.run import run_package
 from recipes.wheels import FILE_NAME as LOCK_FILE
@@ -158,6 +159,7 @@ def pack(
     identity, guesses = identify(read, project, name, version)
     closure = find_closure(read, project)
     say(f"found {len(closure.files)} files that it needs")
+    looked = check_content(read, project, closure)
     with _aside(out) as scratch:
         stores = cache if cache is not None else scratch / "cache"
         lock, lock_path, notes = _lock_wheels(
@@ -187,7 +189,7 @@ def pack(
         out,
         metadata,
         closure.files,
-        (*read.notes, *guesses, *closure.warnings, *notes),
+        (*read.notes, *guesses, *closure.warnings, *looked, *notes),
         proof,
         lock_path if lock else None,
     )
@@ -408,14 +410,14 @@ def _draw(
     bundled = resources.files("recipes").joinpath("templates", RUN_RECIPE)
     _write(inside / RUN_RECIPE, bundled.read_bytes())
     _write(tree / "metadata" / "package.json", metadata.to_bytes())
-    _write(tree / "metadata" / CONFIG_FILE, _deployment_config(project))
+    _write(tree / "metadata" / CONFIG_FILE, _deployment_config(project, project.of(recipe.name)))
 
 
-def _deployment_config(project: Project) -> bytes:
-    """Return the author's own, as it is, once it is known to be valid; else the default."""
+def _deployment_config(project: Project, settings: RecipeSettings) -> bytes:
+    """Return the author's own, as it is, once it is known to be valid; else what is set."""
     own = project.path.parent / CONFIG_FILE if project.path is not None else None
     if own is None or not own.is_file():
-        return DeploymentConfig().to_bytes()
+        return DeploymentConfig.from_members(settings.deployment).to_bytes()
     data = own.read_bytes()
     DeploymentConfig.from_bytes(data, str(own))
     return data

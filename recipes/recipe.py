@@ -38,10 +38,7 @@ _KEYS = {
     "recipe": _COMMON | {"package", "version"},
 }
 _SINGLE = {"name", "test_id", "version", "description", "author", "tester"}
-_EXECUTION: Mapping[str, tuple[type | tuple[type, ...], float, str]] = {
-    "timeout_seconds": ((int, float), 0, "a number of seconds"),
-    "retry_attempts": (int, 0, "a whole number"),
-}
+_EXECUTION = {"timeout_seconds": "a number of seconds", "retry_attempts": "a whole number"}
 _MODELS: dict[str, type[PythonStep | ShellStep | RecipeStep]] = {
     "python": PythonStep,
     "shell": ShellStep,
@@ -176,11 +173,13 @@ def _check_execution(reader: Reader, node: yaml.Node) -> None:
     if not isinstance(node, yaml.MappingNode):
         raise reader.wrong(node, "execution is not a mapping")
     members = reader.members(node)
-    for name, (kinds, least, expected) in _EXECUTION.items():
+    for name, expected in _EXECUTION.items():
         if name not in members:
             continue
         value = reader.plain(members[name])
-        if isinstance(value, bool) or not isinstance(value, kinds) or value < least:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_fit = is_number and value >= 0 and (expected != "a whole number" or value == int(value))
+        if not is_fit:
             raise reader.wrong(members[name], f"execution.{name} is {value!r}, not {expected}")
 
 

@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_HEADER = re.compile(r"\s*\[\[?(?P<name>[^\[\]]+)\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(
-    r"""\s*(?P<key>(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*="""
-)
+_HEADER = re.compile(r"\s*(?P<opening>\[\[?)(?P<name>[^\[\]]+)\]\]?\s*(?:#.*)?$")
+_NAME = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
+_KEY = re.compile(rf"\s*(?P<key>{_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
 _PART = re.compile(r"""[\w-]+|"([^"]*)"|'([^']*)'""")
 
 
@@ -29,7 +28,8 @@ def find_key(text: str, parts: Sequence[str]) -> tuple[int, int] | None:
     """Return line and column (from 1) of a key, or of the nearest above it that has a place.
 
     What stands in an inline table has the place of the table's own key. None where nothing of it
-    is there, as with a key that is missing.
+    is there, as with a key that is missing. Of an array of tables (`[[a.b]]`) the parts are
+    `a`, `b` and the number of the table, from "0".
     """
     best: tuple[int, int] | None = None
     deepest = 0
@@ -41,6 +41,7 @@ def find_key(text: str, parts: Sequence[str]) -> tuple[int, int] | None:
 
 def _keys(text: str) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:
     table: tuple[str, ...] = ()
+    counts: dict[tuple[str, ...], int] = {}
     closing: str | None = None
     for number, line in enumerate(text.split("\n"), 1):
         if closing is not None:  # inside of a text of several lines
@@ -50,6 +51,9 @@ def _keys(text: str) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:
         indent = len(line) - len(line.lstrip()) + 1
         if header is not None and key is None:
             table = _parts(header["name"])
+            if header["opening"] == "[[":
+                number_of = counts[table] = counts.get(table, -1) + 1
+                table = (*table, str(number_of))
             yield table, (number, indent)
         elif key is not None:
             yield (*table, *_parts(key["key"])), (number, indent)

@@ -1,10 +1,9 @@
 """Write recipebox.toml by looking at the checkout."""
 
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +11,30 @@ from recipebox.errors import Conflicting
 from recipebox.invocation import Invocation
 from recipebox.prompts import pass_invocation
 
-_SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "build", "dist"})
-_MOST_FILES = 20_000
-_SUFFIXES = (".yaml", ".yml")
+if TYPE_CHECKING:
+    from recipes.closure import Closure
+    from recipes.recipe import Recipe
+
+_REACHES_OUT = re.compile(
+    r"^[ \t]*(?:import|from)[ \t]+(socket|smtplib|ftplib|imaplib|poplib|http\.client"
+    r"|urllib\.request|urllib3|requests|httpx|aiohttp|paramiko|boto3|psycopg2?|pymysql|pymongo|redis)\b",
+    re.MULTILINE,
+)
+_READS_VARIABLE = re.compile(r"""(?:environ(?:\.get)?|getenv)\s*[\[(]\s*["']([A-Za-z_]\w*)["']""")
+_SOUNDS_SECRET = re.compile(r"(?i)secret|token|passw|pwd|key|credential")
+_BY_HAND = ("can't be computed", "leaves out: not packed", "which is also a folder")
+
+_HEAD = """\
+# What Recipebox packs from this checkout: written by `recipebox init`, to be gone over by you.
+# Of each recipe it can say, besides its name (all of it is in docs/packages.md):
+#   version = "1.0.0"           where it differs from [package]
+#   entry = ["a.b", "c/d.py"]   modules and files to begin from, besides the steps
+#   data = ["rules/*.json"]     files, folders and patterns that packing can't see
+#   resources = { cpu = "500m", memory = "256Mi" }
+#   network = "egress"          it may reach others; "none" where this isn't said
+#   secrets = ["SMTP_PASSWORD"] what the deployment has to give, by name
+#   [[recipes.X.allowed]]       file, kind, reason: what looks like a secret, and is none
+"""
 
 
 @click.command("init")
@@ -30,7 +50,9 @@ _SUFFIXES = (".yaml", ".yml")
 def command(invocation: Invocation, folder: Path, namespace: str | None, *, dry_run: bool) -> None:
     """Write a recipebox.toml into the checkout DIR, by looking at the recipes in it.
 
-    Nothing of the checkout is run. What looks like a recipe and isn't is listed with the reason.
+    Nothing of the checkout is run. Each recipe's code is followed, to see whether it reaches out,
+    which secrets it reads, what looks like one, and what packing can't work out by itself. What
+    looks like a recipe and can't be one is listed with the reason.
 
     \b
     Examples:
@@ -38,7 +60,8 @@ def command(invocation: Invocation, folder: Path, namespace: str | None, *, dry_
       recipebox init --dry-run > recipebox.toml
 
     \b
-    JSON: {path, written, namespace, recipes: [{path, name, requires}], refused: [{path, reason}]}
+    JSON: {path, written, namespace, refused: [{path, reason}], recipes: [{path, name, summary,
+           version, requires, network, secrets, findings: [{file, line, kind}], notes}]}
     """  # noqa: D301 - \b is click's
     from artifacts.reference import check_namespace
     from recipes.project import FILE_NAME
@@ -73,24 +96,23 @@ def command(invocation: Invocation, folder: Path, namespace: str | None, *, dry_
 
 
 def _look(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    from recipes.errors import InvalidRecipe, UnsupportedRecipe
+    from recipes.errors import RecipeError
+    from recipes.many import find_recipes
+    from recipes.pack import identify
     from recipes.package import RecipeStep
+    from recipes.project import Project
     from recipes.recipe import read_recipe
 
     recipes: list[dict[str, Any]] = []
     refused: list[dict[str, str]] = []
-    for path in _yaml_files(folder):
+    for path in find_recipes(folder):
         shown = path.relative_to(folder).as_posix()
         try:
             recipe = read_recipe(path)
-        except UnsupportedRecipe as error:
-            refused.append({"path": shown, "reason": error.reason})
+            (_, version), guesses = identify(recipe, Project(), None, None)
+        except RecipeError as error:
+            refused.append({"path": shown, "reason": getattr(error, "reason", str(error))})
             continue
-        except InvalidRecipe:
-            continue  # most YAML of a checkout is something else
-        requires = {
-            step.package: step.version for step in recipe.steps if isinstance(step, RecipeStep)
-        }
         said = recipe.metadata.get("description")
         recipes.append(
             {
@@ -98,50 +120,102 @@ def _look(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
                 "stem": path.stem,
                 "name": _as_name(path.stem),
                 "summary": said if isinstance(said, str) else "",
-                "requires": requires,
+                "version": None if any("no version" in each for each in guesses) else version,
+                "requires": {
+                    step.package: step.version
+                    for step in recipe.steps
+                    if isinstance(step, RecipeStep)
+                },
+                **_look_into(folder, recipe),
             }
         )
     return recipes, refused
 
 
-def _yaml_files(folder: Path) -> Iterator[Path]:
-    seen = 0
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            each for each in folders if not each.startswith(".") and each not in _SKIPPED
-        )
-        for name in sorted(files):
-            seen += 1
-            if seen > _MOST_FILES:
-                return
-            if name.endswith(_SUFFIXES):
-                yield Path(place, name)
+def _look_into(folder: Path, recipe: "Recipe") -> dict[str, Any]:
+    """Return what the code of a recipe tells, or why it can't be followed."""
+    from recipes.closure import find_closure
+    from recipes.errors import RecipeError
+    from recipes.findings import find_secrets
+    from recipes.project import Project
+
+    found: dict[str, Any] = {"network": None, "secrets": [], "findings": [], "notes": []}
+    try:
+        closure = find_closure(recipe, Project(), folder)
+        own = recipe.path.relative_to(folder).as_posix()
+        sources: dict[str, Path | bytes] = {path: folder / path for path in closure.files}
+        for name, source in sorted({**sources, own: recipe.content}.items()):
+            found["findings"] += [
+                {"file": each.file, "line": each.line, "kind": each.kind}
+                for each in find_secrets(name, source)
+            ]
+    except RecipeError as error:
+        found["notes"] = [
+            f"can't be packed yet: {line.strip()}" for line in str(error).splitlines()
+        ]
+        return found
+    found["notes"] = [
+        warning for warning in closure.warnings if any(each in warning for each in _BY_HAND)
+    ]
+    reaching, secrets = [], set()
+    for name, text in _sources(closure):
+        reaching += [(name, match[1]) for match in _REACHES_OUT.finditer(text)]
+        variables = (match[1] for match in _READS_VARIABLE.finditer(text))
+        secrets |= {each for each in variables if _SOUNDS_SECRET.search(each)}
+    if reaching:
+        found["network"] = "egress"
+        found["notes"].append(f"network: {reaching[0][0]} imports {reaching[0][1]}")
+    found["secrets"] = sorted(secrets)
+    return found
+
+
+def _sources(closure: "Closure") -> Iterator[tuple[str, str]]:
+    for path in closure.files:
+        if path.endswith(".py"):
+            yield path, (closure.root / path).read_text(encoding="utf-8", errors="replace")
 
 
 def _draw(namespace: str, recipes: list[dict[str, Any]], refused: list[dict[str, str]]) -> str:
     import tomli_w
 
-    drawn: dict[str, Any] = {
-        "schema_version": 1,
-        "package": {"namespace": namespace, "version": "0.1.0", "python": ">=3.11"},
-    }
-    tables: dict[str, dict[str, Any]] = {}
-    notes = []
+    package = {"namespace": namespace, "version": "0.1.0", "python": ">=3.11"}
+    drawn: list[str] = [tomli_w.dumps({"schema_version": 1, "package": package})]
+    seen: set[str] = set()
+    absent = [f"{each['path']}: {each['reason']}" for each in refused]
     for recipe in recipes:
-        if recipe["stem"] in tables:
-            notes.append(f"{recipe['path']}: another recipe has the same file name")
+        if recipe["stem"] in seen:
+            absent.append(f"{recipe['path']}: another recipe has the same file name")
             continue
-        table: dict[str, Any] = {"name": recipe["name"]}
-        if recipe["summary"]:
-            table["summary"] = recipe["summary"]
+        seen.add(recipe["stem"])
+        keys = ("name", "version", "summary", "network", "secrets")
+        table = {key: recipe[key] for key in keys if recipe[key]}
+        header = tomli_w.dumps({"recipes": {recipe["stem"]: {}}})
+        lines = [*_comments(recipe["notes"]), header, tomli_w.dumps(table)]
         if recipe["requires"]:
-            table["requires"] = recipe["requires"]
-        tables[recipe["stem"]] = table
-    if tables:
-        drawn["recipes"] = tables
-    notes += [f"{each['path']}: {each['reason']}" for each in refused]
-    comments = "".join(f"# not here: {' '.join(note.split())}\n" for note in notes)
-    return f"# What Recipebox packs from this checkout.\n{comments}{tomli_w.dumps(drawn)}"
+            lines.append(
+                tomli_w.dumps({"recipes": {recipe["stem"]: {"requires": recipe["requires"]}}})
+            )
+        lines += _allowances(recipe)
+        drawn.append("".join(lines))
+    absences = "".join(_comments(f"not here: {note}" for note in absent))
+    return f"{_HEAD}{absences}\n" + "\n".join(drawn)
+
+
+def _comments(notes: Iterable[str]) -> list[str]:
+    return [f"# {' '.join(note.split())}\n" for note in notes]
+
+
+def _allowances(recipe: dict[str, Any]) -> Iterator[str]:
+    """Yield, as comments, what would allow each finding: whether it may go in, a person says."""
+    import tomli_w
+
+    kinds = {(each["file"], each["kind"]): each["line"] for each in reversed(recipe["findings"])}
+    for (file, kind), line in sorted(kinds.items()):
+        yield f"# {file}:{line} looks like a secret. If it is none, say why, and allow it:\n"
+        (header,) = tomli_w.dumps({"recipes": {recipe["stem"]: {}}}).splitlines()
+        yield f"# [{header[:-1]}.allowed]]\n"
+        entry = {"file": file, "kind": kind, "reason": ""}
+        yield from (f"# {each}\n" for each in tomli_w.dumps(entry).splitlines())
 
 
 def _as_name(text: str) -> str:

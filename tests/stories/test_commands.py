@@ -406,14 +406,6 @@ def test_init_of_an_empty_folder_and_of_one_without_letters(tmp_path: Path, othe
     assert "recipes" not in tomllib.loads((tmp_path / "___/recipebox.toml").read_text())
 
 
-def test_init_gives_up_on_endless_checkouts(
-    checkout: Path, other: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("recipebox.commands.init._MOST_FILES", 1)
-
-    assert other.rb("init", checkout, "--dry-run", "--json").json["recipes"] == []
-
-
 def test_pack_sign_publish_from_a_checkout(
     checkout: Path, author: Machine, other: Machine, tmp_path: Path
 ) -> None:

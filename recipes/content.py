@@ -1,0 +1,86 @@
+"""What is looked at before a closure is packed: secrets in it, and modules that are in two places.
+
+::
+
+    closure ─┬─ twins     a module that two files of the checkout could be: refused, or both packed
+             └─ findings  what looks like a secret: refused, or allowed in writing
+
+Nothing is written, solved or run before.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from recipes.closure import Closure
+from recipes.errors import AmbiguousModules, Twin
+from recipes.findings import check_secrets
+from recipes.project import Project
+from recipes.recipe import Recipe
+
+_CONFIG = "deployment_config.yaml"
+
+
+def check_content(recipe: Recipe, project: Project, closure: Closure) -> tuple[str, ...]:
+    """Look through all that comes from the checkout; return what people should know of it.
+
+    Raises:
+        AmbiguousModules: a module is in two places, and only one is asked for.
+        SecretsFound: secrets that nobody allowed.
+        UnsafePath: a file can't be read.
+    """
+    twins = [each for each in _twins(closure) if each.other not in closure.files]
+    if twins:
+        raise AmbiguousModules(twins)
+    settings = project.of(recipe.name)
+    allowed = (*project.allowed, *settings.allowed)
+    return (*_shadowed(closure), *check_secrets(_texts(recipe, project, closure), allowed))
+
+
+def _texts(recipe: Recipe, project: Project, closure: Closure) -> dict[str, Path | bytes]:
+    """Return what is packed of the checkout, by its paths there."""
+    root = closure.root.resolve()
+    found: dict[str, Path | bytes] = {path: closure.root / path for path in closure.files}
+    own = recipe.path.resolve()
+    name = own.relative_to(root).as_posix() if own.is_relative_to(root) else recipe.path.name
+    found[name] = recipe.content
+    readme = project.of(recipe.name).readme
+    if readme is not None and (closure.root / readme).is_file():
+        found[readme] = closure.root / readme
+    if project.path is not None and (config := project.path.parent / _CONFIG).is_file():
+        found[_CONFIG] = config
+    return found
+
+
+def _twins(closure: Closure) -> Iterator[Twin]:
+    """Yield modules of the root that `src` has too, with other contents, where it is a root too.
+
+    Python takes the one whose folder is first on sys.path, and code changes that as it runs.
+    """
+    found = []
+    for path, reasons in closure.files.items():
+        asked = next((each for each in reasons if each.kind in {"module", "package"}), None)
+        if asked is None or not path.endswith(".py") or path.startswith("src/"):
+            continue
+        stem = path.removesuffix(".py").removesuffix("/__init__")
+        for other in (f"src/{stem}.py", f"src/{stem}/__init__.py"):
+            place = closure.root / other
+            if place.is_file() and place.read_bytes() != (closure.root / path).read_bytes():
+                found.append(Twin(stem.replace("/", "."), path, other, asked.asked_by))
+    if found and _src_is_a_root(closure):
+        yield from found
+
+
+def _src_is_a_root(closure: Closure) -> bool:
+    """Whether `src` may be on sys.path: it is no package, or code that is packed puts it there."""
+    if not (closure.root / "src" / "__init__.py").is_file():
+        return True
+    sources = (closure.root / path for path in closure.files if path.endswith(".py"))
+    return any(b"sys.path" in text and b"src" in text for text in map(Path.read_bytes, sources))
+
+
+def _shadowed(closure: Closure) -> Iterator[str]:
+    """Say where a module stands beside a package of its name: Python never imports it."""
+    for path in closure.files:
+        folder, found, _ = path.rpartition("/__init__.py")
+        if found and (closure.root / f"{folder}.py").is_file():
+            yield f"{folder}.py is never imported: the package {folder}/ has its name"
