@@ -33,7 +33,11 @@ def check_content(recipe: Recipe, project: Project, closure: Closure) -> tuple[s
         raise AmbiguousModules(twins)
     settings = project.of(recipe.name)
     allowed = (*project.allowed, *settings.allowed)
-    return (*_shadowed(closure), *check_secrets(_texts(recipe, project, closure), allowed))
+    return (
+        *_shadowed(closure),
+        *_idle(recipe, project),
+        *check_secrets(_texts(recipe, project, closure), allowed),
+    )
 
 
 def _texts(recipe: Recipe, project: Project, closure: Closure) -> dict[str, Path | bytes]:
@@ -84,3 +88,10 @@ def _shadowed(closure: Closure) -> Iterator[str]:
         folder, found, _ = path.rpartition("/__init__.py")
         if found and (closure.root / f"{folder}.py").is_file():
             yield f"{folder}.py is never imported: the package {folder}/ has its name"
+
+
+def _idle(recipe: Recipe, project: Project) -> Iterator[str]:
+    """Say which settings are not used, since the author's own document says all of it."""
+    said = ", ".join(project.of(recipe.name).deployment)
+    if said and project.path is not None and (project.path.parent / _CONFIG).is_file():
+        yield f"{said} of [recipes.{recipe.name}] is not used: {_CONFIG} is there, and wins"

@@ -77,8 +77,8 @@ RECIPE: Final = "recipe.yaml"
 
 _SHOWN = 2000  # characters of a failed run's output
 _NO_NETWORK = (
-    f"It had no network: where it needs one, write `network: egress` into {CONFIG_FILE} beside"
-    " recipebox.toml.\n"
+    'It had no network: where it needs one, write `network = "egress"` under its name in'
+    f" recipebox.toml, or `network: egress` into a {CONFIG_FILE} beside that.\n"
 )
 
 

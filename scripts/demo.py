@@ -187,7 +187,12 @@ def publish(author: Machine, token: str) -> None:
         "\nA recipe that can't run is refused, with each thing that is missing and who asks for it:"
     )
     author.run(f"recipebox pack {RECIPES}/quarterly_forecast.yaml --out build/bad", expected=1)
-    author.run(f"recipebox pack {RECIPES}/customer_template.yaml --out build/bad", expected=1)
+    author.run(f"recipebox pack {RECIPES}/ftp_upload.yaml --out build/bad", expected=1)
+    print("\nA template is filled in from a file of values, or refused by what is unfilled:")
+    author.run(f"recipebox pack {RECIPES}/region_report.yaml --out build/bad", expected=1)
+    north = f"--values {RECIPES}/values/region_north.toml"
+    command = f"recipebox pack {RECIPES}/region_report.yaml {north} --out build/north"
+    author.run(command, hidden=f"{WARN}common/")
 
     say("4. Signed and published; until the server has read every byte, nobody else sees it")
     author.run("recipebox sign build/sales")

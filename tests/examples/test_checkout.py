@@ -9,6 +9,7 @@ import pytest
 from tests.tools import checkout as tool
 from tests.tools.checkout import (
     COMPOSED,
+    FILLED,
     REFUSED,
     RUNNABLE,
     Checkout,
@@ -25,8 +26,9 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def test_each_recipe_there_is_said_to_run_or_to_be_refused() -> None:
-    stems = {path.stem for path in (tool.SOURCE / "orchestrator" / "Recipes").iterdir()}
-    assert stems == {*RUNNABLE, *COMPOSED, *REFUSED}
+    stems = {path.stem for path in (tool.SOURCE / "orchestrator" / "Recipes").glob("*.yaml")}
+    assert stems == {*RUNNABLE, *COMPOSED, *FILLED, *REFUSED}
+    assert len(stems) >= 20
 
 
 def test_the_readme_names_each_recipe() -> None:
@@ -34,6 +36,7 @@ def test_the_readme_names_each_recipe() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE)) == {
         *RUNNABLE,
         *COMPOSED,
+        *FILLED,
         *REFUSED,
     }
 
@@ -55,6 +58,14 @@ def test_another_minor_version_gives_the_same(checkout: Checkout, stem: str) -> 
     assert outcome.exit_code == 0, outcome.stderr
     assert outcome.result == golden(stem)["result"]
     assert checkout.written() == golden(stem)["written"]
+
+
+@pytest.mark.parametrize("stem", FILLED)
+def test_a_template_gives_the_expected_results_once_filled(checkout: Checkout, stem: str) -> None:
+    outcome = checkout.run(checkout.fill(stem))
+    assert outcome.exit_code == 0, outcome.stderr
+    assert outcome.result == golden(stem)["result"]
+    assert sha256(outcome.printed.encode()) == golden(stem)["printed"]
 
 
 def test_the_digest_is_made_of_what_the_other_two_packages_find(checkout: Checkout) -> None:
@@ -80,6 +91,8 @@ def test_the_digest_is_made_of_what_the_other_two_packages_find(checkout: Checko
         ("customer_template", "No module named 'engine.steps.python.{{ step_module }}'"),
         ("month_end", "engine.steps.python.compute_numbers has no CloseMonth"),
         ("quarterly_forecast", "No module named 'analytics.lake.reader'"),
+        ("morning_round", "step evening: unknown type 'recipe'"),
+        ("rates_live", "Connection refused"),
         ("smoke_checks", "no list of steps"),
         ("webshop_tosca", "no list of steps"),
     ],

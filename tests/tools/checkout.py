@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recipes.filling import read_values
+from recipes.recipe import read_recipe
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "examples" / "checkout"
 GOLDEN = ROOT / "tests" / "cases" / "examples"
@@ -24,16 +27,25 @@ RUNNABLE = (
     "access_log",
     "checksum_ledger",
     "customer_cleanup",
+    "exchange_rates",
     "inventory_diff",
     "sales_stats",
+    "shift_plan",
     "stock_report",
+    "vendor_import",
 )  # with the checkout's own runner
 COMPOSED = ("weekly_digest",)  # runs other packages: needs Recipebox's runner
+FILLED = {"region_report": "values/region_north.toml"}  # templates, and what they are filled from
 REFUSED = (
     "customer_template",
+    "evening_round",
+    "ftp_upload",
     "month_end",
+    "morning_round",
     "quarterly_forecast",
+    "rates_live",
     "smoke_checks",
+    "tax_table",
     "webshop_tosca",
 )
 LIMIT = 120  # seconds; each takes less than one
@@ -69,6 +81,16 @@ class Checkout:
     def recipe(self, stem: str) -> Path:
         """Return the path of the recipe's YAML."""
         return self.root / "orchestrator" / "Recipes" / f"{stem}.yaml"
+
+    def values(self, stem: str) -> Path:
+        """Return the path of what the template is filled from."""
+        return self.recipe(stem).parent / FILLED[stem]
+
+    def fill(self, stem: str) -> str:
+        """Put a template's filled text beside it, as its team would by hand; return its stem."""
+        filled = read_recipe(self.recipe(stem), read_values(self.values(stem)))
+        self.recipe(f"{stem}_filled").write_bytes(filled.content)
+        return f"{stem}_filled"
 
     def python(self, *arguments: str, python: str | Path = sys.executable) -> Outcome:
         """Run Python in the root, as the checkout's team would."""

@@ -151,6 +151,14 @@ def test_what_a_deployment_needs_is_set_in_the_project(root: Path) -> None:
     assert "cpu: '2'" in drawn
     assert "- A" in drawn
 
+    write(root, {"deployment_config.yaml": "schema_version: 1\nkind: job\n"})
+    found = packed(root)
+    assert (
+        "resources, network, secrets of [recipes.count] is not used: deployment_config.yaml is"
+        in (str(found.warnings))
+    )
+    assert "egress" not in (found.path / "metadata" / "deployment_config.yaml").read_text()
+
 
 class TestData:
     """What may stand among data that a step's arguments name, and is none."""

@@ -1,0 +1,2 @@
+def cut(line, layout):
+    return [line[a:b].strip() for a, b in layout]
