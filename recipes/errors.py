@@ -32,7 +32,7 @@ from pathlib import Path
 
 
 class RecipeError(Exception):
-    """Base of everything that `recipes` raises."""
+    """Base of everything that `recipes` raises; `values`, where there are any, are for machines."""
 
 
 class InvalidRecipe(RecipeError):
@@ -50,6 +50,7 @@ class InvalidRecipe(RecipeError):
             place += f":{line}"
         if column is not None:
             place += f":{column}"
+        self.values = {"path": str(path), "line": line, "column": column, "reason": reason}
         super().__init__(f"{place}: {reason}")
 
 
@@ -93,6 +94,7 @@ class InvalidProject(RecipeError):
         self.reason = reason
         self.line = line
         self.column = column
+        self.values = {"path": str(path), "key": key, "line": line, "column": column}
         place = ":".join(str(each) for each in (path, line, column) if each is not None)
         super().__init__(f"{place}: {f'{key}: ' if key else ''}{reason}")
 
@@ -130,6 +132,9 @@ class MissingModules(RecipeError):
     def __init__(self, missing: Sequence[Missing], root: Path) -> None:
         self.missing = tuple(sorted(missing))
         self.root = root
+        self.values = {
+            "missing": [{"module": each.module, "asked_by": each.asked_by} for each in self.missing]
+        }
         lines = "\n".join(f"  {each.module}, asked for by {each.asked_by}" for each in self.missing)
         count = len({each.module for each in self.missing})
         what = "modules or functions are" if count > 1 else "module or function is"

@@ -204,6 +204,7 @@ def _read_step(reader: Reader, node: yaml.Node, place: int) -> tuple[Step, list[
     if kind == "shell" and "command" not in values and isinstance(values["args"], dict):
         values["command"] = values["args"].get("command")
     _need(reader, node, place, kind, values)
+    _check_success(reader, members, place)
     if "name" not in values:
         values["name"] = _named(kind, values, place)
     unread = [key for key in values if key not in _KEYS[kind]]
@@ -219,6 +220,17 @@ def _read_step(reader: Reader, node: yaml.Node, place: int) -> tuple[Step, list[
             said = f"{values.get(key)!r} is not a dotted name, as in engine.steps.load"
         raise reader.wrong(members.get(key, node), f"step {place + 1}, {key}: {said}") from error
     return step, unread
+
+
+def _check_success(reader: Reader, members: dict[str, yaml.Node], place: int) -> None:
+    node = members.get("success")
+    promised = reader.members(node) if isinstance(node, yaml.MappingNode) else {}
+    wanted = promised.get("ctx_has_keys")
+    if wanted is not None and not (
+        isinstance(wanted, yaml.SequenceNode)
+        and all(isinstance(each, yaml.ScalarNode) for each in wanted.value)
+    ):
+        raise reader.wrong(wanted, f"step {place + 1}, success.ctx_has_keys is not a list of texts")
 
 
 def _need(reader: Reader, node: yaml.Node, place: int, kind: str, values: dict[str, Any]) -> None:

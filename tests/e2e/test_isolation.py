@@ -277,9 +277,14 @@ def test_a_refusal_alone_leaves_nothing(tmp_path: Path) -> None:
     ada = Machine(tmp_path / "ada")
     recipe = recipe_of(checkout, "quarterly_forecast")
 
-    done = ada.run("pack", recipe, "--out", tmp_path / "built", expected=1)
+    done = ada.run("pack", recipe, "--out", tmp_path / "built", "--json", expected=1)
 
     assert "analytics.lake.reader, asked for by step 2 'load_lake'" in done.err
-    assert done.out == ""
+    assert [each["module"] for each in done.error["missing"]] == [
+        "analytics.lake.reader",
+        "engine.mathlib.fourier",
+        "engine.mathlib.smoothing",
+        "engine.steps.python.forecast_model",
+    ]
     assert not (tmp_path / "built").exists()
     assert state_of(checkout) == before

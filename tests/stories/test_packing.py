@@ -62,6 +62,7 @@ def test_pack_all_tells_each_outcome_and_that_some_failed(
         "daily/good.yaml", "packed", "local/good",
     )  # fmt: skip
     assert (bad["outcome"], bad["error"]["code"]) == ("refused", "unsupported_recipe")
+    assert (bad["error"]["line"], bad["error"]["column"]) == (1, 58)
     (jobs / "daily/say.yaml").unlink()
     assert other.rb("pack", jobs, "--all", "--out", out, "--no-run").code == 0
 
