@@ -1,8 +1,9 @@
-"""What is looked at before a closure is packed: secrets in it, and modules that are in two places.
+"""What is looked at before a closure is packed: its names, its secrets, modules in two places.
 
 ::
 
-    closure ─┬─ twins     a module that two files of the checkout could be: refused, or both packed
+    closure ─┬─ paths     names that can't be laid out everywhere, or differ only in case: refused
+             ├─ twins     a module that two files of the checkout could be: refused, or both packed
              └─ findings  what looks like a secret: refused, or allowed in writing
 
 Nothing is written, solved or run before.
@@ -12,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recipes.closure import Closure
-from recipes.errors import AmbiguousModules, Twin
+from recipes.errors import AmbiguousModules, Twin, UnsafePath
 from recipes.findings import check_secrets
+from recipes.paths import check_paths
 from recipes.project import Project
 from recipes.recipe import Recipe
 
@@ -26,8 +28,13 @@ def check_content(recipe: Recipe, project: Project, closure: Closure) -> tuple[s
     Raises:
         AmbiguousModules: a module is in two places, and only one is asked for.
         SecretsFound: secrets that nobody allowed.
-        UnsafePath: a file can't be read.
+        UnsafePath: a file can't be read, or its name can't be laid out everywhere.
     """
+    try:
+        check_paths(closure.files)
+    except UnsafePath as error:
+        asked_by = next((each.asked_by for each in closure.files[error.path]), None)
+        raise UnsafePath(error.path, error.reason, asked_by) from error
     twins = [each for each in _twins(closure) if each.other not in closure.files]
     if twins:
         raise AmbiguousModules(twins)

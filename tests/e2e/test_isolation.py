@@ -60,7 +60,7 @@ def state_of(folder: Path) -> State:
     return {
         path.relative_to(folder).as_posix(): (
             path.read_bytes() if path.is_file() else b"",
-            path.stat().st_mtime_ns if path.is_file() else 0,
+            path.stat().st_mtime_ns,
             path.stat().st_mode,
         )
         for path in sorted(folder.rglob("*"))

@@ -221,8 +221,7 @@ class TestData:
 
     def test_names_that_differ_only_in_case(self, root: Path, drop: Path) -> None:
         write(drop, {"A.txt": "y\n"})
-        with pytest.raises(UnsafePath, match=r"differs from 'data/drop/A\.txt' only in case"):
-            packed(root)
+        assert "it differs from 'data/drop/A.txt' only in case" in self.refusal(root)
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
     def test_a_file_that_only_others_may_read(self, root: Path, drop: Path) -> None:
