@@ -6,6 +6,7 @@ all refused before they cost anything. Dates stay the text that they are.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,8 @@ MOST_CHARACTERS: Final = 8 * LARGEST
 
 DEEPEST: Final = 50
 
+_HALF = re.compile("[\ud800-\udfff]")
+_HALF_SAID = "it has half of a surrogate pair (as \\ud800), which is no character"
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
 
 
@@ -138,6 +141,8 @@ class Reader:
                 continue
             if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
                 raise self.wrong(key, f"the key {str(key.value)[:40]!r} is not a text; quote it")
+            if _HALF.search(key.value):
+                raise self.wrong(key, _HALF_SAID)
             if key.value in found:
                 raise self.wrong(key, f"the key {key.value!r} stands twice")
             found[key.value] = value
@@ -166,11 +171,15 @@ class Reader:
     def _scalar(self, node: yaml.Node) -> Any:
         try:
             value = self._constructor.construct_object(node)
-        except (ValueError, KeyError, yaml.YAMLError) as error:
+        except (ValueError, LookupError, yaml.YAMLError) as error:
             raise self.wrong(node, f"{str(node.value)[:40]!r} can't be read: {error}") from error
         problem = unfit_number(value)
         if problem:
             raise self.wrong(node, f"{str(node.value)[:40]} {problem}")
+        if isinstance(value, str) and any("\ud800" <= each <= "\udfff" for each in value):
+            raise self.wrong(
+                node, "it has half of a surrogate pair (\\ud800), which is no character"
+            )
         return value
 
     def _count(self, node: yaml.Node) -> None:

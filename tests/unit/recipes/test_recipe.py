@@ -1,13 +1,17 @@
 """Reading recipes: the dialects, and everything that is refused by name, line and column."""
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 
 from recipes import yaml_text
 from recipes.errors import InvalidRecipe, UnsupportedRecipe
+from recipes.filling import Values
 from recipes.package import PythonStep, RecipeStep, ShellStep
 from recipes.recipe import read_recipe
 from tests.checkouts import write
@@ -191,3 +195,29 @@ def test_what_is_packed_is_the_files_own_bytes(tmp_path: Path) -> None:
     data = b"\xef\xbb\xbfsteps: [{module: a, function: f}]\r\n"
 
     assert read_recipe(a_file(tmp_path, data)).content == data
+
+
+PIECES = some.sampled_from([
+    "steps:", "\n", " ", "  ", "- ", "module: a", "function: f", "{", "}", "[", "]", ",", ":", "? ",
+    "&a ", "*a", "<<: ", "!!int ", "!!binary ", "!!timestamp ", "!x ", "|\n", ">-\n", "'", '"', "#",
+    "{{ x }}", "{% y %}", "0x", "0b", "1:60", "1_0", "~", "2001-99-99", ".inf", "=", "%YAML 1.2\n",
+    "---\n", "...\n", "\t", "args: ", "idx: ", "type: shell", "command: ", "execution: ",
+    "metadata: ", "!!float ", "success: ", "tosca_definitions_version: ", '"\\ud800"', "\u00e4",
+    "\u2028", "\x07", "\ufeff", "\r",
+])  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    some.sampled_from(
+        ["", "steps:\n- module: a\n  function: f\n  args: ", "metadata: ", "steps:\n- "]
+    ),
+    some.one_of(some.lists(PIECES, max_size=12).map("".join), some.text()),
+)
+def test_whatever_stands_in_a_file_it_is_a_recipe_or_refused(
+    tmp_path: Path, head: str, text: str
+) -> None:
+    data = (head + text).encode(errors="surrogatepass")
+    for values in (None, Values(Path("v.yaml"), "0" * 64, {"x": "y"})):
+        with contextlib.suppress(InvalidRecipe):
+            assert read_recipe(a_file(tmp_path, data), values).steps
