@@ -12,17 +12,7 @@ from recipebox.invocation import Invocation
 from recipebox.prompts import pass_invocation
 
 if TYPE_CHECKING:
-    from recipes.closure import Closure
-    from recipes.recipe import Recipe
-
-_REACHES_OUT = re.compile(
-    r"^[ \t]*(?:import|from)[ \t]+(socket|smtplib|ftplib|imaplib|poplib|http\.client"
-    r"|urllib\.request|urllib3|requests|httpx|aiohttp|paramiko|boto3|psycopg2?|pymysql|pymongo|redis)\b",
-    re.MULTILINE,
-)
-_READS_VARIABLE = re.compile(r"""(?:environ(?:\.get)?|getenv)\s*[\[(]\s*["']([A-Za-z_]\w*)["']""")
-_SOUNDS_SECRET = re.compile(r"(?i)secret|token|passw|pwd|key|credential")
-_BY_HAND = ("can't be computed", "leaves out: not packed", "which is also a folder")
+    from recipes.survey import Survey
 
 _HEAD = """\
 # What Recipebox packs from this checkout: written by `recipebox init`, to be gone over by you.
@@ -61,7 +51,7 @@ def command(invocation: Invocation, folder: Path, namespace: str | None, *, dry_
 
     \b
     JSON: {path, written, namespace, refused: [{path, reason}], recipes: [{path, name, summary,
-           version, requires, network, secrets, findings: [{file, line, kind}], notes}]}
+           version, requires, entry, network, secrets, findings: [{file, line, kind}], notes}]}
     """  # noqa: D301 - \b is click's
     from artifacts.reference import check_namespace
     from recipes.project import FILE_NAME
@@ -102,6 +92,7 @@ def _look(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     from recipes.package import RecipeStep
     from recipes.project import Project
     from recipes.recipe import read_recipe
+    from recipes.survey import survey
 
     recipes: list[dict[str, Any]] = []
     refused: list[dict[str, str]] = []
@@ -126,53 +117,22 @@ def _look(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
                     for step in recipe.steps
                     if isinstance(step, RecipeStep)
                 },
-                **_look_into(folder, recipe),
+                **_told(survey(recipe, folder)),
             }
         )
     return recipes, refused
 
 
-def _look_into(folder: Path, recipe: "Recipe") -> dict[str, Any]:
-    """Return what the code of a recipe tells, or why it can't be followed."""
-    from recipes.closure import find_closure
-    from recipes.errors import RecipeError
-    from recipes.findings import find_secrets
-    from recipes.project import Project
-
-    found: dict[str, Any] = {"network": None, "secrets": [], "findings": [], "notes": []}
-    try:
-        closure = find_closure(recipe, Project(), folder)
-        own = recipe.path.relative_to(folder).as_posix()
-        sources: dict[str, Path | bytes] = {path: folder / path for path in closure.files}
-        for name, source in sorted({**sources, own: recipe.content}.items()):
-            found["findings"] += [
-                {"file": each.file, "line": each.line, "kind": each.kind}
-                for each in find_secrets(name, source)
-            ]
-    except RecipeError as error:
-        found["notes"] = [
-            f"can't be packed yet: {line.strip()}" for line in str(error).splitlines()
-        ]
-        return found
-    found["notes"] = [
-        warning for warning in closure.warnings if any(each in warning for each in _BY_HAND)
-    ]
-    reaching, secrets = [], set()
-    for name, text in _sources(closure):
-        reaching += [(name, match[1]) for match in _REACHES_OUT.finditer(text)]
-        variables = (match[1] for match in _READS_VARIABLE.finditer(text))
-        secrets |= {each for each in variables if _SOUNDS_SECRET.search(each)}
-    if reaching:
-        found["network"] = "egress"
-        found["notes"].append(f"network: {reaching[0][0]} imports {reaching[0][1]}")
-    found["secrets"] = sorted(secrets)
-    return found
-
-
-def _sources(closure: "Closure") -> Iterator[tuple[str, str]]:
-    for path in closure.files:
-        if path.endswith(".py"):
-            yield path, (closure.root / path).read_text(encoding="utf-8", errors="replace")
+def _told(seen: "Survey") -> dict[str, Any]:
+    return {
+        "entry": list(seen.entry),
+        "network": seen.network,
+        "secrets": list(seen.secrets),
+        "findings": [
+            {"file": each.file, "line": each.line, "kind": each.kind} for each in seen.findings
+        ],
+        "notes": list(seen.notes),
+    }
 
 
 def _draw(namespace: str, recipes: list[dict[str, Any]], refused: list[dict[str, str]]) -> str:
@@ -187,7 +147,7 @@ def _draw(namespace: str, recipes: list[dict[str, Any]], refused: list[dict[str,
             absent.append(f"{recipe['path']}: another recipe has the same file name")
             continue
         seen.add(recipe["stem"])
-        keys = ("name", "version", "summary", "network", "secrets")
+        keys = ("name", "version", "summary", "entry", "network", "secrets")
         table = {key: recipe[key] for key in keys if recipe[key]}
         header = tomli_w.dumps({"recipes": {recipe["stem"]: {}}})
         lines = [*_comments(recipe["notes"]), header, tomli_w.dumps(table)]

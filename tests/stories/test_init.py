@@ -19,7 +19,9 @@ def checkout(tmp_path: Path) -> Path:
             "mail.yaml": RECIPE,
             "gone.yaml": "steps: [{module: steps.gone, function: A}]\n",
             "old.yaml": "steps: [{module: steps.a, function: A, module: b}]\n",
-            "a.b.yaml": "steps: [{module: steps.b, function: B}]\n",
+            "a.b.yaml": "steps: [{module: steps.b, function: B, args: {x: 'plugins.late:go'}}]\n",
+            "plugins/late.py": "import plugins.later\n",
+            "plugins/later.py": "import socket\n",
             "steps/a.py": (
                 "import os, smtplib\nfrom smtplib import SMTP\npassword = 'hunter2'\n"
                 "A = os.environ['SMTP_PASSWORD'], os.getenv('HOME'), os.environ.get('A_TOKEN')\n"
@@ -41,10 +43,11 @@ def test_what_the_code_tells_is_written_down(checkout: Path, other: Machine) -> 
         "name": "mail", "version": "2.1.0", "summary": "Mails", "network": "egress",
         "secrets": ["A_TOKEN", "SMTP_PASSWORD"],
     }  # fmt: skip
-    assert drawn["a.b"] == {"name": "a-b"}
+    assert drawn["a.b"] == {"name": "a-b", "entry": ["plugins.late"], "network": "egress"}
     assert "# network: steps/a.py imports smtplib\n[recipes.mail]\n" in text
-    assert '# steps/b.py:4 imports a module whose name can\'t be computed\n[recipes."a.b"]' in text
-    assert "# can't be packed yet: steps.gone, asked for by step 1" in text
+    assert "# steps/b.py:4 imports a module whose name can't be computed\n" in text
+    assert '# network: plugins/later.py imports socket\n[recipes."a.b"]' in text
+    assert "# can't be packed yet: steps.gone is missing, asked for by step 1" in text
     assert "# not here: old.yaml: the key 'module' stands twice\n" in text
     assert said["recipes"][2]["findings"] == [
         {"file": "steps/a.py", "line": 3, "kind": "Secret Keyword"}
