@@ -20,6 +20,8 @@ from recipes.project import Project
 from recipes.recipe import Recipe
 
 _CONFIG = "deployment_config.yaml"
+_OWN = "deployment"  # the folder with what goes before what is generated
+_GENERATED = ("containers", "monitoring", "ci-cd")
 
 
 def check_content(recipe: Recipe, project: Project, closure: Closure) -> tuple[str, ...]:
@@ -57,9 +59,20 @@ def _texts(recipe: Recipe, project: Project, closure: Closure) -> dict[str, Path
     readme = project.of(recipe.name).readme
     if readme is not None and (closure.root / readme).is_file():
         found[readme] = closure.root / readme
-    if project.path is not None and (config := project.path.parent / _CONFIG).is_file():
-        found[_CONFIG] = config
-    return found
+    return {**found, **_of_deployment(recipe, project)}
+
+
+def _of_deployment(recipe: Recipe, project: Project) -> dict[str, Path]:
+    """Return an author's own files for the deployment of a recipe, beside recipebox.toml."""
+    if project.path is None:
+        return {}
+    root = project.path.parent
+    folders = [root, root / _OWN, root / _OWN / recipe.name]
+    found = [each / _CONFIG for each in folders]
+    for folder in folders[1:]:
+        for name in _GENERATED:
+            found += sorted((folder / name).rglob("*"))
+    return {each.relative_to(root).as_posix(): each for each in found if each.is_file()}
 
 
 def _twins(closure: Closure) -> Iterator[Twin]:
@@ -100,5 +113,6 @@ def _shadowed(closure: Closure) -> Iterator[str]:
 def _idle(recipe: Recipe, project: Project) -> Iterator[str]:
     """Say which settings are not used, since the author's own document says all of it."""
     said = ", ".join(project.of(recipe.name).deployment)
-    if said and project.path is not None and (project.path.parent / _CONFIG).is_file():
-        yield f"{said} of [recipes.{recipe.name}] is not used: {_CONFIG} is there, and wins"
+    own = next((each for each in _of_deployment(recipe, project) if each.endswith(_CONFIG)), None)
+    if said and own is not None:
+        yield f"{said} of [recipes.{recipe.name}] is not used: {own} is there, and wins"

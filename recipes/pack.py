@@ -417,7 +417,7 @@ def _deployment_config(project: Project, settings: RecipeSettings) -> bytes:
     """Return the author's own, as it is, once it is known to be valid; else what is set."""
     own = project.path.parent / CONFIG_FILE if project.path is not None else None
     if own is None or not own.is_file():
-        return DeploymentConfig.from_members(settings.deployment).to_bytes()
+        return DeploymentConfig.model_validate(settings.deployment).to_bytes()
     data = own.read_bytes()
     DeploymentConfig.from_bytes(data, str(own))
     return data

@@ -257,18 +257,6 @@ class DeploymentConfig(_Model):
         return text.encode()
 
     @classmethod
-    def from_members(cls, members: dict[str, Any]) -> Self:
-        """Make one of some members; the others are their defaults.
-
-        Raises:
-            InvalidMetadata: outside of the schema.
-        """
-        try:
-            return cls.model_validate({"schema_version": SCHEMA_VERSION, **members})
-        except ValidationError as error:
-            raise InvalidMetadata("deployment_config.yaml", _problems(error)) from error
-
-    @classmethod
     def from_bytes(cls, data: bytes, what: str = "deployment_config.yaml") -> Self:
         """Read one; `what` names it in errors.
 

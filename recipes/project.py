@@ -40,13 +40,14 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import ValidationError
 
 from artifacts.errors import ArtifactError
 from artifacts.reference import PackageName, check_namespace
-from recipes.errors import Finding, InvalidMetadata, InvalidProject
+from recipes.errors import Finding, InvalidProject
 from recipes.package import DeploymentConfig
 from recipes.toml_text import find_key, place_of
 from resolver.errors import ResolverError
@@ -98,7 +99,7 @@ class RecipeSettings:
     data: tuple[str, ...] = ()
     readme: str | None = None
     resources: Mapping[str, str] = field(default_factory=dict)
-    network: Literal["none", "egress"] | None = None
+    network: Any = None
     secrets: tuple[str, ...] = ()
     allowed: tuple[Allowed, ...] = ()
 
@@ -296,9 +297,13 @@ class _Table:
         if value is None:
             return default
         try:
-            DeploymentConfig.from_members({name: value})
-        except InvalidMetadata as error:
-            raise self.wrong(name, "; ".join(error.problems)) from error
+            DeploymentConfig.model_validate({name: value})
+        except ValidationError as error:
+            problems = [
+                f"{'.'.join(map(str, each['loc'])) or name}: {each['msg']}"
+                for each in error.errors(include_url=False, include_input=False)
+            ]
+            raise self.wrong(name, "; ".join(problems)) from error
         return value
 
     def text(self, name: str, check: Callable[[str], object] | None = None) -> str | None:

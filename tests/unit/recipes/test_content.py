@@ -34,6 +34,8 @@ def packed(root: Path) -> Packed:
         ({"data/lines.txt": f"a\n{LEAK}"}, "data/lines.txt:2"),
         ({"deployment_config.yaml": "schema_version: 1\nkind: job  # db_password: hunter2\n"},
          "deployment_config.yaml:2"),
+        ({"deployment/count/containers/k8s/job.yaml": "x: 1\ndb_password: hunter2\n"},
+         "deployment/count/containers/k8s/job.yaml:2"),
         ({"docs/count.md": "see ftp://ada:hunter2@example.org\n",
           "recipebox.toml": PROJECT + '[recipes.count]\nreadme = "docs/count.md"\n'},
          "docs/count.md:1"),
