@@ -31,6 +31,10 @@ LOCK_TOML: Final = "application/vnd.recipebox.lock.v1+toml"
 IN_TOTO: Final = "application/vnd.in-toto+json"
 PGP_SIGNATURE: Final = "application/pgp-signature"
 
+# Evidence: documents about a release, each the layer and the artifact type of a referrer of its own
+CYCLONEDX: Final = "application/vnd.cyclonedx+json"
+TRACE: Final = "application/vnd.recipebox.trace.v1+json"
+
 # Annotations
 TITLE: Final = "org.opencontainers.image.title"
 VERSION: Final = "org.opencontainers.image.version"

@@ -41,6 +41,7 @@ from recipebox.transport import Transport
 from recipebox.trust import TrustStore
 from recipes.environment import compare_env, platform_here, wheels_in
 from recipes.errors import ChangedEnvironment
+from recipes.evidence import Evidence, folder_of, read_evidence
 from recipes.layers import build_release
 from recipes.package import PackageTree, read_tree
 from resolver.candidate import Environment
@@ -53,7 +54,10 @@ from settings.load import Settings
 
 @dataclass(frozen=True, slots=True)
 class VerifiedTree:
-    """A package on disk whose every file is as its pinned signers signed it."""
+    """A package on disk whose every file is as its pinned signers signed it.
+
+    `has_proof` says whether they signed a proof too, `documents` which documents about it.
+    """
 
     name: str
     version: str
@@ -61,6 +65,8 @@ class VerifiedTree:
     signers: tuple[str, ...]
     files: int
     path: Path
+    has_proof: bool
+    documents: tuple[str, ...]
 
 
 def this_python() -> str:
@@ -273,7 +279,8 @@ class Client:
     def publish(self, folder: Path, *, dry_run: bool = False) -> dict[str, Any]:
         """Publish the signed package in `folder`; `dry_run` checks all that needs no registry.
 
-        Returns {name, version, digest, receipt, revision, url, sent_blobs, blobs, size}.
+        Returns {name, version, digest, receipt, revision, url, sent_blobs, blobs, size, proof,
+        documents}.
         """
         with plan_push(folder) as planned:
             drawn = {
@@ -282,6 +289,8 @@ class Client:
                 "digest": str(planned.digest),
                 "blobs": len(planned.blobs),
                 "size": planned.size,
+                "proof": planned.has_proof,
+                "documents": list(planned.documents),
             }
             if dry_run:
                 return drawn | {"dry_run": True}
@@ -416,6 +425,7 @@ class Client:
             what, statement, artifact.descriptor.digest, tree.metadata, files=artifact.files
         )
         self._verify_env(what, tree)
+        evidence = self._verify_evidence(what, tree, release.manifest)
         return VerifiedTree(
             tree.metadata.name,
             tree.metadata.version,
@@ -423,7 +433,35 @@ class Client:
             tuple(sorted(good)),
             len(release.files),
             tree.path,
+            evidence.proof is not None,
+            tuple(evidence.documents),
         )
+
+    def _verify_evidence(self, what: str, tree: PackageTree, manifest: Digest) -> Evidence:
+        """Return the evidence beside a tree, once somebody pinned has signed it; nothing if none.
+
+        What was left unsigned because it is about other bytes is nobody's word, and is left out.
+        """
+        folder = folder_of(tree.out, tree.metadata.title)
+        evidence = read_evidence(folder)
+        if not evidence.is_about(manifest):
+            if not evidence.signatures:
+                return Evidence()
+            raise Tampered(
+                f"{what}: what its evidence in {folder} is about",
+                expected=manifest,
+                found="another manifest",
+                hint=CHANGED_HERE,
+            )
+        for kind, statement in evidence.statements.items():
+            signed = [
+                SignedStatement(statement, each)
+                for each in evidence.signatures.get(kind, {}).values()
+            ]
+            self.releases.signers(
+                tree.metadata.name.partition("/")[0], f"{what}: its {kind}", signed
+            )
+        return evidence
 
     def _verify_env(self, what: str, tree: PackageTree) -> None:
         """Compare env/ with what the wheels unpack to, whose sha256 package.json has."""

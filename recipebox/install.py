@@ -4,6 +4,7 @@
 
     OUT/
     ├── recipebox.lock
+    ├── evidence/team/etl-1.2.3/    a proof and documents, where there are any (recipes/evidence.py)
     └── team/etl-1.2.3/
         ├── metadata/    from its layer, with release.json  signature.asc  signatures/<FPR>.asc
         ├── recipe/ …    from their layers: the very files whose sha256 was signed
@@ -22,12 +23,15 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
 
 from artifacts.digest import Digest
 from recipebox.errors import Conflicting
 from recipebox.releases import VerifiedRelease, compare_files
 from recipes.environment import lay_out_env
+from recipes.evidence import FOLDER as EVIDENCE
+from recipes.evidence import folder_of, write_evidence
 from recipes.layers import unpack_layer
 
 LOCK_NAME = "recipebox.lock"
@@ -64,7 +68,11 @@ def lay_out(
             _draw(staging, release, blobs)
         (staging / LOCK_NAME).write_text(lock, encoding="utf-8")
         (staging / LOCK_NAME).chmod(0o644)
-        return _place(staging, out, [release.title for release in releases], replace=replace)
+        titles = [release.title for release in releases]
+        evident = [
+            f"{EVIDENCE}/{release.title}" for release in releases if release.evidence.statements
+        ]
+        return _place(staging, out, titles, evident, replace=replace)
 
 
 @contextmanager
@@ -100,6 +108,14 @@ def _draw(staging: Path, release: VerifiedRelease, blobs: Mapping[Digest, Path])
             warnings.simplefilter("ignore", RuntimeWarning)  # bytecode in a wheel is left out
             lay_out_env(release.metadata.wheels, files, tree / "env")
     _open_up(staging / release.title.partition("/")[0])
+    if release.evidence.statements:
+        documents = {
+            name: blobs[document.digest].read_bytes()
+            for name, document in release.evidence.listed.items()
+        }
+        place = folder_of(staging, release.title)
+        write_evidence(place, changed(release.evidence, documents=documents))
+        _open_up(staging / EVIDENCE)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -116,7 +132,9 @@ def _open_up(top: Path) -> None:
             path.chmod(_OPEN if path.stat().st_mode & 0o100 else 0o644)
 
 
-def _place(staging: Path, out: Path, titles: Sequence[str], *, replace: bool) -> list[LaidOut]:
+def _place(
+    staging: Path, out: Path, titles: Sequence[str], evident: Sequence[str], *, replace: bool
+) -> list[LaidOut]:
     if not out.exists():
         staging.chmod(_OPEN)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +142,7 @@ def _place(staging: Path, out: Path, titles: Sequence[str], *, replace: bool) ->
         return [LaidOut(title, out / title, is_new=True) for title in titles]
     if not out.is_dir():
         raise Conflicting(f"{out}: a file is there", hint="name another folder with --out")
-    names = [*titles, LOCK_NAME]  # the lock last: with it, all that it names is there
+    names = [*evident, *titles, LOCK_NAME]  # the lock last: with it, all that it names is there
     same = {name: _is_same(staging / name, out / name) for name in names}
     for name in names:
         if (out / name).exists() and not same[name] and not replace:
@@ -148,9 +166,10 @@ def _place(staging: Path, out: Path, titles: Sequence[str], *, replace: bool) ->
 
 
 def _swap(new: Path, place: Path, old: Path) -> None:
-    if not place.parent.is_dir():
-        place.parent.mkdir(mode=_OPEN)
-        place.parent.chmod(_OPEN)
+    for above in reversed(place.parents):
+        if not above.is_dir():
+            above.mkdir(mode=_OPEN)
+            above.chmod(_OPEN)
     if place.exists():
         old.parent.mkdir(parents=True, exist_ok=True)
         place.rename(old)

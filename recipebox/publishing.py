@@ -20,6 +20,14 @@ from artifacts.reference import PackageName
 from recipebox.errors import ClientError, Missing, Tampered, Unsigned
 from recipebox.output import Output, human_size
 from recipebox.transport import Transport
+from recipes.evidence import (
+    Evidence,
+    document_manifest,
+    drop_signatures,
+    folder_of,
+    read_evidence,
+    write_signature,
+)
 from recipes.layers import ReleaseArtifact, build_release, wheel_set_manifest
 from recipes.package import PackageTree, Wheel, read_tree
 from recipes.wheels import platforms_of, wheels_for
@@ -83,13 +91,19 @@ def only_secret_key(keyring: Keyring) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A tree that was signed: which release it is, and by whom."""
+    """A tree that was signed: which release it is, and by whom.
+
+    `evidence` are the kinds of statements about it that were signed too; `is_left_out` says that
+    there is evidence, about other bytes than these.
+    """
 
     name: str
     version: str
     digest: Digest
     signer: str
     path: Path
+    evidence: tuple[str, ...]
+    is_left_out: bool
 
 
 @contextmanager
@@ -103,15 +117,20 @@ def drawn_release(folder: Path) -> Iterator[tuple[PackageTree, ReleaseArtifact]]
 def sign_tree(folder: Path, signer: Signer) -> Signed:
     """Sign the package in `folder`: write release.json, signature.asc and signatures/<FPR>.asc.
 
-    Signatures by others are kept where they are over the same statement.
+    Its evidence is signed with it, where that is about these bytes. Signatures by others are kept
+    where they are over the same statement.
 
     Raises:
         NotAPackage, InvalidMetadata, UnsafePath: it isn't a package that can be released.
+        InvalidEvidence: what is beside it isn't what its statement says.
         SigningError: the key is missing, unusable, or weak.
     """
     with drawn_release(folder) as (tree, artifact):
         statement = _statement(artifact).to_bytes()
         digest = artifact.descriptor.digest
+    place = folder_of(tree.out, tree.metadata.title)
+    evidence = read_evidence(place)
+    is_about = evidence.is_about(digest)
     fingerprint, signature = signer(statement)
     metadata = tree.path / "metadata"
     signatures = metadata / "signatures"
@@ -122,18 +141,36 @@ def sign_tree(folder: Path, signer: Signer) -> Signed:
     (metadata / "release.json").write_bytes(statement)
     (signatures / f"{fingerprint}.asc").write_text(signature, encoding="ascii")
     (metadata / "signature.asc").write_text(signature, encoding="ascii")
-    return Signed(tree.metadata.name, tree.metadata.version, digest, fingerprint, tree.path)
+    if not is_about:
+        drop_signatures(place)
+    else:
+        for kind, data in evidence.statements.items():
+            write_signature(place, kind, *signer(data))
+    return Signed(
+        tree.metadata.name,
+        tree.metadata.version,
+        digest,
+        fingerprint,
+        tree.path,
+        tuple(str(kind) for kind in evidence.statements) if is_about else (),
+        not is_about,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What publishing would send: blobs with what opens them, and manifests, in their order."""
+    """What publishing would send: blobs with what opens them, and manifests, in their order.
+
+    `has_proof` says whether a proof is among them, `documents` which documents are.
+    """
 
     package: PackageName
     version: str
     digest: Digest
     blobs: tuple[tuple[Descriptor, Opener], ...]
     manifests: tuple[tuple[str, bytes], ...]
+    has_proof: bool
+    documents: tuple[str, ...]
 
     @property
     def size(self) -> int:
@@ -146,7 +183,8 @@ def plan_push(folder: Path) -> Iterator[Push]:
     """Give what publishing the signed package in `folder` sends.
 
     Raises:
-        Unsigned: it isn't signed.
+        Unsigned: it isn't signed, or its evidence isn't.
+        InvalidEvidence: its evidence isn't what its statement says.
         Tampered: it was changed after it was signed, or a wheel isn't the one that was locked.
         Missing: a locked wheel isn't there.
     """
@@ -180,12 +218,26 @@ def plan_push(folder: Path) -> Iterator[Push]:
                     statement_manifest(subject, Kind.RELEASE, statement, signature),
                 )
             )
+        evidence = _read_evidence(tree, subject.digest)
+        for kind, statement in evidence.statements.items():
+            add_bytes(statement, media.IN_TOTO)
+            for fingerprint, armored in evidence.signatures[kind].items():
+                signature = armored.encode("ascii")
+                add_bytes(signature, media.PGP_SIGNATURE)
+                manifest = statement_manifest(subject, kind, statement, signature)
+                manifests.append((f"{kind} by {fingerprint}", manifest))
+        for name, document in evidence.documents.items():
+            descriptor = evidence.listed[name].descriptor
+            add_bytes(document, descriptor.media_type)
+            manifests.append((name, document_manifest(subject, name, descriptor)))
         yield Push(
             PackageName.parse(artifact.metadata.name),
             artifact.metadata.version,
             subject.digest,
             tuple(blobs.values()),
             tuple(manifests),
+            evidence.proof is not None,
+            tuple(evidence.documents),
         )
 
 
@@ -257,6 +309,20 @@ def _read_signatures(
             hint=f"if the change is meant, sign it again: recipebox sign {tree.path}",
         )
     return statement, {file.stem: file.read_bytes() for file in files}
+
+
+def _read_evidence(tree: PackageTree, manifest: Digest) -> Evidence:
+    """Return the signed evidence of a release; nothing where what is there is about other bytes."""
+    evidence = read_evidence(folder_of(tree.out, tree.metadata.title))
+    if not evidence.is_about(manifest):
+        return Evidence()
+    for kind in evidence.statements:
+        if not evidence.signatures.get(kind):
+            raise Unsigned(
+                f"the {kind} of {tree.metadata.name} {tree.metadata.version} isn't signed",
+                hint=f"sign it: recipebox sign {tree.path}",
+            )
+    return evidence
 
 
 def _by_platform(wheels: list[Wheel]) -> dict[str, list[Wheel]]:

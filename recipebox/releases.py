@@ -26,6 +26,7 @@ from recipebox.errors import NOT_LAID_OUT, Missing, NotCached, Tampered, Unknown
 from recipebox.output import Output
 from recipebox.transport import Transport
 from recipebox.trust import SERVER, TrustStore, decide
+from recipes.evidence import LARGEST_DOCUMENT, STATEMENTS, Evidence
 from recipes.package import FOLDERS, PackageMetadata, Wheel
 from recipes.wheels import wheels_here
 from resolver.lock import LockedPackage
@@ -65,6 +66,8 @@ class VerifiedRelease:
 
     `layers` are by title; `files` is the sha256 (hex) of each file, as the signers have it;
     `signatures` is by fingerprint, of pinned signers only; `publisher` is the first who signed.
+    `evidence` has the statements of pinned signers about it; the documents that they name are
+    among the blobs.
     """
 
     name: PackageName
@@ -77,6 +80,7 @@ class VerifiedRelease:
     publisher: str
     receipt: Receipt | None
     wheels: Mapping[str, Descriptor]
+    evidence: Evidence
 
     @property
     def title(self) -> str:
@@ -91,7 +95,8 @@ class VerifiedRelease:
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
         """What has to be here before it can be laid out."""
-        return (*self.layers.values(), *self.wheels.values())
+        documents = (each.descriptor for each in self.evidence.listed.values())
+        return (*self.layers.values(), *self.wheels.values(), *documents)
 
 
 class Releases:
@@ -229,7 +234,8 @@ class Releases:
         if not isinstance(manifest, ImageManifest) or manifest.artifact_type != media.PACKAGE:
             raise Tampered(what, expected=media.PACKAGE, found=manifest.artifact_type)
         metadata = self._metadata(locked, manifest)
-        signed = self.statements(repository, locked.digest, (Kind.RELEASE, Kind.RECEIPT))
+        kinds = (Kind.RELEASE, Kind.RECEIPT, *STATEMENTS)
+        signed = self.statements(repository, locked.digest, kinds)
         receipt = self._receipt(locked, signed[Kind.RECEIPT])
         statement, good = self.signers(
             locked.name.namespace,
@@ -254,6 +260,7 @@ class Releases:
             ordered[0],
             receipt,
             self._wheels(locked, metadata, platform),
+            self._evidence(locked, signed, receipt.admitted),
         )
 
     def signers(
@@ -362,6 +369,59 @@ class Releases:
         if found != expected:
             raise Tampered(what, expected=expected, found=found)
         return receipt
+
+    def _evidence(
+        self,
+        locked: LockedPackage,
+        signed: Mapping[Kind, Sequence[SignedStatement]],
+        admitted: datetime,
+    ) -> Evidence:
+        """Return what pinned signers say about a release beside that they released it.
+
+        Others may hang what they like on it: that is left out, with a warning. Where there are
+        several statements of a kind, the one that was signed first is taken.
+
+        Raises:
+            Tampered: a pinned signer's statement about another release.
+        """
+        what = f"{locked.name} {locked.version}"
+        namespace = locked.name.namespace
+        pinned = self._trust.fingerprints(namespace)
+        statements: dict[Kind, bytes] = {}
+        signatures: dict[Kind, dict[str, str]] = {}
+        for kind in STATEMENTS:
+            good: list[tuple[datetime, str, SignedStatement]] = []
+            for each in signed[kind]:
+                try:
+                    verified = self._verify(namespace, each, admitted)
+                except VerificationFailed as error:
+                    self._output.warn(f"{what}: ignored a {kind}: {error}")
+                    continue
+                if verified.fingerprint in pinned:
+                    good.append((verified.signed_at, verified.fingerprint, each))
+                else:
+                    self._output.warn(
+                        f"{what}: ignored a {kind} by {verified.fingerprint}, who isn't pinned"
+                    )
+            if good:
+                first = min(good, key=lambda one: one[:2])[2].statement
+                statements[kind] = first
+                signatures[kind] = {
+                    signer: one.signature for _, signer, one in good if one.statement == first
+                }
+        evidence = Evidence(statements, {}, signatures)
+        name = f"{locked.name}@{locked.version}"
+        for kind, data in statements.items():
+            subject = Statement.parse(data).only_subject(kind, name)
+            if subject.digest != locked.digest:
+                about = subject.digest
+                raise Tampered(f"{what}: its {kind}", expected=locked.digest, found=about)
+        for file_name, document in evidence.listed.items():
+            if document.size > LARGEST_DOCUMENT:
+                limit = f"at most {LARGEST_DOCUMENT} bytes"
+                found = f"{document.size} bytes"
+                raise Tampered(f"{what}: {file_name}", expected=limit, found=found)
+        return evidence
 
     def _wheels(
         self, locked: LockedPackage, metadata: PackageMetadata, platform: str

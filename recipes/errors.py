@@ -22,7 +22,8 @@
     │   ├── InvalidWheelLock    recipebox.wheels.toml
     │   ├── WheelMismatch       a wheel that isn't the one that was locked
     │   └── ChangedEnvironment  an env/ that isn't what its wheels unpack to
-    ├── ProofFailed             the packed result does not run
+    ├── ProofFailed             the packed result does not run, or runs otherwise than the checkout
+    ├── InvalidEvidence         a file of OUT/evidence that isn't what its statement says
     └── NotAPackage             a folder that isn't a package's tree
 """
 
@@ -317,18 +318,43 @@ class ChangedEnvironment(WheelError):
 
 
 class ProofFailed(RecipeError):
-    """The packed result did not run: `exit_code`, the end of what it printed, and a `note`."""
+    """The packed result did not run: `exit_code`, the end of what it printed, and a `note`.
 
-    def __init__(self, package: str, exit_code: int, output: str, note: str = "") -> None:
+    `differs` is True where it ran, and did otherwise than the checkout: `output` says how.
+    """
+
+    def __init__(
+        self,
+        package: str,
+        exit_code: int,
+        output: str,
+        note: str = "",
+        *,
+        differs: bool = False,
+    ) -> None:
         self.package = package
         self.exit_code = exit_code
         self.output = output
-        super().__init__(
-            f"{package} was packed, and then did not run from a clean folder: exit code"
+        self.differs = differs
+        what = (
+            f"{package} was packed, and then did otherwise than the checkout does:\n{output}\n"
+            if differs
+            else f"{package} was packed, and then did not run from a clean folder: exit code"
             f" {exit_code}. It printed last:\n{output}\n"
-            f"{note}Nothing was laid out. What it lacks can be named under data in recipebox.toml;"
-            " --no-run packs without this proof."
         )
+        super().__init__(
+            f"{what}{note}Nothing was laid out. What it lacks can be named under data in"
+            " recipebox.toml; --no-run packs without this proof."
+        )
+
+
+class InvalidEvidence(RecipeError):
+    """A file of a release's evidence that can't be used: `path`, `reason`."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}; pack or fetch it again, to have it made anew")
 
 
 class NotAPackage(RecipeError):

@@ -6,6 +6,8 @@
                                                             (aside, in OUT)  (a copy,  (rename)
                                                                               elsewhere)
 
+What came of the run, and what the package is made of, is its evidence, beside it in OUT.
+
 The checkout is read and never written, the wheel lock beside an author's own recipebox.toml apart.
 Nothing of it runs but in a child. On any failure OUT is as it was.
 """
@@ -14,9 +16,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +28,7 @@ from packaging.utils import canonicalize_name
 from artifacts.errors import InvalidName
 from artifacts.reference import PackageName
 from recipes.closure import Closure, Reason, find_closure
+from recipes.compared import Comparison, compare, copy_checkout
 from recipes.content import check_content
 from recipes.cycles import find_cycle
 from recipes.environment import lay_out_env
@@ -38,7 +41,10 @@ from recipes.errors import (
     RecipeError,
     UnsafePath,
 )
+from recipes.evidence import Evidence, draw_evidence, folder_of, write_evidence
 from recipes.filling import Values
+from recipes.layers import build_release
+from recipes.licences import read_facts
 from recipes.package import (
     DeploymentConfig,
     Entry,
@@ -49,8 +55,11 @@ from recipes.package import (
 from recipes.paths import check_paths
 from recipes.project import FILE_NAME as PROJECT_FILE
 from recipes.project import PLATFORMS, Project, RecipeSettings, find_project
+from recipes.proof import draw_proof
 from recipes.recipe import Recipe, read_recipe
-from recipes.run import run_package
+from recipes.run import RunResult, run_package
+from recipes.sbom import FILE_NAME as SBOM_FILE
+from recipes.sbom import draw_sbom
 from recipes.wheels import FILE_NAME as LOCK_FILE
 from recipes.wheels import (
     Progress,
@@ -94,7 +103,8 @@ class Proof:
     """That the packed result was run once, from a clean folder.
 
     `ran` is False where it wasn't, and `reason` says why. `enforced` names what the sandbox did;
-    `not_enforced` what it could not, with the reasons.
+    `not_enforced` what it could not, with the reasons. `compared` says whether the checkout gave
+    the same.
     """
 
     ran: bool
@@ -105,6 +115,7 @@ class Proof:
     context: Mapping[str, Any] | None = None
     enforced: tuple[str, ...] = ()
     not_enforced: Mapping[str, str] | None = None
+    compared: Comparison | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +191,15 @@ def pack(
             sandbox=sandbox or ProcessSandbox(),
             timeout=timeout,
             say=say,
+            root=closure.root,
+            aside=out,
         )
+        evidence = _find_out(tree, metadata, lock, files, proof)
+        write_evidence(scratch / "evidence", evidence)
         if lock is not None and lock_path is not None:
             _keep_lock(lock_path, read.name, lock)
         path = _lay_out(tree, out, metadata, files)
+        _lay_evidence(scratch / "evidence", out, metadata)
     return Packed(
         path,
         out,
@@ -450,8 +466,13 @@ def _prove(
     sandbox: Sandbox,
     timeout: float,
     say: Progress,
+    root: Path,
+    aside: Path,
 ) -> Proof:
-    """Run a copy of the package, elsewhere, and raise where it ends with anything but 0."""
+    """Run a copy of the package, elsewhere, and raise where it ends with anything but 0.
+
+    It is compared with a run in a copy of the checkout at `root`, without the folder `aside`.
+    """
     if not prove:
         return Proof(ran=False, reason="the run was skipped, as asked (--no-run)")
     if metadata.requires and required is None:
@@ -469,13 +490,45 @@ def _prove(
         if required is not None:
             _lay_beside(required, place, metadata)
         _open_to_all(place)
-        return _judge(place / metadata.title, metadata, sandbox, timeout)
+        copy = place / metadata.title
+        result = _run(copy, metadata, sandbox, timeout)
+        proof = _judge(result, metadata, timeout)
+        say("running it in a copy of the checkout, to compare")
+        compared = _compare(
+            result, copy, root, aside, lambda: _run(copy, metadata, sandbox, timeout)
+        )
+        if compared.differences:
+            raise ProofFailed(metadata.title, 0, "\n".join(compared.differences), differs=True)
+        return replace(proof, compared=compared)
 
 
-def _judge(tree: Path, metadata: PackageMetadata, sandbox: Sandbox, timeout: float) -> Proof:
+def _compare(
+    result: RunResult, copy: Path, root: Path, aside: Path, run: Callable[[], RunResult]
+) -> Comparison:
+    """Put a copy of the checkout into the place of the package's recipe/, run that, and compare."""
+    config = DeploymentConfig.from_bytes((copy / "metadata" / CONFIG_FILE).read_bytes())
+    if config.network == "egress":
+        said = "it has a network, and what it does there would be done again"
+        return Comparison(was_run=False, reason=said)
+    own = [name for name in (RECIPE, RUN_RECIPE) if (root / name).exists()]
+    if own:
+        said = f"the checkout has a file {own[0]} of its own, where the package has its own"
+        return Comparison(was_run=False, reason=said)
+    inside, packed = copy / "recipe", copy.with_name(f".{copy.name}.packed")
+    inside.rename(packed)
+    problem = copy_checkout(root, inside, without=[aside])
+    if problem is not None:
+        return Comparison(was_run=False, reason=problem)
+    for name in (RECIPE, RUN_RECIPE):
+        shutil.copy(packed / name, inside / name)
+    _open_to_all(inside)
+    return compare(result, run)
+
+
+def _run(tree: Path, metadata: PackageMetadata, sandbox: Sandbox, timeout: float) -> RunResult:
     config = DeploymentConfig.from_bytes((tree / "metadata" / CONFIG_FILE).read_bytes())
     try:
-        result = run_package(
+        return run_package(
             tree,
             sandbox=sandbox,
             limits=Limits(seconds=timeout),
@@ -484,6 +537,9 @@ def _judge(tree: Path, metadata: PackageMetadata, sandbox: Sandbox, timeout: flo
         )
     except SandboxError as error:
         raise ProofFailed(metadata.title, 125, str(error)) from error
+
+
+def _judge(result: RunResult, metadata: PackageMetadata, timeout: float) -> Proof:
     outcome = result.outcome
     if outcome is None:  # pragma: no cover - a sandbox was given
         raise RecipeError("the run had no sandbox")
@@ -504,6 +560,44 @@ def _judge(tree: Path, metadata: PackageMetadata, sandbox: Sandbox, timeout: flo
         enforced=outcome.enforced,
         not_enforced=outcome.not_enforced,
     )
+
+
+def _find_out(
+    tree: Path,
+    metadata: PackageMetadata,
+    lock: WheelLock | None,
+    files: Mapping[str, Path],
+    proof: Proof,
+) -> Evidence:
+    """Return what was found out about the package at `tree`, which is as it will be signed."""
+    with tempfile.TemporaryDirectory(prefix=".layers-", dir=tree.parent) as into:
+        manifest = build_release(tree, Path(into)).descriptor.digest
+    facts = {name: read_facts(path, name) for name, path in files.items()}
+    imported = lock.imports.values() if lock is not None else ()
+    documents = {SBOM_FILE: draw_sbom(metadata, manifest, facts, imported)}
+    statement = None
+    if proof.ran:
+        statement = draw_proof(
+            metadata,
+            manifest,
+            exit_code=proof.exit_code or 0,
+            seconds=proof.seconds or 0.0,
+            steps=proof.steps,
+            context=proof.context or {},
+            enforced=proof.enforced,
+            not_enforced=proof.not_enforced or {},
+            compared=proof.compared or Comparison(was_run=False, reason="it was not run there"),
+        )
+    return draw_evidence(metadata, manifest, proof=statement, documents=documents)
+
+
+def _lay_evidence(folder: Path, out: Path, metadata: PackageMetadata) -> None:
+    """Move the evidence to its place in `out`; an earlier one of its name goes."""
+    target = folder_of(out, metadata.title)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.rename(folder.with_name("replaced-evidence"))
+    folder.rename(target)
 
 
 def _lay_beside(required: Path, place: Path, metadata: PackageMetadata) -> None:

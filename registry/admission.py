@@ -7,15 +7,16 @@
     layers      each unpacks strictly, below its title, and has the digest that the manifest says
     wheel sets  each for one platform, of wheels that package.json locks; every such wheel in one
     statement   signed by a trusted key of the namespace: this package, version, digest and files
+    evidence    a proof and documents, by such a key, about this release; others are nobody's word
 """
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import signing.errors
 from artifacts import media
@@ -31,7 +32,10 @@ from registry.errors import InvalidRelease, Untrusted
 from resolver.candidate import WheelSet, check_platform
 from resolver.errors import InvalidEnvironment
 from signing.statement import (
+    Document,
+    EvidenceStatement,
     Kind,
+    ProofStatement,
     ReleaseStatement,
     Statement,
     StatementReferrer,
@@ -42,6 +46,9 @@ from signing.verify import VerifiedSignature, verify
 
 LARGEST_CONFIG = 4 * 1024 * 1024
 """Bytes of package.json: it is read whole."""
+
+Given = TypeVar("Given")
+Read = TypeVar("Read")
 
 _REQUIRED = ("metadata", "recipe")
 _WHEELS = frozenset({media.WHEEL, media.EMPTY})
@@ -74,13 +81,17 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What was found, all of it good: who signed (sorted), and the digest of what they signed."""
+    """What was found, all of it good: who signed (sorted), and the digest of what they signed.
+
+    `evidence` is what they say beside that, as it is shown (see `Inspection.find_evidence`).
+    """
 
     metadata: PackageMetadata
     config: bytes
     platforms: Mapping[str, WheelSet]
     statement: Digest
     signers: tuple[str, ...]
+    evidence: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +119,91 @@ class Inspection:
         with tempfile.TemporaryDirectory(prefix="rb-admit-") as folder:
             files = self._read_layers(manifest, metadata, Path(folder))
         self._check_files(files, manifest.config.digest)
-        parsed = [
+        parsed = self._parse(referrers)
+        platforms = self._read_wheel_sets(metadata, parsed)
+        statement, signers = self._read_statements(metadata.version, files, parsed, keys)
+        evidence = self._find_evidence(metadata.version, parsed, keys)
+        return Inspected(metadata, config, platforms, statement, signers, evidence)
+
+    def find_evidence(
+        self, version: str, referrers: Sequence[Referrer], keys: Keys
+    ) -> dict[str, Any]:
+        """Return the evidence of a release that was looked at before.
+
+        `{"proof": None or {referrer, statement, compared, enforced, not_enforced},
+        "documents": {file name: {digest, media_type, size}}}`; statements by nobody who may release
+        are left out.
+
+        Raises:
+            InvalidRelease: such a statement that isn't about this release, or about a document that
+                isn't there.
+        """
+        return self._find_evidence(version, self._parse(referrers), keys)
+
+    def _parse(
+        self, referrers: Sequence[Referrer]
+    ) -> list[tuple[Referrer, ImageManifest | ImageIndex]]:
+        return [
             (each, self._read_manifest(f"referrer {each.digest}", each.digest, each.data))
             for each in referrers
         ]
-        platforms = self._read_wheel_sets(metadata, parsed)
-        statement, signers = self._read_statements(metadata.version, files, parsed, keys)
-        return Inspected(metadata, config, platforms, statement, signers)
+
+    def _find_evidence(
+        self,
+        version: str,
+        referrers: Sequence[tuple[Referrer, ImageManifest | ImageIndex]],
+        keys: Keys,
+    ) -> dict[str, Any]:
+        held = {(each.digest, each.size) for _, manifest in referrers for each in manifest.blobs}
+        proof: dict[str, Any] | None = None
+        documents: dict[str, Any] = {}
+        for referrer, manifest in referrers:
+            if manifest.artifact_type != media.STATEMENT:
+                continue
+            where = f"statement {referrer.digest}"
+            try:
+                carried = read_statement_manifest(manifest)
+            except signing.errors.InvalidStatement:
+                continue  # nobody signed it: `run` refuses it
+            if carried.kind not in {Kind.PROOF, Kind.EVIDENCE}:
+                continue
+            data, signature = self._read_signed(where, carried)
+            signer = self._trusted_signer(data, signature, keys)
+            if signer is None:
+                continue
+            statement = self._about_this(where, version, data, carried.kind)
+            if carried.kind is Kind.PROOF:
+                said = self._understood(where, ProofStatement.read, statement)
+                proof = proof or _draw_proof(referrer.digest, data, said)
+                continue
+            listed = self._understood(where, EvidenceStatement.read, statement).documents
+            for name, document in listed.items():
+                if (document.digest, document.size) not in held:
+                    raise self._wrong(where, f"no referrer holds {name}, {document.digest}")
+                documents.setdefault(name, _draw_document(document))
+        return {"proof": proof, "documents": documents}
+
+    def _about_this(self, where: str, version: str, data: bytes, kind: Kind) -> Statement:
+        statement = self._understood(where, Statement.parse, data)
+        name = f"{self.package}@{version}"
+        subject = self._understood(where, lambda one: one.only_subject(kind, name), statement)
+        if subject.digest != self.digest:
+            raise self._wrong(where, f"it is about {subject.digest}")
+        return statement
+
+    def _understood(self, where: str, read: Callable[[Given], Read], given: Given) -> Read:
+        try:
+            return read(given)
+        except signing.errors.InvalidStatement as error:
+            raise self._wrong(where, str(error)) from error
+
+    def _trusted_signer(self, data: bytes, signature: bytes, keys: Keys) -> str | None:
+        try:
+            verified = verify(data, signature, keys.armored, at=self.now)
+            evaluate(keys.policy, [verified], role="release", now=self.now)
+        except (signing.errors.VerificationFailed, signing.errors.TrustRefused):
+            return None
+        return verified.fingerprint
 
     def _wrong(self, where: str, reason: str) -> InvalidRelease:
         return InvalidRelease(str(self.package), str(self.digest), where, reason)
@@ -337,6 +426,24 @@ class Inspection:
             raise self._wrong(
                 where, f"its file list isn't what the layers hold, at {', '.join(differing[:5])}"
             )
+
+
+def _draw_proof(referrer: Digest, data: bytes, said: ProofStatement) -> dict[str, Any]:
+    return {
+        "referrer": str(referrer),
+        "statement": str(Digest.of(data)),
+        "compared": said.is_compared,
+        "enforced": list(said.enforced),
+        "not_enforced": dict(said.not_enforced),
+    }
+
+
+def _draw_document(document: Document) -> dict[str, Any]:
+    return {
+        "digest": str(document.digest),
+        "media_type": document.media_type,
+        "size": document.size,
+    }
 
 
 LARGEST_SIGNATURE = 16 * 1024

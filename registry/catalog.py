@@ -17,6 +17,7 @@ from registry.errors import InvalidValue, PackageUnknown
 from registry.oci.repositories import Kind
 from registry.releases import (
     Yank,
+    evidence_of,
     metadata_of,
     platforms_of,
     releases_of,
@@ -38,13 +39,14 @@ LARGEST_PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class PackageSummary:
-    """A line of the search: `latest` as in `PackagePage`."""
+    """A line of the search: `latest` as in `PackagePage`; `is_proved`: it came with a proof."""
 
     name: PackageName
     summary: str
     latest: str
     published: datetime
     signers: tuple[str, ...]
+    is_proved: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,11 @@ class SearchPage:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseInfo:
-    """A listed release; `metadata` is its package.json."""
+    """A listed release; `metadata` is its package.json.
+
+    `proof` is what a signer says of its run, None where there is none; `documents` are those that
+    a signer vouches for, by file name (see `registry.admission.Inspection.find_evidence`).
+    """
 
     version: str
     digest: Digest
@@ -71,6 +77,8 @@ class ReleaseInfo:
     platforms: Mapping[str, Digest]
     receipt: Digest
     metadata: Mapping[str, Any]
+    proof: Mapping[str, Any] | None
+    documents: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +167,12 @@ class Catalog:
 def _summary(package: PackageName) -> PackageSummary:
     latest = _latest(tuple(_release(row) for row in releases_of(package)))
     return PackageSummary(
-        package, str(latest.metadata["summary"]), latest.version, latest.published, latest.signers
+        package,
+        str(latest.metadata["summary"]),
+        latest.version,
+        latest.published,
+        latest.signers,
+        latest.proof is not None,
     )
 
 
@@ -184,6 +197,8 @@ def _release(row: ReleaseRow) -> ReleaseInfo:
         platforms={platform: one.digest for platform, one in platforms_of(row).items()},
         receipt=Digest.parse(row.receipt),
         metadata=metadata_of(row),
+        proof=evidence_of(row)["proof"],
+        documents=evidence_of(row)["documents"],
     )
 
 

@@ -46,6 +46,7 @@ from registry.oci.contents import (
 from registry.oci.repositories import Kind, Repositories
 from registry.releases import (
     Yank,
+    evidence_of,
     find_release,
     index_revision,
     last_yank_row,
@@ -127,6 +128,8 @@ class Publishing:
     def admit(self, principal: Principal, package: PackageName, digest: Digest) -> Admission:
         """Check everything about a staged release and list it, with a receipt.
 
+        Of one that is listed, evidence that came since is taken in.
+
         Raises:
             ManifestUnknown: it was not pushed.
             InvalidRelease: it isn't what a release must be.
@@ -140,10 +143,12 @@ class Publishing:
             self._access.require(principal, Verb.ADMIT, package.namespace, str(package))
             repository, row = self._get_manifest(package, digest)
             listed = ReleaseRow.get_or_none(ReleaseRow.manifest == row)
-            if listed is not None:
-                return _admission(package, listed, created=False)
+            admission = None if listed is None else _admission(package, listed, created=False)
             staged = self._staged(repository, row)
         now = self._clock()
+        if listed is not None and admission is not None:
+            self._see_evidence(package, listed, staged, now)
+            return admission
         found = Inspection(package, digest, staged.blobs, now).run(
             staged.data, staged.referrers, staged.keys
         )
@@ -167,6 +172,23 @@ class Publishing:
             failpoint(Failpoint.ADMIT_BEFORE_COMMIT)
         failpoint(Failpoint.ADMIT_AFTER_COMMIT)
         return admission
+
+    def _see_evidence(
+        self, package: PackageName, listed: ReleaseRow, staged: _Staged, now: datetime
+    ) -> None:
+        """Keep what a listed release's referrers say of it by now; what was seen before stays."""
+        found = Inspection(package, staged.manifest.digest, staged.blobs, now).find_evidence(
+            listed.version, staged.referrers, staged.keys
+        )
+        known = evidence_of(listed)
+        seen = {
+            "proof": known["proof"] or found["proof"],
+            "documents": found["documents"] | known["documents"],
+        }
+        if seen != known:
+            with self._database.write():
+                drawn = json.dumps(seen, sort_keys=True)
+                ReleaseRow.update(evidence=drawn).where(ReleaseRow.id == listed.id).execute()
 
     def yank(self, principal: Principal, package: PackageName, version: str, reason: str) -> Yank:
         """Take a release out of what a solver may choose; locks that pin it still work.
@@ -308,6 +330,7 @@ class Publishing:
             ),
             signers=json.dumps(found.signers),
             receipt=str(receipt.kept.digest),
+            evidence=json.dumps(found.evidence, sort_keys=True),
             published=seconds(now),
             published_by=principal.name,
         )

@@ -113,6 +113,15 @@ def platforms_of(row: ReleaseRow) -> dict[str, WheelSet]:
     }
 
 
+def evidence_of(row: ReleaseRow) -> Mapping[str, Any]:
+    """Return the evidence that was verified: `{"proof": {...} or None, "documents": {...}}`.
+
+    (The members are those of `registry.admission.Inspection.find_evidence`.)
+    """
+    drawn: dict[str, Any] = {"proof": None, "documents": {}} | json.loads(row.evidence)
+    return drawn
+
+
 def signers_of(row: ReleaseRow) -> tuple[str, ...]:
     """Return the primary fingerprints of those who signed a release, sorted."""
     return tuple(json.loads(row.signers))

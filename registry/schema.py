@@ -368,6 +368,7 @@ class ReleaseRow(Row):
     platforms = peewee.TextField()
     signers = peewee.TextField()
     receipt = peewee.TextField()
+    evidence = peewee.TextField(default="{}")
     published = peewee.BigIntegerField()
     published_by = peewee.TextField()
 

@@ -23,6 +23,7 @@ _TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
 _CHANNEL = {"type": "string", "pattern": r"^[a-z0-9]+([._-][a-z0-9]+)*$"}
 _FINGERPRINT = {"type": "string", "pattern": "^[0-9A-F]{40}$"}
 _TEXT = {"type": "string", "minLength": 1}
+_COUNT = {"type": "integer", "minimum": 0}
 
 
 def _object(**members: Any) -> dict[str, Any]:
@@ -77,6 +78,42 @@ _PREDICATES = {
         evidence={"type": "array", "items": _DIGEST},
         asked_by=_object(name=_TEXT, role=_TEXT, proof={"enum": ["token", "session"]}),
         time=_TIME,
+    ),
+    "proof": _object(
+        package=_NAME,
+        version=_VERSION,
+        exit_code=_COUNT,
+        steps={
+            "type": "array",
+            "items": _object(idx={"type": "integer"}, name=_TEXT, exit_code=_COUNT),
+        },
+        outputs={
+            "description": "The sha256 of each output's JSON (sorted keys, no spaces), by its key.",
+            "type": "object",
+            "additionalProperties": _SHA256,
+        },
+        python=_TEXT,
+        platform=_TEXT,
+        runner={"enum": ["bundled", "checkout"]},
+        milliseconds=_COUNT,
+        enforced={"type": "array", "items": _TEXT},
+        not_enforced={"type": "object", "additionalProperties": _TEXT},
+        checkout=_object(
+            compared={"type": "boolean"},
+            reason=_TEXT,
+            varying={"type": "array", "items": _TEXT},
+        ),
+    ),
+    "evidence": _object(
+        package=_NAME,
+        version=_VERSION,
+        documents={
+            "description": "Documents that hang on the release, by their file names.",
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": r"^[a-z0-9]+([._-][a-z0-9]+)*$"},
+            "additionalProperties": _object(media_type=_TEXT, digest=_DIGEST, size=_COUNT),
+        },
     ),
 }
 

@@ -17,6 +17,17 @@
                team/app
     promotion  the bundle's index       application, channel, from, to, bundle, previous,
                team/app                 previous_bundle, evidence, asked_by, time
+    proof      the release's manifest   package, version, exit_code, steps ([{idx, name,
+               team/etl@1.2.3           exit_code}]), outputs (key -> sha256 of its value's JSON),
+                                        python, platform, runner, milliseconds, enforced,
+                                        not_enforced (what -> why), checkout ({compared,
+                                        reason, varying})
+    evidence   the release's manifest   package, version, documents (file name -> media_type,
+               team/etl@1.2.3           digest, size)
+
+A proof says that the packed result was run, from a clean folder, and gave in it what the checkout
+gives; an evidence statement vouches for documents (an SBOM) that hang on the release by themselves,
+in their own media types, for tools that know nothing of statements.
 
 Each value has one form only, so that equal statements are equal bytes: paths are relative and
 normal, digests `sha256:hex`, times RFC 3339 in UTC to the second (`2026-05-04T03:02:01Z`). A
@@ -66,15 +77,21 @@ __all__ = [
     "STATEMENT_TYPE",
     "AskedBy",
     "BundleStatement",
+    "Document",
+    "EvidenceStatement",
     "Kind",
     "Promotion",
+    "ProofStatement",
+    "ProvedStep",
     "Receipt",
     "ReleaseStatement",
     "Statement",
     "StatementReferrer",
     "Subject",
     "bundle_statement",
+    "evidence_statement",
     "promotion_statement",
+    "proof_statement",
     "read_statement_manifest",
     "receipt_statement",
     "release_statement",
@@ -94,6 +111,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHANNEL = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _PROOFS = ("token", "session")
+_RUNNERS = ("bundled", "checkout")
+_DOCUMENT = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 
 Value = TypeVar("Value")
 
@@ -109,6 +129,7 @@ class Kind(StrEnum):
     TEST = "test"
     SCAN = "scan"
     PROOF = "proof"
+    EVIDENCE = "evidence"
     EXCEPTION = "exception"
     REVOCATION = "revocation"
     ROLLOUT = "rollout"
@@ -406,6 +427,124 @@ class Promotion:
         return read
 
 
+@dataclass(frozen=True, slots=True)
+class ProvedStep:
+    """A step of a proof's run, and how it ended."""
+
+    idx: int
+    name: str
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProofStatement:
+    """Release `version` of `package`, whose manifest is `manifest`, was run from a clean folder.
+
+    `outputs` gives for each key that the steps left in the context the sha256 (hex) of its value,
+    as JSON with sorted keys and no spaces (so that a proof tells nobody what a recipe works on).
+    `runner` is `bundled` or `checkout`; `enforced` names what the sandbox did, `not_enforced` what
+    it could not, with why. `is_compared` says whether the same was run in the checkout and gave the
+    same, `reason` with which, or why not; `varying` are the outputs that differ from run to run
+    there, and were not compared.
+    """
+
+    package: PackageName
+    version: str
+    manifest: Digest
+    exit_code: int
+    steps: tuple[ProvedStep, ...]
+    outputs: Mapping[str, str]
+    python: str
+    platform: str
+    runner: str
+    milliseconds: int
+    enforced: tuple[str, ...]
+    not_enforced: Mapping[str, str]
+    is_compared: bool
+    reason: str
+    varying: tuple[str, ...]
+
+    @classmethod
+    def read(cls, statement: Statement) -> "ProofStatement":
+        """Read it from a statement.
+
+        Raises:
+            InvalidStatement: another kind, or members that break the form.
+        """
+        said = dict(zip(_PROOF, _take(statement.predicate, "predicate", *_PROOF), strict=True))
+        checkout = _take(said["checkout"], "predicate.checkout", "compared", "reason", "varying")
+        read = cls(
+            _package(said["package"], "predicate.package"),
+            _version(said["version"], "predicate.version"),
+            statement.only_subject(Kind.PROOF).digest,
+            _count(said["exit_code"], "predicate.exit_code"),
+            _list(_proved_step, said["steps"], "predicate.steps"),
+            _map(_text, _sha256, said["outputs"], "predicate.outputs"),
+            _text(said["python"], "predicate.python"),
+            _text(said["platform"], "predicate.platform"),
+            _one_of(_RUNNERS, said["runner"], "predicate.runner"),
+            _count(said["milliseconds"], "predicate.milliseconds"),
+            _list(_text, said["enforced"], "predicate.enforced"),
+            _map(_text, _text, said["not_enforced"], "predicate.not_enforced"),
+            _bool(checkout[0], "predicate.checkout.compared"),
+            _text(checkout[1], "predicate.checkout.reason"),
+            _list(_text, checkout[2], "predicate.checkout.varying"),
+        )
+        statement.only_subject(Kind.PROOF, f"{read.package}@{read.version}")
+        return read
+
+
+_PROOF = (
+    *("package", "version", "exit_code", "steps", "outputs", "python", "platform", "runner"),
+    *("milliseconds", "enforced", "not_enforced", "checkout"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that an evidence statement vouches for; `size` in bytes."""
+
+    media_type: str
+    digest: Digest
+    size: int
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """It, as a registry knows it."""
+        return Descriptor(self.media_type, self.digest, self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceStatement:
+    """These `documents` (by file name) are about release `version` of `package`."""
+
+    package: PackageName
+    version: str
+    manifest: Digest
+    documents: Mapping[str, Document]
+
+    @classmethod
+    def read(cls, statement: Statement) -> "EvidenceStatement":
+        """Read it from a statement.
+
+        Raises:
+            InvalidStatement: another kind, or members that break the form.
+        """
+        documents, package, version = _take(
+            statement.predicate, "predicate", "documents", "package", "version"
+        )
+        read = cls(
+            _package(package, "predicate.package"),
+            _version(version, "predicate.version"),
+            statement.only_subject(Kind.EVIDENCE).digest,
+            _map(_document_name, _document, documents, "predicate.documents"),
+        )
+        if not read.documents:
+            raise InvalidStatement("predicate.documents is empty")
+        statement.only_subject(Kind.EVIDENCE, f"{read.package}@{read.version}")
+        return read
+
+
 def release_statement(
     package: PackageName, version: str, manifest: Digest, files: Mapping[str, str]
 ) -> Statement:
@@ -504,6 +643,67 @@ def promotion_statement(
                 "proof": asked_by.proof,
             },
             "time": _drawn_time(time),
+        },
+    )
+
+
+def proof_statement(proof: ProofStatement) -> Statement:
+    """Say that a release was run, and what came of it.
+
+    Raises:
+        InvalidStatement: a value that breaks the form.
+    """
+    return _made(
+        ProofStatement.read,
+        Kind.PROOF,
+        Subject(f"{proof.package}@{proof.version}", proof.manifest),
+        {
+            "package": str(proof.package),
+            "version": proof.version,
+            "exit_code": proof.exit_code,
+            "steps": [
+                {"idx": step.idx, "name": step.name, "exit_code": step.exit_code}
+                for step in proof.steps
+            ],
+            "outputs": dict(proof.outputs),
+            "python": proof.python,
+            "platform": proof.platform,
+            "runner": proof.runner,
+            "milliseconds": proof.milliseconds,
+            "enforced": list(proof.enforced),
+            "not_enforced": dict(proof.not_enforced),
+            "checkout": {
+                "compared": proof.is_compared,
+                "reason": proof.reason,
+                "varying": list(proof.varying),
+            },
+        },
+    )
+
+
+def evidence_statement(
+    package: PackageName, version: str, manifest: Digest, documents: Mapping[str, Document]
+) -> Statement:
+    """Say that `documents`, by file name, are about this release.
+
+    Raises:
+        InvalidStatement: a value that breaks the form.
+    """
+    return _made(
+        EvidenceStatement.read,
+        Kind.EVIDENCE,
+        Subject(f"{package}@{version}", manifest),
+        {
+            "package": str(package),
+            "version": version,
+            "documents": {
+                name: {
+                    "media_type": document.media_type,
+                    "digest": str(document.digest),
+                    "size": document.size,
+                }
+                for name, document in documents.items()
+            },
         },
     )
 
@@ -682,11 +882,41 @@ def _fingerprint(drawn: object, where: str) -> str:
     return text
 
 
-def _proof(drawn: object, where: str) -> str:
+def _one_of(known: Sequence[str], drawn: object, where: str) -> str:
     text = _text(drawn, where)
-    if text not in _PROOFS:
-        _wrong(where, drawn, f"one of {', '.join(_PROOFS)}")
+    if text not in known:
+        _wrong(where, drawn, f"one of {', '.join(known)}")
     return text
+
+
+def _proof(drawn: object, where: str) -> str:
+    return _one_of(_PROOFS, drawn, where)
+
+
+def _proved_step(drawn: object, where: str) -> ProvedStep:
+    exit_code, idx, name = _take(drawn, where, "exit_code", "idx", "name")
+    if not isinstance(idx, int) or isinstance(idx, bool):
+        _wrong(f"{where}.idx", idx, "a whole number")
+    return ProvedStep(idx, _text(name, f"{where}.name"), _count(exit_code, f"{where}.exit_code"))
+
+
+def _document_name(drawn: object, where: str) -> str:
+    return _matching(_DOCUMENT, drawn, where, "a file name of lower-case letters, digits and dots")
+
+
+def _document(drawn: object, where: str) -> Document:
+    digest, media_type, size = _take(drawn, where, "digest", "media_type", "size")
+    return Document(
+        _matching(_MEDIA_TYPE, media_type, f"{where}.media_type", "a media type"),
+        _digest(digest, f"{where}.digest"),
+        _count(size, f"{where}.size"),
+    )
+
+
+def _bool(drawn: object, where: str) -> bool:
+    if not isinstance(drawn, bool):
+        _wrong(where, drawn, "true or false")
+    return drawn
 
 
 def _path(drawn: object, where: str) -> str:

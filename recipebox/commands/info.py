@@ -23,7 +23,9 @@ def command(invocation: Invocation, package: str) -> None:
 
     \b
     JSON: {name, summary, releases: [{version, digest, published, yanked, signers, requires,
-           python, platforms, receipt}], channels: [{application, channel, version}]}
+           python, platforms, receipt, proof: null or {referrer, statement, compared, enforced,
+           not_enforced}, documents: {name: {digest, media_type, size}}}],
+           channels: [{application, channel, version}]}
     """  # noqa: D301 - \b is click's
     name, _, version = package.partition("@")
     found = invocation.client.info(name)
@@ -49,5 +51,20 @@ def _tell(invocation: Invocation, release: dict[str, Any]) -> None:
     output.say(f"{release['version']}  {human_time(release['published'])}{said}")
     output.say(f"  {release['digest']}")
     output.say(f"  signed by {', '.join(release['signers'])}")
+    output.say(f"  {told_proof(release['proof'])}")
+    for name, document in release["documents"].items():
+        output.say(f"  {name}  {document['digest']}")
     for name, wanted in release["requires"].items():
         output.say(f"  requires {name} {wanted}")
+
+
+def told_proof(proof: dict[str, Any] | None) -> str:
+    """Say in a line what is known of a release's run."""
+    if proof is None:
+        return "no proof that it runs"
+    said = "proved by a run from a clean folder"
+    if proof["compared"]:
+        said += ", which gave what its checkout gives"
+    if proof["not_enforced"]:
+        said += f" (not enforced there: {', '.join(sorted(proof['not_enforced']))})"
+    return said

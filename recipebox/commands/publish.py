@@ -25,8 +25,9 @@ def command(invocation: Invocation, folder: Path, *, dry_run: bool) -> None:
       recipebox publish build --dry-run --json
 
     \b
-    JSON: {name, version, digest, url, receipt, revision, blobs, sent_blobs, size}
-          or, with --dry-run, {name, version, digest, blobs, size, dry_run: true}
+    JSON: {name, version, digest, url, receipt, revision, blobs, sent_blobs, size, proof: BOOL,
+           documents: [names]}
+          or, with --dry-run, {name, version, digest, blobs, size, proof, documents, dry_run: true}
     """  # noqa: D301 - \b is click's
     done = invocation.client.publish(folder, dry_run=dry_run)
     output = invocation.output
@@ -39,5 +40,7 @@ def command(invocation: Invocation, folder: Path, *, dry_run: bool) -> None:
     else:
         output.say(f"published {done['name']} {done['version']}", "good")
     output.say(f"  {done['digest']}")
+    if not done["proof"]:
+        output.say("  without a proof that it runs")
     if not dry_run:
         output.say(f"  {done['url']}")

@@ -20,7 +20,7 @@ def command(invocation: Invocation, query: str, limit: int) -> None:
       recipebox search --json --limit 100
 
     \b
-    JSON: {packages: [{name, summary, latest, published, signers}]}
+    JSON: {packages: [{name, summary, latest, published, signers, proof: BOOL}]}
     """  # noqa: D301 - \b is click's
     found = invocation.client.search(query, limit)
     output = invocation.output
@@ -29,7 +29,13 @@ def command(invocation: Invocation, query: str, limit: int) -> None:
         output.note("nothing found")
     output.table(
         [
-            [each["name"], each["latest"], human_time(each["published"]), each["summary"]]
+            [
+                each["name"],
+                each["latest"],
+                human_time(each["published"]),
+                "" if each["proof"] else "no proof",
+                each["summary"],
+            ]
             for each in found
         ]
     )

@@ -19,7 +19,10 @@ from recipebox.prompts import folder_argument, pass_invocation
 def command(invocation: Invocation, folder: Path, key: str | None) -> None:
     """Sign the package in DIR: what `pack --out DIR` made, or one tree in it.
 
-    Writes metadata/release.json, signature.asc and signatures/FINGERPRINT.asc. In CI the key may
+    Writes metadata/release.json, signature.asc and signatures/FINGERPRINT.asc, and signs the proof
+    and the list of documents in DIR/evidence, where they are about what is signed.
+
+    In CI the key may
     come as RECIPEBOX_SIGNING_KEY (an armoured secret key) with RECIPEBOX_SIGNING_PASSPHRASE.
 
     \b
@@ -28,7 +31,7 @@ def command(invocation: Invocation, folder: Path, key: str | None) -> None:
       gpg --verify metadata/signature.asc metadata/release.json
 
     \b
-    JSON: {name, version, digest, signer, path}
+    JSON: {name, version, digest, signer, path, evidence: [kinds]}
     """  # noqa: D301 - \b is click's
     if key:
         invocation.set("signing_fingerprint", key)
@@ -40,7 +43,15 @@ def command(invocation: Invocation, folder: Path, key: str | None) -> None:
             "digest": str(signed.digest),
             "signer": signed.signer,
             "path": str(signed.path),
+            "evidence": list(signed.evidence),
         }
     )
     invocation.output.say(f"signed {signed.name} {signed.version} as {signed.signer}", "good")
     invocation.output.say(f"  {signed.digest}")
+    if signed.is_left_out:
+        invocation.output.warn(
+            "warning: its proof and documents are about other bytes, and were left out: it was"
+            " changed after it was packed; pack it again to have them"
+        )
+    elif "proof" not in signed.evidence:
+        invocation.output.say("  without a proof that it runs (--no-run)")

@@ -24,7 +24,8 @@ def command(invocation: Invocation, folder: Path) -> None:
       recipebox verify here/team/etl-1.2.3 --offline
 
     \b
-    JSON: {packages: [{name, version, digest, signers, files, path}]}
+    JSON: {packages: [{name, version, digest, signers, files, path, proof: BOOL,
+           documents: [names]}]}
     """  # noqa: D301 - \b is click's
     verified = invocation.client.verify(folder)
     invocation.output.result(
@@ -37,6 +38,8 @@ def command(invocation: Invocation, folder: Path) -> None:
                     "signers": list(each.signers),
                     "files": each.files,
                     "path": str(each.path),
+                    "proof": each.has_proof,
+                    "documents": list(each.documents),
                 }
                 for each in verified
             ]
@@ -48,3 +51,6 @@ def command(invocation: Invocation, folder: Path) -> None:
             f"{', '.join(each.signers)}",
             "good",
         )
+        evidence = [*(["a proof that it runs"] if each.has_proof else []), *each.documents]
+        found = ", ".join(evidence) or "no proof that it runs, and no documents"
+        invocation.output.say(f"  with {found}")

@@ -65,13 +65,14 @@ def draw_key(key: NamespaceKey) -> dict[str, Any]:
 
 
 def draw_summary(package: PackageSummary) -> dict[str, Any]:
-    """{name, summary, latest, published, signers}."""
+    """{name, summary, latest, published, signers, proof}: whether the latest came with a proof."""
     return {
         "name": str(package.name),
         "summary": package.summary,
         "latest": package.latest,
         "published": rfc3339(package.published),
         "signers": list(package.signers),
+        "proof": package.is_proved,
     }
 
 
@@ -91,7 +92,11 @@ def draw_package(package: PackagePage) -> dict[str, Any]:
 
 
 def draw_release(release: ReleaseInfo) -> dict[str, Any]:
-    """{version, digest, size, published, yanked, signers, requires, python, platforms, ...}."""
+    """{version, digest, size, published, yanked, signers, requires, python, platforms, ...}.
+
+    `proof` is null or {referrer, statement, compared, enforced, not_enforced}; `documents` gives
+    each document's {digest, media_type, size} by its name.
+    """
     return {
         "version": release.version,
         "digest": str(release.digest),
@@ -104,6 +109,8 @@ def draw_release(release: ReleaseInfo) -> dict[str, Any]:
         "platforms": {name: str(digest) for name, digest in release.platforms.items()},
         "receipt": str(release.receipt),
         "revision": release.revision,
+        "proof": None if release.proof is None else dict(release.proof),
+        "documents": {name: dict(one) for name, one in sorted(release.documents.items())},
     }
 
 

@@ -120,7 +120,7 @@ class TestWhatIsPacked:
         second = pack(recipe, tmp_path / "out", prove=False)
 
         assert not (second.path / "left-over").exists()
-        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["team"]
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["evidence", "team"]
         assert (tmp_path / "out" / "team" / "other-1.0.0" / "x").exists()
 
     def test_files_keep_whether_they_can_be_executed(self, root: Path, tmp_path: Path) -> None:
