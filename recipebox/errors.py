@@ -184,6 +184,7 @@ FOREIGN: Mapping[str, ExitCode] = {
     "artifacts.errors.InvalidManifest": ExitCode.UNTRUSTED,
     "artifacts.errors.InvalidName": ExitCode.USAGE,
     "artifacts.errors.InvalidDigest": ExitCode.USAGE,
+    "recipes.errors.InvalidEvidence": ExitCode.UNTRUSTED,
     "recipes.errors.NotAPackage": ExitCode.NOT_FOUND,
     "resolver.errors.InvalidDocument": ExitCode.FAILED,
     "resolver.errors.InvalidText": ExitCode.USAGE,

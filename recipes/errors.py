@@ -17,6 +17,7 @@
     ├── InvalidMetadata         package.json or deployment_config.yaml
     ├── InvalidLayer            a layer that says something else than it holds, or that climbs out
     ├── WheelError
+    │   ├── UnknownImports      imports of which nobody said what distribution they are
     │   ├── NoWheel             a distribution without a wheel for a platform and Python
     │   ├── WheelConflict       no one version of a distribution for every Python minor
     │   ├── InvalidWheelLock    recipebox.wheels.toml
@@ -27,7 +28,7 @@
     └── NotAPackage             a folder that isn't a package's tree
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -250,6 +251,26 @@ class WheelError(RecipeError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class UnknownImports(WheelError):
+    """Imports of which nobody said what distribution they are: `imports` -> who imports each."""
+
+    def __init__(self, imports: Mapping[str, str], project: Path | None = None) -> None:
+        self.imports = dict(imports)
+        self.project = project
+        listed = "\n".join(f"  {name}, imported by {who}" for name, who in self.imports.items())
+        lines = "\n".join(
+            f'  {name} = "{name.replace("_", "-")}"'
+            for name in sorted({each.partition(".")[0] for each in self.imports})
+        )
+        super().__init__(
+            f"It isn't known which distributions hold these imports:\n{listed}\n"
+            "They aren't looked up by their own names, which anybody may register on an index."
+            " Where one is the checkout's own module, it isn't there: add it. Else name its"
+            f" distribution in requirements.txt, or in {project or 'recipebox.toml'}, such as:\n"
+            f"  [wheels]\n{lines}"
+        )
 
 
 class NoWheel(WheelError):

@@ -69,7 +69,7 @@ from recipes.wheels import (
     minors_of,
     plan_wheels,
     read_lock,
-    read_requirements,
+    requirements_of,
     solve,
     write_lock,
 )
@@ -305,7 +305,7 @@ def _lock_wheels(
     progress: Progress,
 ) -> tuple[WheelLock | None, Path | None, list[str]]:
     """Return the lock that is there if it covers what is imported, else a new one."""
-    requirements = read_requirements(closure.root / "requirements.txt")
+    requirements = requirements_of(closure.root)
     plan, notes = plan_wheels(
         closure.imports,
         closure.optional_imports,
@@ -313,6 +313,7 @@ def _lock_wheels(
         requirements=requirements,
         pythons=minors_of(project.python, project.path),
         platforms=tuple(platforms) if platforms is not None else project.platforms,
+        project=project.path,
     )
     folder = project.path.parent if project.path is not None else out
     path = folder / LOCK_FILE

@@ -10,7 +10,7 @@
     python = ">=3.11"               # a range of minors
     license = "MIT"                 # SPDX
     authors = ["Ops <ops@example.com>"]
-    platforms = ["linux/amd64"]     # that wheels are locked for
+    platforms = ["linux/amd64", "linux/arm64"]    # that wheels are locked for: the default
 
     [recipes.etl_daily]             # the recipe's file without .yaml
     name = "etl-daily"              # or "team/etl-daily"
@@ -56,7 +56,7 @@ from resolver.version import Version
 
 FILE_NAME: Final = "recipebox.toml"
 PLATFORMS: Final = ("linux/amd64", "linux/arm64")
-DEFAULT_PLATFORMS: Final = ("linux/amd64",)
+DEFAULT_PLATFORMS: Final = PLATFORMS
 DEFAULT_PYTHON: Final = ">=3.11"
 
 

@@ -52,11 +52,12 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from recipes.distributions import distribution_of
+from recipes.distributions import distribution_of, is_known
 from recipes.errors import (
     InvalidProject,
     InvalidWheelLock,
     NoWheel,
+    UnknownImports,
     WheelConflict,
     WheelError,
     WheelMismatch,
@@ -133,12 +134,19 @@ def plan_wheels(
     requirements: Mapping[str, str],
     pythons: tuple[str, ...],
     platforms: tuple[str, ...],
+    project: Path | None = None,
 ) -> tuple[WheelPlan, list[str]]:
     """Say which distributions are needed, and what was decided on the way, for people.
 
     An optional import is packed where the author names its distribution, in `own` ([wheels]) or in
-    `requirements` (requirements.txt: distribution -> specifier), and left out otherwise.
+    `requirements` (requirements.txt: distribution -> specifier), and left out otherwise. `project`
+    is the recipebox.toml, for the error.
+
+    Raises:
+        UnknownImports: imports that neither the author nor a table here knows: a guessed name may
+            be anybody's.
     """
+    unknown: dict[str, str] = {}
     decided: dict[str, str] = {}
     asked_by: dict[str, str] = {}
     notes: list[str] = []
@@ -146,11 +154,11 @@ def plan_wheels(
         key, name = distribution_of(module, own)
         decided[key] = name
         asked_by.setdefault(canonicalize_name(name), f"{places[0]}, import {module}")
-        if key == name and canonicalize_name(name) not in requirements and key not in own:
-            notes.append(
-                f"{places[0]} imports {module}: the distribution of the same name is taken; if it"
-                " is another, say which under [wheels] in recipebox.toml"
-            )
+        is_named = key in own or canonicalize_name(name) in requirements
+        if not is_named and not is_known(module):
+            unknown[module] = places[0]
+    if unknown:
+        raise UnknownImports(unknown, project)
     for module, places in optional.items():
         key, name = distribution_of(module, own)
         if key in decided:
@@ -167,12 +175,30 @@ def plan_wheels(
     return WheelPlan(imported, asked_by, pythons, platforms, requirements), notes
 
 
+def requirements_of(root: Path) -> dict[str, str]:
+    """Return distribution (canonical) -> specifier that a checkout names, wherever it does.
+
+    `[project] dependencies` of pyproject.toml count, and requirements.txt before them.
+    """
+    try:
+        drawn = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+        listed = drawn["project"]["dependencies"]
+    except (OSError, ValueError, KeyError, TypeError):  # the packer asks for nothing of it
+        listed = []
+    lines = [str(each) for each in listed] if isinstance(listed, list) else []
+    return {**_read_lines(lines), **read_requirements(root / "requirements.txt")}
+
+
 def read_requirements(path: Path) -> dict[str, str]:
     """Return distribution (canonical) -> specifier of a requirements.txt; the rest is skipped."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return {}
+    return _read_lines(lines)
+
+
+def _read_lines(lines: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in lines:
         text = re.split(r"\s#|^#|\s--", line)[0].strip()

@@ -34,7 +34,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     "platforms",
     metavar="OS/ARCH",
     multiple=True,
-    help="Lock wheels for it; may be given again.  Default: recipebox.toml's, or linux/amd64.",
+    help="Lock wheels for it (linux/amd64, linux/arm64); may be given again.  Default: recipebox.toml's, or both.",
 )
 @click.option(
     "--required",

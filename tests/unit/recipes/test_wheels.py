@@ -14,6 +14,7 @@ from recipes.distributions import distribution_of
 from recipes.environment import lay_out_env, platform_here
 from recipes.errors import (
     InvalidProject,
+    UnknownImports,
     WheelError,
 )
 from recipes.package import Wheel
@@ -21,6 +22,7 @@ from recipes.wheels import (
     minors_of,
     plan_wheels,
     read_requirements,
+    requirements_of,
     tags_of,
     wheels_here,
 )
@@ -63,7 +65,7 @@ class TestPlanning:
             {"yaml": ["a.py:1"], "odd.one": ["a.py:2"], "numpy": ["a.py:3"], "own": ["a.py:4"]},
             {"yaml.x": ["b.py:1"], "psutil": ["b.py:2"], "orjson": ["b.py:3"], "fast": ["b.py:4"]},
             own={"own": "own", "fast": "fast-lib"},
-            requirements={"numpy": "==1.0", "orjson": ""},
+            requirements={"numpy": "==1.0", "odd": "", "orjson": ""},
             pythons=("3.11",),
             platforms=("linux/amd64",),
         )
@@ -73,9 +75,40 @@ class TestPlanning:
             "yaml": "PyYAML",
         }  # fmt: skip
         assert plan.asked_by["pyyaml"] == "a.py:1, import yaml"
-        assert len(notes) == 2
-        assert "imports odd.one: the distribution of the same name is taken" in notes[0]
-        assert "psutil is left out; name it under [wheels]" in notes[1]
+        assert len(notes) == 1
+        assert "psutil is left out; name it under [wheels]" in notes[0]
+
+    def test_a_name_that_nobody_knows_is_asked_for_and_not_guessed(self) -> None:
+        with pytest.raises(UnknownImports) as refused:
+            plan_wheels(
+                {"acme_core.db": ["a.py:1"], "acme_x": ["b.py:2"], "yaml": ["a.py:3"]},
+                {},
+                own={},
+                requirements={},
+                pythons=("3.11",),
+                platforms=("linux/amd64",),
+                project=Path("x/recipebox.toml"),
+            )
+
+        assert refused.value.imports == {"acme_core.db": "a.py:1", "acme_x": "b.py:2"}
+        said = str(refused.value)
+        assert "acme_core.db, imported by a.py:1" in said
+        assert 'x/recipebox.toml, such as:\n  [wheels]\n  acme_core = "acme-core"' in said
+
+    def test_what_a_checkout_names_is_known(self, tmp_path: Path) -> None:
+        write(
+            tmp_path,
+            {
+                "pyproject.toml": '[project]\ndependencies = ["acme-core>=1", "Six"]\n',
+                "requirements.txt": "acme_core==1.5\n",
+            },
+        )
+
+        assert requirements_of(tmp_path) == {"acme-core": "==1.5", "six": ""}
+        write(tmp_path, {"pyproject.toml": "[project]\ndependencies = 3\n"})
+        assert requirements_of(tmp_path) == {"acme-core": "==1.5"}
+        write(tmp_path, {"pyproject.toml": "not toml"})
+        assert requirements_of(tmp_path) == {"acme-core": "==1.5"}
 
     def test_a_range_of_pythons_is_its_minors(self) -> None:
         assert minors_of(">=3.11") == ("3.11", "3.12", "3.13")
