@@ -61,12 +61,15 @@ class Scope:
     """What names are bound to: in a module, or in a function in it.
 
     `imported` are the modules of the checkout that names stand for, as far as they were read.
+    `known` are the values of names that were asked for: each is worked out once, and within that
+    (`text = text.strip()`) it is unknown, or long functions would take for ever.
     """
 
     module: Module
     checkout: Checkout
     parent: "Scope | None" = None
     imported: dict[str, str] = field(default_factory=dict)
+    known: dict[str, "Values"] = field(default_factory=dict)
     body: Sequence[ast.stmt] = ()
     arguments: Sequence[str] = ()
     _bound: dict[str, list[ast.expr | None]] | None = None
@@ -194,7 +197,11 @@ class Scope:
         if found is None:
             return [Value(_OS[name])] if name in _OS else UNKNOWN
         scope, bound = found
-        return [value for each in bound for value in scope.values(each, depth)]
+        if name not in scope.known:
+            scope.known[name] = UNKNOWN
+            values = frozenset(value for each in bound for value in scope.values(each, depth))
+            scope.known[name] = values if 0 < len(values) <= _MOST else UNKNOWN
+        return scope.known[name]
 
     def _f_string(self, parts: list[ast.expr], depth: int) -> Iterable[Value]:
         made: Values = frozenset({Value("")})

@@ -34,7 +34,8 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     "platforms",
     metavar="OS/ARCH",
     multiple=True,
-    help="Lock wheels for it (linux/amd64, linux/arm64); may be given again.  Default: recipebox.toml's, or both.",
+    help="Lock wheels for it; may be given again.  Default: recipebox.toml's, or all that are known"
+    " (linux/amd64, linux/arm64).",
 )
 @click.option(
     "--required",

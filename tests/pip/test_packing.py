@@ -6,6 +6,7 @@ import pytest
 
 from recipes.errors import (
     ProofFailed,
+    UnknownImports,
 )
 from recipes.pack import pack
 from tests.checkouts import (
@@ -60,7 +61,7 @@ class TestWheels:
         self, root: Path, tmp_path: Path, index: Path
     ) -> None:
         a_wheel(index, "lib-one", "1.0")
-        project = PROJECT + 'python = "==3.11.*"\n'
+        project = PROJECT + 'python = "==3.11.*"\n[wheels]\nlib_one = "lib-one"\ntwo = "two"\n'
         recipe = a_counting_checkout(
             root, **{"steps/count.py": self.CODE, "recipebox.toml": project}
         )
@@ -79,7 +80,9 @@ class TestWheels:
         self, root: Path, tmp_path: Path, index: Path
     ) -> None:
         a_wheel(index, "lib-one", "1.0")
-        recipe = a_counting_checkout(root, **{"steps/count.py": self.CODE})
+        recipe = a_counting_checkout(
+            root, **{"steps/count.py": self.CODE, "requirements.txt": "lib-one\n"}
+        )
         (root / "recipebox.toml").unlink()
         before = snapshot(root)
 
@@ -88,12 +91,21 @@ class TestWheels:
         assert packed.wheel_lock == tmp_path / "out" / "recipebox.wheels.toml"
         assert packed.wheel_lock.is_file()
         assert snapshot(root) == before
-        assert any("the distribution of the same name" in each for each in packed.warnings)
+
+    def test_an_import_that_nobody_names_is_refused_before_an_index_is_asked(
+        self, root: Path, tmp_path: Path, index: Path
+    ) -> None:
+        a_wheel(index, "lib-one", "1.0")  # somebody registered the name
+        recipe = a_counting_checkout(root, **{"steps/count.py": self.CODE})
+
+        with pytest.raises(UnknownImports, match=r"lib_one, imported by steps/count\.py:1"):
+            pack(recipe, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
 
     def test_a_failed_proof_keeps_no_lock(self, root: Path, tmp_path: Path, index: Path) -> None:
         a_wheel(index, "lib-one", "1.0")
         code = "import lib_one\ndef Count(c, a):\n    return 3\n"
-        project = PROJECT + 'python = "==3.11.*"\n'
+        project = PROJECT + 'python = "==3.11.*"\n[wheels]\nlib_one = "lib-one"\n'
         recipe = a_counting_checkout(root, **{"steps/count.py": code, "recipebox.toml": project})
 
         with pytest.raises(ProofFailed):

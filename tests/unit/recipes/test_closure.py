@@ -762,3 +762,13 @@ class TestRoot:
 
 def test_no_standard_module_of_this_python_is_unknown() -> None:
     assert not sys.stdlib_module_names - STDLIB
+
+
+def test_texts_that_are_made_of_themselves_take_no_time(tmp_path: Path) -> None:
+    lines = "".join(
+        f"    text = text.strip() + other.strip()\n    other = str(text) + {place!r}\n"
+        for place in "abcdefgh"
+    )
+    body = f"def run(c, a):\n    text = other = ''\n{lines}    open(text)\n"
+
+    assert files_of(tmp_path, {"steps/a.py": body}) == ["steps/a.py"]

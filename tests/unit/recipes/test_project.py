@@ -83,7 +83,7 @@ def test_without_a_file_all_is_default(tmp_path: Path) -> None:
     project = find_project(tmp_path / "etl.yaml")
 
     assert project == Project()
-    assert (project.python, project.platforms) == (">=3.11", ("linux/amd64",))
+    assert (project.python, project.platforms) == (">=3.11", ("linux/amd64", "linux/arm64"))
 
 
 @pytest.mark.parametrize(
