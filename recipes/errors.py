@@ -15,6 +15,7 @@
     ├── InvalidModule           code of the closure that can't be read
     ├── UnsafePath              a path that leaves its folder, or can't be laid out everywhere
     ├── InvalidMetadata         package.json or deployment_config.yaml
+    │   └── InvalidDeploymentConfig    the latter: line and column of each problem
     ├── InvalidLayer            a layer that says something else than it holds, or that climbs out
     ├── WheelError
     │   ├── UnknownImports      imports of which nobody said what distribution they are
@@ -232,6 +233,29 @@ class InvalidMetadata(RecipeError):
         self.what = what
         self.problems = tuple(problems)
         super().__init__(f"{what} is not valid: {'; '.join(self.problems)}")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """What is wrong with a deployment_config.yaml: `key` is dotted, places count from 1."""
+
+    key: str
+    reason: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        """Say it for people: `3:1: kind: ...`."""
+        place = "" if self.line is None else f"{self.line}:{self.column}: "
+        return f"{place}{f'{self.key}: ' if self.key else ''}{self.reason}"
+
+
+class InvalidDeploymentConfig(InvalidMetadata):
+    """A deployment_config.yaml that can't be used: `what` names it, `found` what is wrong."""
+
+    def __init__(self, what: str, found: Sequence[ConfigProblem]) -> None:
+        self.found = tuple(found)
+        super().__init__(what, [str(each) for each in found])
 
 
 class InvalidLayer(RecipeError):

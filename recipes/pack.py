@@ -31,6 +31,8 @@ from recipes.closure import Closure, Reason, find_closure
 from recipes.compared import Comparison, compare, copy_checkout
 from recipes.content import check_content
 from recipes.cycles import find_cycle
+from recipes.deployment import FILE_NAME as CONFIG_FILE
+from recipes.deployment import DeploymentConfig
 from recipes.environment import lay_out_env
 from recipes.errors import (
     InvalidOption,
@@ -46,7 +48,6 @@ from recipes.filling import Values
 from recipes.layers import build_release
 from recipes.licences import read_facts
 from recipes.package import (
-    DeploymentConfig,
     Entry,
     PackageMetadata,
     Wheel,
@@ -54,9 +55,10 @@ from recipes.package import (
 )
 from recipes.paths import check_paths
 from recipes.project import FILE_NAME as PROJECT_FILE
-from recipes.project import PLATFORMS, Project, RecipeSettings, find_project
+from recipes.project import PLATFORMS, Project, find_project
 from recipes.proof import draw_proof
 from recipes.recipe import Recipe, read_recipe
+from recipes.render.tree import write_deployment
 from recipes.run import RunResult, run_package
 from recipes.sbom import FILE_NAME as SBOM_FILE
 from recipes.sbom import draw_sbom
@@ -80,7 +82,6 @@ from sandbox.errors import SandboxError
 from sandbox.process import ProcessSandbox
 from sandbox.sandbox import NOBODY, Limits, Sandbox
 
-CONFIG_FILE: Final = "deployment_config.yaml"
 RUN_RECIPE: Final = "run_recipe.py"
 RECIPE: Final = "recipe.yaml"
 
@@ -407,7 +408,7 @@ def requires_of(recipe: Recipe, project: Project, own: str) -> dict[str, str]:
 def _draw(
     tree: Path, recipe: Recipe, project: Project, closure: Closure, metadata: PackageMetadata
 ) -> None:
-    """Write metadata/ and recipe/ of the package."""
+    """Write the package's folders, all but env/."""
     inside = tree / "recipe"
     own = recipe.path.resolve()
     copied = [
@@ -427,17 +428,7 @@ def _draw(
     bundled = resources.files("recipes").joinpath("templates", RUN_RECIPE)
     _write(inside / RUN_RECIPE, bundled.read_bytes())
     _write(tree / "metadata" / "package.json", metadata.to_bytes())
-    _write(tree / "metadata" / CONFIG_FILE, _deployment_config(project, project.of(recipe.name)))
-
-
-def _deployment_config(project: Project, settings: RecipeSettings) -> bytes:
-    """Return the author's own, as it is, once it is known to be valid; else what is set."""
-    own = project.path.parent / CONFIG_FILE if project.path is not None else None
-    if own is None or not own.is_file():
-        return DeploymentConfig.model_validate(settings.deployment).to_bytes()
-    data = own.read_bytes()
-    DeploymentConfig.from_bytes(data, str(own))
-    return data
+    write_deployment(tree, project, recipe.name, metadata)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -533,7 +524,7 @@ def _run(tree: Path, metadata: PackageMetadata, sandbox: Sandbox, timeout: float
             tree,
             sandbox=sandbox,
             limits=Limits(seconds=timeout),
-            network=config.network == "egress",
+            network=config.needs_network,
             user=NOBODY if os.geteuid() == 0 else None,
         )
     except SandboxError as error:

@@ -1,4 +1,4 @@
-"""A package on disk, and its two documents: package.json and deployment_config.yaml.
+"""A package on disk, and its package.json.
 
 ::
 
@@ -9,10 +9,10 @@
     └── team/etl-daily-1.2.3/
         ├── metadata/   package.json  deployment_config.yaml    (a layer)
         │               release.json  signature.asc  signatures/    (in no layer)
+        ├── containers/  monitoring/  ci-cd/    what recipes/render draws    (a layer each)
         ├── recipe/     recipe.yaml  run_recipe.py  the closure, at its paths in the checkout
         └── env/        the wheels unpacked for one platform and Python    (in no layer)
 
-`containers/`, `monitoring/` and `ci-cd/` beside these are layers too, where they exist.
 package.json is RFC 8785 bytes; it is the release manifest's config as well as a file of the
 metadata layer.
 
@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import rfc8785
-import yaml
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import (
     AfterValidator,
@@ -42,6 +41,7 @@ from pydantic import (
 )
 
 from artifacts.reference import PackageName
+from recipes.deployment import DeploymentConfig
 from recipes.errors import InvalidMetadata, NotAPackage
 from resolver.requirement import Range
 from resolver.version import Version
@@ -212,65 +212,6 @@ class PackageMetadata(_Model):
             return super().model_validate(obj, **options)
         except ValidationError as error:
             raise InvalidMetadata("package.json", _problems(error)) from error
-
-
-class Resources(_Model):
-    """What a run may use: `cpu` in Kubernetes' notation (`500m`), `memory` too (`256Mi`)."""
-
-    cpu: Annotated[str, Field(pattern=r"^[1-9]\d*m?$")] = "500m"
-    memory: Annotated[str, Field(pattern=r"^[1-9]\d*(Ki|Mi|Gi)$")] = "256Mi"
-
-
-class Setting(_Model):
-    """A value that a deployment may give: its type, and what it is when not given."""
-
-    type: Literal["string", "integer", "number", "boolean"]
-    default: str | int | float | bool | None = None
-    description: str = ""
-
-
-class DeploymentConfig(_Model):
-    """deployment_config.yaml: what a deployment of the recipe needs.
-
-    ::
-
-        schema_version: 1
-        kind: job
-        resources: {cpu: 500m, memory: 256Mi}
-        network: none           # or egress
-        secrets: []             # names only
-        configuration: {}       # name: {type, default, description}
-    """
-
-    schema_version: Literal[1] = 1
-    kind: Literal["job"] = "job"
-    resources: Resources = Field(default_factory=Resources)
-    network: Literal["none", "egress"] = "none"
-    secrets: list[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]] = Field(
-        default_factory=list
-    )
-    configuration: dict[str, Setting] = Field(default_factory=dict)
-
-    def to_bytes(self) -> bytes:
-        """Return the document as YAML, members in the order of the drawing."""
-        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-        return text.encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes, what: str = "deployment_config.yaml") -> Self:
-        """Read one; `what` names it in errors.
-
-        Raises:
-            InvalidMetadata: not YAML, of a newer schema, or outside of the schema.
-        """
-        try:
-            drawn = yaml.safe_load(data)
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidMetadata(what, [f"not YAML: {error}"]) from error
-        try:
-            return cls.model_validate(_of_this_version(drawn, what))
-        except ValidationError as error:
-            raise InvalidMetadata(what, _problems(error)) from error
 
 
 def _of_this_version(drawn: object, what: str) -> dict[str, Any]:

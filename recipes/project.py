@@ -47,8 +47,8 @@ from pydantic import ValidationError
 
 from artifacts.errors import ArtifactError
 from artifacts.reference import PackageName, check_namespace
+from recipes.deployment import DeploymentConfig
 from recipes.errors import Finding, InvalidProject
-from recipes.package import DeploymentConfig
 from recipes.toml_text import find_key, place_of
 from resolver.errors import ResolverError
 from resolver.requirement import Range

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from recipes.deployment import FILE_NAME, DeploymentConfig
 from recipes.package import PackageTree, read_tree
 from sandbox.sandbox import Command, Limits, Outcome, Sandbox
 
@@ -61,13 +62,14 @@ def run_package(
     """Run the package at `directory` (`OUT` or `OUT/team/etl-1.2.3`) to its end.
 
     `only` are names of steps; `settings` are `[STEP.]ARG=VALUE`; `environment` is added to the
-    clean one. Without a `sandbox` its stdout and stderr are this process's (`is_quiet` sends its
-    stdout to stderr), and an interrupt ends it: the exit code is then 130. With one, `limits`,
+    clean one, where deployment_config.yaml's defaults are. Without a `sandbox` its stdout and
+    stderr are this process's (`is_quiet` sends its stdout to stderr), and an interrupt ends it: the
+    exit code is then 130. With one, `limits`,
     `network` and `user` are asked of it, and the output is in the result's `outcome`.
 
     Raises:
         NotAPackage: there is none there.
-        InvalidMetadata: its package.json is not valid.
+        InvalidMetadata: its package.json or deployment_config.yaml is not valid.
         sandbox.errors.SandboxError: the sandbox can't do what is asked.
     """
     tree = read_tree(directory)
@@ -75,7 +77,7 @@ def run_package(
         place = Path(scratch)
         result = place / "result.json"
         words = _words(tree, only, settings, result)
-        env = clean_environment(environment)
+        env = clean_environment({**_defaults(tree), **(environment or {})})
         if sandbox is None:
             code = _run_here(words, cwd or Path.cwd(), env, is_quiet=is_quiet)
             return _read_result(code, result, None)
@@ -91,6 +93,13 @@ def run_package(
             )
         )
         return _read_result(outcome.exit_code, result, outcome)
+
+
+def _defaults(tree: PackageTree) -> dict[str, str]:
+    path = tree.path / "metadata" / FILE_NAME
+    if not path.is_file():
+        return {}
+    return DeploymentConfig.from_bytes(path.read_bytes(), str(path)).environment
 
 
 def _words(

@@ -25,9 +25,10 @@ from artifacts.digest import Digest
 from artifacts.errors import ArtifactError
 from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import PackageName
+from recipes.deployment import DeploymentConfig
 from recipes.errors import RecipeError
 from recipes.layers import unpack_layer
-from recipes.package import FOLDERS, METADATA_FILES, DeploymentConfig, PackageMetadata
+from recipes.package import FOLDERS, METADATA_FILES, PackageMetadata
 from registry.errors import InvalidRelease, Untrusted
 from resolver.candidate import WheelSet, check_platform
 from resolver.errors import InvalidEnvironment

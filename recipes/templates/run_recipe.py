@@ -1,7 +1,7 @@
 """Runs this package's recipe: from any folder, on a read-only file system, as any user.
 
     python run_recipe.py [--only STEP,...] [--set [STEP.]ARG=VALUE ...]
-                         [--json FILE|-] [--context FILE]
+                         [--json FILE|-] [--context FILE] [--metrics FILE|URL]
 
 It needs Python 3.11 or newer and nothing else. It finds by place what `recipebox fetch` laid out:
 
@@ -19,6 +19,11 @@ the recipe's, 125 for a failure of this file's own, 130 when interrupted.
 it is alone on stdout, and what the recipe prints goes to stderr. --context gives a JSON object to
 begin with: then the steps are run by the runner in here, since a checkout's own can't take it (this
 is how another package's step runs this one).
+
+--metrics (or RECIPEBOX_METRICS) tells Prometheus how it went: into a file, such as
+/var/lib/node_exporter/etl.prom for node_exporter's textfile collector, where counts go on from what
+the file says; or to a Pushgateway, http://HOST:9091. Where that fails it is said, and the exit code
+stays the recipe's.
 """
 
 import os
@@ -35,11 +40,14 @@ if __name__ == "__main__" and not sys.flags.isolated:  # nothing beside this fil
     )
 
 import argparse
+import base64
 import contextlib
 import ctypes
+import fcntl
 import importlib
 import json
 import platform
+import re
 import runpy
 import shutil
 import signal
@@ -56,6 +64,7 @@ OUT = os.path.dirname(os.path.dirname(PACKAGE))
 FAILED = 125
 LINKED_FROM = 64 << 20  # bytes: larger files are linked into the workspace, not copied
 GRACE = 3.0  # seconds between asking a child to end and ending it
+METRICS = "RECIPEBOX_METRICS"
 MACHINES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 
 
@@ -68,13 +77,16 @@ class Problem(Exception):
 
 def main(argv):
     options = parse(argv)
+    began = time.monotonic()
+    steps = []
     try:
-        return run(options)
-    except Problem as problem:
+        code = run(options, steps)
+    except (Problem, OSError) as problem:
         print(f"run_recipe: {problem}", file=sys.stderr)
-    except OSError as error:
-        print(f"run_recipe: {error}", file=sys.stderr)
-    return FAILED
+        code = FAILED
+    if options.metrics:
+        tell(options.metrics, code, time.monotonic() - began, steps)
+    return code
 
 
 def parse(argv):
@@ -91,10 +103,17 @@ def parse(argv):
     )
     parser.add_argument("--json", metavar="FILE", help="where the result goes; - is stdout")
     parser.add_argument("--context", metavar="FILE", help="a JSON object to begin with")
+    parser.add_argument(
+        "--metrics",
+        metavar="FILE|URL",
+        default=os.environ.get(METRICS),
+        help=f"tell Prometheus how it went [env: {METRICS}]",
+    )
     return parser.parse_args(argv)
 
 
-def run(options):
+def run(options, told):
+    """Run it, and return its exit code; the steps' results are added to `told`."""
     package = read_json(os.path.join(PACKAGE, "metadata", "package.json"))
     env = find_env(package)
     steps = choose(package["steps"], options.only)
@@ -105,7 +124,8 @@ def run(options):
     module = None if bundled else package["entry"]["module"]
     if module and options.only is not None and not runner_knows(module, "--only"):
         raise Problem(f"this package's own runner, {module}, has no --only")
-    reports = bool(module) and options.json is not None and runner_knows(module, "--json-output")
+    wanted = options.json is not None or bool(options.metrics)
+    reports = bool(module) and wanted and runner_knows(module, "--json-output")
     if module and options.json is not None and not reports:
         print(f"run_recipe: {module} reports no steps, only its exit code", file=sys.stderr)
     try:
@@ -129,8 +149,10 @@ def run(options):
         }
         write_json(os.path.join(scratch, "spec.json"), spec)
         code, last = start(scratch, work, options.json == "-", reports)
+        found = read_json(spec["result"]) if os.path.exists(spec["result"]) else last or {}
+        told += found.get("steps") or []
         if options.json is not None:
-            report(options.json, code, last, spec["result"])
+            report(options.json, code, found)
         return code
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -222,7 +244,8 @@ def copy_tree(source, target):
 
 def start(scratch, work, quiet, reports):
     """Run the child, and return its exit code and what its last line on stdout was."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    own = (METRICS, "PYTHON")  # a package that a step runs would write over this one's metrics
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(own)}
     ended = []
     previous = {}
 
@@ -303,10 +326,7 @@ def stop_group(group, number):
         os.killpg(group, number)
 
 
-def report(target, code, last, path):
-    found = last if last is not None else {}
-    if os.path.exists(path):
-        found = read_json(path)
+def report(target, code, found):
     result = {
         "exit_code": code,
         "steps": found.get("steps") or [],
@@ -335,6 +355,116 @@ def write_json(path, value):
     with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(path + ".new", path)
+
+
+# --- metrics ---
+
+KINDS_OF_METRICS = {
+    "recipebox_package_info": ("gauge", "1, for the version that ran last."),
+    "recipebox_run_duration_seconds": ("gauge", "How long the last run took."),
+    "recipebox_run_exit_code": ("gauge", "Exit code of the last run; 0 is success."),
+    "recipebox_run_timestamp_seconds": ("gauge", "When the last run ended (Unix time)."),
+    "recipebox_last_success_timestamp_seconds": ("gauge", "When a run last ended with 0."),
+    "recipebox_runs_total": ("counter", "Runs that have ended, by result: success or failure."),
+    "recipebox_step_duration_seconds": ("gauge", "How long a step of the last run took."),
+    "recipebox_step_exit_code": ("gauge", "Exit code of a step of the last run."),
+}
+SINCE = ("recipebox_last_success_timestamp_seconds", "recipebox_runs_total")  # go on from before
+PUSH_TIMEOUT = 10.0  # seconds
+
+
+def tell(target, code, seconds, steps):
+    """Write or push the metrics of a run; a failure of that is said, and changes nothing else."""
+    try:
+        package = read_json(os.path.join(PACKAGE, "metadata", "package.json"))
+        if target.startswith(("http://", "https://")):
+            push(target, package, code, seconds, steps)
+        else:
+            write_metrics(target, package, code, seconds, steps)
+    except (Problem, OSError, ValueError) as error:
+        print(f"run_recipe: the metrics can't be told to {target}: {error}", file=sys.stderr)
+
+
+def write_metrics(path, package, code, seconds, steps):
+    folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # another run may count at the same time
+        earlier = {}
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                earlier = earlier_metrics(file.read(), package["name"])
+        text = metrics(package, code, seconds, steps, earlier)
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path + ".new", 0o644)  # another user collects it
+        os.replace(path + ".new", path)
+    finally:
+        os.close(folder)
+
+
+def push(url, package, code, seconds, steps):
+    """POST to a Pushgateway: what isn't sent, such as an earlier success, stays as it was."""
+    import urllib.request
+
+    text = metrics(package, code, seconds, steps, None)
+    group = base64.urlsafe_b64encode(package["name"].encode()).decode().rstrip("=")
+    request = urllib.request.Request(
+        f"{url.rstrip('/')}/metrics/job/recipebox/package@base64/{group}",
+        data=text.encode(),
+        headers={"Content-Type": "text/plain; version=0.0.4"},
+        method="POST",
+    )
+    urllib.request.urlopen(request, timeout=PUSH_TIMEOUT).close()
+
+
+def metrics(package, code, seconds, steps, earlier):
+    """Return Prometheus's text format; `earlier` is what was counted, None where nothing is."""
+    name = package["name"]
+    now = round(time.time(), 3)
+    found = dict(earlier or {})
+    if code == 0:
+        found["recipebox_last_success_timestamp_seconds", labels(package=name)] = now
+    if earlier is not None:
+        for result in ("success", "failure"):
+            key = "recipebox_runs_total", labels(package=name, result=result)
+            found[key] = found.get(key, 0) + ((code == 0) == (result == "success"))
+    found["recipebox_package_info", labels(package=name, version=package["version"])] = 1
+    found["recipebox_run_duration_seconds", labels(package=name)] = round(seconds, 3)
+    found["recipebox_run_exit_code", labels(package=name)] = code
+    found["recipebox_run_timestamp_seconds", labels(package=name)] = now
+    for step in steps:
+        key = labels(package=name, idx=step.get("idx"), step=step.get("name"))
+        if isinstance(step.get("seconds"), (int, float)):
+            found["recipebox_step_duration_seconds", key] = step["seconds"]
+        if isinstance(step.get("exit_code"), int):
+            found["recipebox_step_exit_code", key] = step["exit_code"]
+    lines = []
+    for metric, (kind, meaning) in KINDS_OF_METRICS.items():
+        values = [
+            f"{metric}{key} {value}" for (each, key), value in found.items() if each == metric
+        ]
+        if values:
+            lines += [f"# HELP {metric} {meaning}", f"# TYPE {metric} {kind}", *values]
+    return "\n".join(lines) + "\n"
+
+
+def labels(**values):
+    escaped = (
+        (key, str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
+        for key, value in values.items()
+    )
+    return "{" + ",".join(f'{key}="{value}"' for key, value in escaped) + "}"
+
+
+def earlier_metrics(text, name):
+    """Return what an earlier run of this package wrote, of what goes on from there."""
+    found = {}
+    for line in text.splitlines():
+        match = re.fullmatch(r"(\w+)(\{.*\}) ([0-9.]+)", line)
+        if match and match[1] in SINCE and match[2].startswith(labels(package=name)[:-1]):
+            value = float(match[3])
+            found[match[1], match[2]] = int(value) if value.is_integer() else value
+    return found
 
 
 # --- the child ---

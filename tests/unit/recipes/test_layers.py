@@ -23,7 +23,6 @@ from recipes.layers import (
     write_layer,
 )
 from recipes.package import (
-    DeploymentConfig,
     Entry,
     PackageMetadata,
     PythonStep,
@@ -31,6 +30,17 @@ from recipes.package import (
 )
 
 TITLE = "team/etl-1.2.3/recipe"
+
+CONFIG = """\
+schema_version: 1
+kind: job
+resources:
+  cpu: 500m
+  memory: 256Mi
+network: none
+secrets: []
+configuration: {}
+"""
 
 # Of the tree that `a_tree` makes. If this changes, every release made before gets another digest.
 GOLDEN = "sha256:d19743c294d25dde365b1d79cda88a03993e94b202188c2c8c1d5b2de91324fd"
@@ -57,7 +67,7 @@ def a_tree(below: Path) -> Path:
         steps=[PythonStep(idx=1, name="a", type="python", module="steps.a", function="A")],
     )
     (tree / "metadata" / "package.json").write_bytes(metadata.to_bytes())
-    (tree / "metadata" / "deployment_config.yaml").write_bytes(DeploymentConfig().to_bytes())
+    (tree / "metadata" / "deployment_config.yaml").write_text(CONFIG)
     return tree
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from recipes import pack as packing
+from recipes.deployment import DeploymentConfig
 from recipes.errors import (
     InvalidMetadata,
     InvalidOption,
@@ -52,9 +54,12 @@ class TestWhatIsPacked:
         assert sorted(
             str(path.relative_to(packed.path))
             for path in packed.path.rglob("*")
-            if path.is_file()
+            if path.is_file() and not path.is_relative_to(packed.path / "containers")
         ) == [
-            "metadata/deployment_config.yaml", "metadata/package.json", "recipe/data/lines.txt",
+            "ci-cd/deployment_pipeline.py", "ci-cd/github-actions.yml", "ci-cd/gitlab-ci.yml",
+            "metadata/deployment_config.yaml", "metadata/package.json",
+            "monitoring/alerts.yaml", "monitoring/grafana_dashboard.json",
+            "monitoring/prometheus.yml", "recipe/data/lines.txt",
             "recipe/recipe.yaml", "recipe/run_recipe.py", "recipe/steps/count.py",
         ]  # fmt: skip
         assert [str(path) for path in packed.reasons] == ["data/lines.txt", "steps/count.py"]
@@ -170,8 +175,101 @@ class TestWhatIsPacked:
         assert "network" not in packed.proof.enforced
 
         write(root, {"deployment_config.yaml": "schema_version: 1\nkind: jobb\n"})
-        with pytest.raises(InvalidMetadata, match=r"deployment_config\.yaml is not valid: kind"):
+        with pytest.raises(
+            InvalidMetadata, match=r"deployment_config\.yaml is not valid: 2:1: kind"
+        ):
             pack(recipe, tmp_path / "out")
+
+
+class TestDeployment:
+    """What is generated, and what of the author's goes before it."""
+
+    def test_what_the_recipe_says_of_its_execution_is_taken(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        recipe = a_counting_checkout(root)
+        execution = "execution: {timeout_seconds: 120, retry_attempts: 2}\n"
+        recipe.write_text(execution + recipe.read_text())
+
+        packed = pack(recipe, tmp_path / "out", prove=False)
+
+        config = DeploymentConfig.from_bytes(
+            (packed.path / "metadata/deployment_config.yaml").read_bytes()
+        )
+        assert (config.kind, config.timeout_seconds, config.retries) == ("job", 120, 2)
+        job = yaml.safe_load((packed.path / "containers/k8s/job.yaml").read_bytes())
+        assert job["spec"]["backoffLimit"] == 2
+
+    def test_what_no_deployment_can_have_is_left_to_the_runner(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        recipe = a_counting_checkout(root)
+        recipe.write_text("execution: {timeout_seconds: 0.5}\n" + recipe.read_text())
+
+        packed = pack(recipe, tmp_path / "out", prove=False)
+        written = (packed.path / "metadata/deployment_config.yaml").read_bytes()
+        assert DeploymentConfig.from_bytes(written) == DeploymentConfig()
+
+    def test_an_authors_own_files_go_before_what_is_generated(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        own = {
+            "deployment_config.yaml": "schema_version: 1\n",
+            "deployment/containers/Dockerfile": "FROM mine\n",
+            "deployment/containers/k8s/job.yaml": "of: all\n",
+            "deployment/containers/k8s/extra.yaml": "an: addition\n",
+            "deployment/count/deployment_config.yaml": "schema_version: 1\nretries: 3\n",
+            "deployment/count/containers/k8s/job.yaml": "of: count\n",
+            "deployment/count/monitoring/prometheus.yml": "",
+            "deployment/count/notes.txt": "no file of a package's",
+            "deployment/other/containers/docker-compose.yml": "of: another recipe\n",
+        }
+        recipe = a_counting_checkout(root, **own)
+
+        packed = pack(recipe, tmp_path / "out", prove=False)
+
+        def text(path: str) -> str:
+            return (packed.path / path).read_text()
+
+        assert text("containers/Dockerfile") == "FROM mine\n"
+        assert text("containers/k8s/job.yaml") == "of: count\n"
+        assert text("containers/k8s/extra.yaml") == "an: addition\n"
+        assert "retries: 3" in text("metadata/deployment_config.yaml")
+        assert "localhost/team/count" in text("containers/docker-compose.yml")
+        assert not (packed.path / "monitoring/prometheus.yml").exists()
+        assert not (packed.path / "notes.txt").exists()
+
+    def test_a_link_among_them_is_refused(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root, **{"deployment/containers/x": ""})
+        (root / "deployment/containers/y").symlink_to("/etc/passwd")
+
+        with pytest.raises(UnsafePath, match="a link may not be in a package"):
+            pack(recipe, tmp_path / "out")
+
+    def test_a_pipe_among_them_is_refused(self, root: Path, tmp_path: Path) -> None:
+        recipe = a_counting_checkout(root, **{"deployment/containers/x": ""})
+        os.mkfifo(root / "deployment/containers/y")
+
+        with pytest.raises(UnsafePath, match="no plain file"):
+            pack(recipe, tmp_path / "out")
+
+    def test_the_run_has_what_the_configuration_gives(self, root: Path, tmp_path: Path) -> None:
+        own = "schema_version: 1\nconfiguration: {MORE: {type: integer, default: 4}}\n"
+        code = """
+            import os
+            class Count:
+                def run(self, context, args):
+                    context.set("count.lines", int(os.environ["MORE"]))
+            """
+        recipe = a_counting_checkout(
+            root, **{"deployment_config.yaml": own, "steps/count.py": code}
+        )
+
+        packed = pack(recipe, tmp_path / "out")
+
+        assert packed.proof.context == {"count.lines": 4}
+        given = run_package(packed.path, environment={"MORE": "5"}, is_quiet=True)
+        assert given.context == {"count.lines": 5}
 
 
 class TestNaming:

@@ -1,4 +1,4 @@
-"""package.json and deployment_config.yaml: what is valid, and finding a package's folder."""
+"""package.json: what is valid, and finding a package's folder."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recipes.errors import InvalidMetadata, NotAPackage
-from recipes.package import DeploymentConfig, PackageMetadata, read_tree, schemas
+from recipes.package import PackageMetadata, read_tree, schemas
 
 STEP = {"idx": 1, "name": "a", "type": "python", "module": "a.b", "function": "C"}
 
@@ -85,27 +85,6 @@ def test_a_number_that_json_can_not_hold_is_refused() -> None:
 
     with pytest.raises(InvalidMetadata):
         metadata.to_bytes()
-
-
-def test_the_deployment_config_comes_back() -> None:
-    config = DeploymentConfig()
-
-    assert DeploymentConfig.from_bytes(config.to_bytes()) == config
-
-
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (b"a: [", "not YAML"),
-        (b"- a", "not an object"),
-        (b"schema_version: 2", "understands 1"),
-        (b"schema_version: 1\nkind: jobb", "kind: Input should be 'job'"),
-        (b"schema_version: 1\nresources: {cpu: lots}", "resources.cpu"),
-    ],
-)
-def test_a_wrong_deployment_config_is_refused(data: bytes, said: str) -> None:
-    with pytest.raises(InvalidMetadata, match=said):
-        DeploymentConfig.from_bytes(data)
 
 
 def test_both_documents_have_a_schema() -> None:
