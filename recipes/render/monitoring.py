@@ -261,6 +261,9 @@ def _panel(
             "textMode": text,
             "justifyMode": "auto",
             "orientation": "auto",
+            "wideLayout": True,
+            "showPercentChange": False,
+            "percentChangeColorMode": "standard",
         }
     return {
         "type": kind,

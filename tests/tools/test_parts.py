@@ -7,12 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import install, parts
+from tests.tools import install, making, parts
 
 GO_TOOLS = ["oras", "crane", "regctl", "conformance", "registry", "helm", "cosign", "minio"]
-SYSTEM_PARTS = ["skopeo", "chromium", "strace", "unshare", "nginx", "dockerd", "docker", "busybox"]
+GO_TOOLS += ["kubeconform", "actionlint"]
+SYSTEM_PARTS = [
+    "promtool",
+    "skopeo",
+    "chromium",
+    "strace",
+    "unshare",
+    "nginx",
+    "dockerd",
+    "docker",
+    "busybox",
+]
 Program = Callable[[Path, str], Path]
-ALL = [*GO_TOOLS, *SYSTEM_PARTS, "postgresql", "wrk", "weed"]
+ALL = [*GO_TOOLS, *SYSTEM_PARTS, "postgresql", "wrk", "weed", "hadolint"]
+MADE = ["grafana_check", "kubernetes_schemas", "python_base"]
 
 
 @pytest.fixture
@@ -47,6 +59,52 @@ def test_a_missing_part_skips_on_a_laptop_and_says_how_to_get_it(
         getattr(parts, name)()
     told = "postgres" if name == "postgresql" else name
     assert parts.missing_part(str(skipped.value)) == told
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_part_that_is_not_made_yet_says_how(bare_machine: Path, name: str) -> None:
+    with pytest.raises(pytest.skip.Exception, match=r"get it with: .* -m tests\.tools\.install"):
+        getattr(parts, name)()
+
+
+def test_what_fails_to_be_made_leaves_nothing(bare_machine: Path, program: Program) -> None:
+    program(bare_machine / "mmdebstrap", "echo no route to host >&2\nexit 7")
+    (problem,) = install._try_made_parts([parts.PYTHON_BASE])
+    assert problem.startswith("python-base (")
+    assert "ended with 7: no route to host" in problem
+    assert list(parts.cache().iterdir()) == []
+
+
+def test_what_is_made_is_put_in_its_place(bare_machine: Path, program: Program) -> None:
+    program(bare_machine / "mmdebstrap", 'for last; do :; done; echo made > "$last"')
+    assert list(install._try_made_parts([parts.PYTHON_BASE])) == []
+    assert parts.python_base().read_text() == "made\n"
+
+
+def test_kubernetess_schemas_know_no_other_members() -> None:
+    group = [{"group": "apps", "version": "v1", "kind": "Deployment"}]
+    swagger = {
+        "definitions": {
+            "Deployment": {
+                "type": "object",
+                "properties": {"spec": {"$ref": "#/definitions/Spec"}},
+                "x-kubernetes-group-version-kind": group,
+            },
+            "Spec": {"type": "object", "properties": {"of": {"format": "int-or-string"}}},
+            "Other": {"type": "object"},
+        }
+    }
+    ((name, schema),) = making.kubernetes_schemas(swagger)
+    assert name == "deployment-apps-v1.json"
+    assert schema["properties"]["apiVersion"] == {"const": "apps/v1"}
+    assert schema["additionalProperties"] is False
+    assert schema["definitions"] == {
+        "Spec": {
+            "type": "object",
+            "properties": {"of": {"type": ["string", "integer"]}},
+            "additionalProperties": False,
+        }
+    }
 
 
 @pytest.mark.parametrize("name", ["oras", "skopeo", "weed"])
