@@ -83,8 +83,7 @@ def _config_of(tree: Path, project: Project, stem: str) -> tuple[DeploymentConfi
         if path.is_file():
             data = _read(path)
             return DeploymentConfig.from_bytes(data, str(path)), data
-    execution = _execution(tree / "recipe" / "recipe.yaml")
-    config = default_config(execution, project.of(stem).deployment)
+    config = default_config(_execution(tree / "recipe" / "recipe.yaml"))
     return config, config.to_bytes()
 
 
@@ -94,15 +93,15 @@ def default_config(
     """Return the configuration of a recipe whose author gave none.
 
     `execution` is what the recipe says under that key: its timeout (seconds) and its retries are
-    taken where they are numbers that a deployment may have. `said` are members of the configuration
-    that recipebox.toml gives.
+    taken where they are numbers that a deployment may have. `said` are members of the document that
+    recipebox.toml has, which are valid.
     """
-    found: dict[str, object] = {}
+    found: dict[str, object] = dict(said or {})
     for theirs, ours in (("timeout_seconds", "timeout_seconds"), ("retry_attempts", "retries")):
         with contextlib.suppress(ValidationError):
             DeploymentConfig.model_validate({ours: execution.get(theirs)})
             found[ours] = execution[theirs]
-    return DeploymentConfig.model_validate({**found, **(said or {})})
+    return DeploymentConfig.model_validate(found)
 
 
 def _execution(recipe: Path) -> dict[str, Any]:

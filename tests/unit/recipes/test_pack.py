@@ -24,6 +24,7 @@ from recipes.errors import (
     UnsafePath,
 )
 from recipes.pack import pack
+from recipes.render.tree import default_config
 from recipes.run import run_package
 from sandbox.errors import CannotStart
 from sandbox.sandbox import Command, Outcome
@@ -209,6 +210,10 @@ class TestDeployment:
         packed = pack(recipe, tmp_path / "out", prove=False)
         written = (packed.path / "metadata/deployment_config.yaml").read_bytes()
         assert DeploymentConfig.from_bytes(written) == DeploymentConfig()
+
+    def test_what_the_project_says_is_in_the_default(self) -> None:
+        config = default_config({"retry_attempts": 1}, {"network": "egress", "secrets": ["A"]})
+        assert (config.retries, config.network, config.secrets) == (1, "egress", ["A"])
 
     def test_an_authors_own_files_go_before_what_is_generated(
         self, root: Path, tmp_path: Path
