@@ -83,7 +83,8 @@ def _config_of(tree: Path, project: Project, stem: str) -> tuple[DeploymentConfi
         if path.is_file():
             data = _read(path)
             return DeploymentConfig.from_bytes(data, str(path)), data
-    config = default_config(_execution(tree / "recipe" / "recipe.yaml"))
+    execution = _execution(tree / "recipe" / "recipe.yaml")
+    config = default_config(execution, project.of(stem).deployment)
     return config, config.to_bytes()
 
 
