@@ -70,11 +70,12 @@ def verify(
     moment = at or datetime.now(UTC)
     made = datetime.fromtimestamp(head.made, UTC)
     clock: tuple[str, ...] = () if at is None else _clock(at)
-    if made > moment:
+    is_ahead = moment < made <= moment + CLOCK_TOLERANCE
+    if is_ahead:
         clock = _clock(made)
     with throwaway_home() as home:
         options = ("--no-autostart", "--no-auto-check-trustdb", "--trust-model", "always")
-        gpg = Gpg(home, *options, *(clock if made > datetime.now(UTC) else ()))
+        gpg = Gpg(home, *options, *(clock if is_ahead and made > datetime.now(UTC) else ()))
         if material:
             gpg.import_keys(material)
         known = gpg.list_keys(with_secret=False)
