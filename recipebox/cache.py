@@ -4,6 +4,8 @@
 
     <cache>/
     ├── blobs/sha256/ab/abcd…       verified as they were written, and again at each read
+    ├── envs/  trees/               unpacked wheels and releases (recipebox/folders.py)
+    ├── staging/                    what `import` reads, until all of it is verified
     └── index/<sha256 of registry and name>.json
                                     {schema_version, registry, name, etag, as_of, body}
 
@@ -14,7 +16,6 @@ removes what nobody has touched for a while.
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from typing import Any, BinaryIO
 from artifacts.digest import Digest
 from artifacts.errors import DigestMismatch
 from recipebox.config import write_atomically
+from recipebox.folders import Folders, remove
 
 _SCHEMA_VERSION = 1
 
@@ -43,6 +45,8 @@ class Cache:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.envs = Folders(root / "envs")
+        self.trees = Folders(root / "trees")
 
     def find(self, digest: Digest) -> Path | None:
         """Return the file of a blob, verified now; None where it isn't, or isn't any more."""
@@ -124,29 +128,53 @@ class Cache:
         }
         write_atomically(self._entry(registry, name), json.dumps(drawn).encode())
 
+    @contextmanager
+    def staging(self) -> Iterator["Cache"]:
+        """Give an empty cache beside this one's blobs; it is gone afterwards."""
+        above = self.root / "staging"
+        above.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=above) as folder:
+            yield Cache(Path(folder))
+
+    def adopt(self, other: "Cache") -> None:
+        """Take over the blobs of a cache on the same file system, each by a rename."""
+        for path in sorted((other.root / "blobs").glob("*/*/*")):
+            target = self.root / path.relative_to(other.root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+
     def usage(self) -> Usage:
         """Count what is there."""
         return self._count(self._files())
 
     def prune(self, older_than: float, now: float | None = None) -> Usage:
-        """Remove what was not read for `older_than` seconds, and what writers left behind."""
+        """Remove what was not read for `older_than` seconds, and what writers left behind.
+
+        Folders that a run uses now stay, however old they are.
+        """
         limit = (time.time() if now is None else now) - older_than
-        old = [path for path in self._files() if path.stat().st_mtime < limit]
-        removed = self._count(old)
+        old = [path for path in self._plain_files() if path.stat().st_mtime < limit]
+        aside = [path for folders in (self.envs, self.trees) for path in folders.prune(limit)]
+        removed = self._count([*old, *(each for path in aside for each in _files_below(path))])
         for path in old:
             path.unlink(missing_ok=True)
+        for path in aside:
+            remove(path)
         return removed
 
     def clear(self) -> Usage:
         """Remove everything that is Recipebox's in the folder."""
         removed = self.usage()
-        for folder in ("blobs", "index"):
-            shutil.rmtree(self.root / folder, ignore_errors=True)
+        for folder in ("blobs", "index", "envs", "trees", "staging"):
+            remove(self.root / folder)
         return removed
 
     def _files(self) -> list[Path]:
-        folders = (self.root / "blobs", self.root / "index")
-        return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+        return [*self._plain_files(), *self.envs.paths(), *self.trees.paths()]
+
+    def _plain_files(self) -> list[Path]:
+        names = ("blobs", "index", "staging")
+        return [path for name in names for path in _files_below(self.root / name)]
 
     @staticmethod
     def _count(paths: list[Path]) -> Usage:
@@ -158,6 +186,10 @@ class Cache:
     def _entry(self, registry: str, name: str) -> Path:
         key = hashlib.sha256(f"{registry}\n{name}".encode()).hexdigest()
         return self.root / "index" / f"{key}.json"
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _check(expected: Digest, found: Digest) -> None:

@@ -14,59 +14,58 @@ Errors are recipebox.errors.ClientError and, from below, those of recipes, resol
 
 import os
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from requests.adapters import BaseAdapter
 
-from artifacts import media
-from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
-from artifacts.reference import PackageName, RepositoryName, check_namespace
+from artifacts.reference import PackageName, check_namespace
 from recipebox.cache import Cache
 from recipebox.config import Credentials, Places, check_url
-from recipebox.errors import Missing, Misuse, NotCached, Tampered, Unsigned
+from recipebox.errors import Missing, Misuse, NotCached, Tampered, Untrusted
 from recipebox.install import LOCK_NAME, LaidOut, lay_out
 from recipebox.output import Output
 from recipebox.promotion import Promoted, Promoter
 from recipebox.publishing import Signed, Signer, make_signer, plan_push, push, sign_tree
-from recipebox.releases import CHANGED_HERE, Releases, SignedStatement
+from recipebox.releases import Releases, VerifiedRelease
+from recipebox.running import Part, Ready, Unpacked, kept_env, view
 from recipebox.source import CachedSource, RegistrySource
 from recipebox.transport import Transport
 from recipebox.trust import TrustStore
-from recipes.environment import compare_env, platform_here, wheels_in
-from recipes.errors import ChangedEnvironment
-from recipes.evidence import Evidence, folder_of, read_evidence
-from recipes.layers import build_release
+from recipebox.verification import (
+    Verification,
+    VerifiedTree,
+    compare_with_statement,
+    signed_statements,
+    wheels_of,
+)
+from recipes.environment import env_key, platform_here
 from recipes.package import PackageTree, read_tree
+from recipes.record import RunPackage, RunRecord, RunStep, stamp
+from recipes.run import RunResult, run_package
+from recipes.wheels import wheels_here
 from resolver.candidate import Environment
 from resolver.lock import Lock
 from resolver.offers import Pins
 from resolver.requirement import Requirement
 from resolver.solve import Solution, solve
 from settings.load import Settings
+from signing.errors import VerificationFailed
 
 
 @dataclass(frozen=True, slots=True)
-class VerifiedTree:
-    """A package on disk whose every file is as its pinned signers signed it.
+class Ran:
+    """A run that ended: its result, and the record of it."""
 
-    `has_proof` says whether they signed a proof too, `documents` which documents about it.
-    """
-
-    name: str
-    version: str
-    digest: Digest
-    signers: tuple[str, ...]
-    files: int
-    path: Path
-    has_proof: bool
-    documents: tuple[str, ...]
+    result: RunResult
+    record: RunRecord
 
 
 def this_python() -> str:
@@ -367,134 +366,214 @@ class Client:
             Conflicting: something else is there, and not `replace`.
             Interrupted: the transfer broke off; nothing is laid out.
         """
+        reader = self.releases
+        verified = self._read(lock, reader)
+        with Unpacked(reader, self.cache, self.jobs) as unpacked:
+            unpacked.bring(verified, layers=True)
+            envs = {each.title: unpacked.env(each) for each in verified}
+            return lay_out(
+                out,
+                verified,
+                unpacked.files(
+                    [
+                        blob
+                        for each in verified
+                        for blob in (*each.layer_blobs, *each.document_blobs)
+                    ]
+                ),
+                {title: env for title, env in envs.items() if env is not None},
+                lock.dumps(),
+                replace=replace,
+            )
+
+    @staticmethod
+    def _read(lock: Lock, reader: Releases) -> list[VerifiedRelease]:
+        """Read and verify what a lock pins, which must be for here where it has wheels.
+
+        Raises:
+            Misuse: it is for another Python or platform.
+        """
         here = Environment(this_python(), platform_here())
         if lock.environment != here and any(package.wheel_sets for package in lock.packages):
             raise Misuse(
                 f"the lock is for {lock.environment}, with wheels; this is {here}",
                 hint="lock again here, or run recipebox with that Python",
             )
-        reader = self.releases
-        verified = [reader.get(locked, lock.environment.platform) for locked in lock.packages]
-        blobs = reader.download(verified, self.jobs)
-        return lay_out(out, verified, blobs, lock.dumps(), replace=replace)
+        return [reader.get(locked, lock.environment.platform) for locked in lock.packages]
 
     def verify(self, folder: Path) -> list[VerifiedTree]:
         """Verify the packages on disk in `folder`: every file as signed, and by whom.
 
-        Files are compared with release.json, and release.json's signatures with the pins; env/ with
-        what the signed wheels unpack to, which are downloaded where they aren't cached. With a
-        connection the keys are refreshed, so that a revoked one is noticed. Where `folder` has a
-        lock, all that it pins must be there, with the digests that it pins.
+        With a connection the keys are refreshed, so that a revoked one is noticed.
 
         Raises:
             Unsigned, UnknownSigner, Untrusted: nobody who counts signed it well.
             Tampered: a file is missing, added or changed.
             Missing: a package of the lock isn't there.
         """
-        path = folder / LOCK_NAME
-        if not path.is_file():
-            return [self._verify_tree(folder)]
-        verified = []
-        for package in Lock.loads(path.read_text(encoding="utf-8")).packages:
-            place = folder / f"{package.name}-{package.version}"
-            if not place.is_dir():
-                raise Missing(
-                    f"{place}: the lock pins it, and it isn't there",
-                    hint=f"fetch it: recipebox fetch --frozen {path} --out {folder}",
-                )
-            tree = self._verify_tree(place)
-            if tree.digest != package.digest:
-                raise Tampered(
-                    f"{package.name} {package.version} in {place}",
-                    expected=f"{package.digest}, as {path} pins it",
-                    found=tree.digest,
-                    hint="the lock or the package is another one: fetch it again, with this lock",
-                )
-            verified.append(tree)
-        return verified
+        return Verification(self.releases, self.cache).verify(folder)
 
-    def _verify_tree(self, folder: Path) -> VerifiedTree:
-        tree = read_tree(folder)
-        what = f"{tree.metadata.name} {tree.metadata.version}"
-        signed = _signed_statements(tree)
-        namespace = tree.metadata.name.partition("/")[0]
-        statement, good = self.releases.signers(namespace, what, signed)
-        with tempfile.TemporaryDirectory(prefix="recipebox-") as into:
-            artifact = build_release(tree.path, Path(into))
-        release = Releases.read_release(
-            what, statement, artifact.descriptor.digest, tree.metadata, files=artifact.files
-        )
-        self._verify_env(what, tree)
-        evidence = self._verify_evidence(what, tree, release.manifest)
-        return VerifiedTree(
-            tree.metadata.name,
-            tree.metadata.version,
-            release.manifest,
-            tuple(sorted(good)),
-            len(release.files),
-            tree.path,
-            evidence.proof is not None,
-            tuple(evidence.documents),
-        )
+    # Running
 
-    def _verify_evidence(self, what: str, tree: PackageTree, manifest: Digest) -> Evidence:
-        """Return the evidence beside a tree, once somebody pinned has signed it; nothing if none.
+    def run(
+        self,
+        target: str | Path,
+        *,
+        only: Sequence[str] | None = None,
+        settings: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        outputs: Path | None = None,
+        verify: bool = True,
+        is_quiet: bool = False,
+    ) -> Ran:
+        """Run a package to its end: one in a folder (a Path), or a requirement (`team/etl ^1.2`).
 
-        What was left unsigned because it is about other bytes is nobody's word, and is left out.
+        `only` are names of steps; `settings` are `[STEP.]ARG=VALUE`; `environment` is added to its
+        clean one; what it wrote in its workspace is kept in `outputs`, a new or empty folder.
+        `is_quiet` sends its stdout to stderr.
+
+        Raises:
+            Untrusted: and its subclasses, for what can't be believed; nothing was run.
         """
-        folder = folder_of(tree.out, tree.metadata.title)
-        evidence = read_evidence(folder)
-        if not evidence.is_about(manifest):
-            if not evidence.signatures:
-                return Evidence()
-            raise Tampered(
-                f"{what}: what its evidence in {folder} is about",
-                expected=manifest,
-                found="another manifest",
-                hint=CHANGED_HERE,
+        with self.ready(target, verify=verify) as ready:
+            started, began = datetime.now(UTC), time.monotonic()
+            result = run_package(
+                ready.path,
+                only=only,
+                settings=settings,
+                environment=environment,
+                is_quiet=is_quiet,
+                outputs=outputs,
             )
-        for kind, statement in evidence.statements.items():
-            signed = [
-                SignedStatement(statement, each)
-                for each in evidence.signatures.get(kind, {}).values()
-            ]
-            self.releases.signers(
-                tree.metadata.name.partition("/")[0], f"{what}: its {kind}", signed
-            )
-        return evidence
+            seconds = round(time.monotonic() - began, 3)
+        record = RunRecord(
+            package=RunPackage(
+                name=ready.name,
+                version=ready.version,
+                digest=None if ready.digest is None else str(ready.digest),
+                signers=list(ready.signers),
+            ),
+            runner=ready.runner,
+            environment=ready.environment,
+            python=this_python(),
+            platform=platform_here(),
+            only=None if only is None else list(only),
+            set=sorted({each.partition("=")[0] for each in settings}),
+            env=sorted(environment or ()),
+            started=stamp(started),
+            ended=stamp(datetime.now(UTC)),
+            seconds=seconds,
+            exit_code=result.exit_code,
+            steps=[RunStep.model_validate(dict(step)) for step in result.steps],
+            context=dict(result.context),
+        )
+        return Ran(result, record)
 
-    def _verify_env(self, what: str, tree: PackageTree) -> None:
-        """Compare env/ with what the wheels unpack to, whose sha256 package.json has."""
-        env = tree.path / "env"
-        if not tree.metadata.wheels or not env.exists():
+    @contextmanager
+    def ready(self, target: str | Path, *, verify: bool = True) -> Iterator[Ready]:
+        """Give a package that can be run, with all that it requires.
+
+        A requirement is solved and verified, and unpacked in the cache where it isn't there yet.
+        What is signed in a folder is verified there, unless not `verify`.
+
+        Raises:
+            Untrusted: and its subclasses, for what can't be believed.
+        """
+        if isinstance(target, Path):
+            with self._ready_here(target, verify=verify) as ready:
+                yield ready
             return
-        repository = PackageName.parse(tree.metadata.name).repository
-        try:
-            wheels = wheels_in(env, tree.metadata.wheels)
-            blobs = {
-                each.filename: Descriptor(media.WHEEL, Digest("sha256", each.sha256), each.size)
-                for each in wheels
-            }
-            files = {
-                name: self._wheel(tree, name, blob, repository) for name, blob in blobs.items()
-            }
-            compare_env(wheels, files, env)
-        except ChangedEnvironment as error:
-            raise Tampered(
-                f"{what}: {error.path}",
-                expected=error.expected,
-                found=error.found,
-                hint=CHANGED_HERE,
-            ) from error
+        lock = self.lock([target])
+        reader = self.releases
+        verified = self._read(lock, reader)
+        with Unpacked(reader, self.cache, self.jobs) as unpacked:
+            unpacked.bring(verified, layers=False)
+            parts = [unpacked.part(each) for each in verified]
+            release = next(each for each in verified if each.name in lock.roots)
+            with view(parts, lock.dumps()) as out:
+                yield Ready(
+                    out / release.title,
+                    str(release.name),
+                    release.metadata.version,
+                    release.metadata.entry.runner,
+                    release.descriptor.digest,
+                    tuple(release.signatures),
+                    env_key(release.metadata.wheels) if release.wheels else None,
+                )
 
-    def _wheel(
-        self, tree: PackageTree, name: str, blob: Descriptor, repository: RepositoryName
-    ) -> Path:
-        """Return a wheel that `pack` laid out beside the tree, or else the cache's."""
-        path = tree.out / "wheels" / name
-        if path.is_file() and Digest.of(path.read_bytes()) == blob.digest:
-            return path
-        return self.releases.blob(repository, blob)
+    @contextmanager
+    def _ready_here(self, folder: Path, *, verify: bool) -> Iterator[Ready]:
+        tree = read_tree(folder)
+        has_lock = (tree.out / LOCK_NAME).is_file()
+        is_signed = has_lock or (tree.path / "metadata" / "release.json").is_file()
+        mine: VerifiedTree | None = None
+        if is_signed and verify:
+            found = self._verify_to_run(tree, tree.out if has_lock else tree.path)
+            mine = next((each for each in found if each.path == tree.path), None)
+        wheels = tree.metadata.wheels
+        with self._with_envs(tree) as out:
+            yield Ready(
+                out / tree.metadata.title,
+                tree.metadata.name,
+                tree.metadata.version,
+                tree.metadata.entry.runner,
+                None if mine is None else mine.digest,
+                () if mine is None else mine.signers,
+                env_key(wheels) if wheels else None,
+            )
+
+    def _verify_to_run(self, tree: PackageTree, place: Path) -> list[VerifiedTree]:
+        """Verify what lies in `place` with the keys that are kept here, or else the registry's."""
+        what = f"{tree.metadata.name} {tree.metadata.version}"
+        if not self._given_url and not self.credentials.default_url():
+            compare_with_statement(tree, signed_statements(tree)[0].statement)
+            self.output.warn(
+                f"{what}: its files are as release.json says; who signed that wasn't looked at, "
+                "since no registry is named (RECIPEBOX_URL)"
+            )
+            return []
+        offline = Releases(self.url, None, self.cache, self.trust, self.output)
+        try:
+            return Verification(offline, self.cache).verify(place)
+        except Tampered:
+            raise
+        except (Untrusted, NotCached, VerificationFailed):
+            if self.is_offline:
+                raise
+            return self.verify(place)
+
+    @contextmanager
+    def _with_envs(self, tree: PackageTree) -> Iterator[Path]:
+        """Give an OUT in which each package has its wheels: its own one, where that is so."""
+        found = [
+            read_tree(path.parent.parent)
+            for path in sorted(tree.out.glob("*/*/metadata/package.json"))
+        ]
+        lacking = {
+            each.path for each in found if each.metadata.wheels and not (each.path / "env").is_dir()
+        }
+        if not lacking:
+            yield tree.out
+            return
+        with ExitStack() as stack:
+            parts = []
+            for each in found:
+                env = each.path / "env"
+                kept = self._env_of(each, stack) if each.path in lacking else None
+                parts.append(
+                    Part(each.metadata.title, each.path, kept or (env if env.is_dir() else None))
+                )
+            lock = tree.out / LOCK_NAME
+            text = lock.read_text(encoding="utf-8") if lock.is_file() else None
+            yield stack.enter_context(view(parts, text))
+
+    def _env_of(self, tree: PackageTree, stack: ExitStack) -> Path:
+        wheels = tree.metadata.wheels
+
+        def files() -> Mapping[str, Path]:
+            return wheels_of(tree, wheels_here(wheels), lambda: self.releases)
+
+        return stack.enter_context(kept_env(self.cache, wheels, files))
 
     # Promoting
 
@@ -545,28 +624,6 @@ class Client:
     def logout(self) -> bool:
         """Forget the token for this registry; return whether one was kept."""
         return self.credentials.forget(self.url)
-
-
-def _signed_statements(tree: PackageTree) -> list[SignedStatement]:
-    metadata = tree.path / "metadata"
-    path = metadata / "release.json"
-    files = sorted((metadata / "signatures").glob("*.asc"))
-    if not path.is_file() or not files:
-        raise Unsigned(
-            f"{tree.metadata.name} {tree.metadata.version} in {tree.path}: no signature",
-            hint="its publisher signs it: recipebox sign",
-        )
-    statement = path.read_bytes()
-    signatures = [file.read_text("ascii", "replace") for file in files]
-    first = metadata / "signature.asc"
-    if not first.is_file() or first.read_text("ascii", "replace") not in signatures:
-        raise Tampered(
-            f"{tree.metadata.name} {tree.metadata.version}: metadata/signature.asc",
-            expected="one of metadata/signatures",
-            found="another signature" if first.is_file() else "no such file",
-            hint=CHANGED_HERE,
-        )
-    return [SignedStatement(statement, each) for each in signatures]
 
 
 def _first(items: Iterator[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:

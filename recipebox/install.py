@@ -8,7 +8,8 @@
     └── team/etl-1.2.3/
         ├── metadata/    from its layer, with release.json  signature.asc  signatures/<FPR>.asc
         ├── recipe/ …    from their layers: the very files whose sha256 was signed
-        └── env/         the wheels for one platform and Python, unpacked; nothing of them is run
+        └── env/         the wheels for one platform and Python, unpacked; nothing of them is run:
+                         a copy of the cache's
 
 Everything is made in a hidden folder (in OUT, or beside where it will be) and renamed into place. A
 tree that is there already and is the same is kept; one that differs is an error, or replaced where
@@ -19,7 +20,6 @@ import filecmp
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ from pathlib import Path
 
 from artifacts.digest import Digest
 from recipebox.errors import Conflicting
+from recipebox.folders import clone_folder
 from recipebox.releases import VerifiedRelease, compare_files
-from recipes.environment import lay_out_env
 from recipes.evidence import FOLDER as EVIDENCE
 from recipes.evidence import folder_of, write_evidence
 from recipes.layers import unpack_layer
@@ -51,11 +51,15 @@ def lay_out(
     out: Path,
     releases: Sequence[VerifiedRelease],
     blobs: Mapping[Digest, Path],
+    envs: Mapping[str, Path],
     lock: str,
     *,
     replace: bool = False,
 ) -> list[LaidOut]:
-    """Lay releases and their lock out in `out`; `blobs` are the verified files of all of theirs.
+    """Lay releases and their lock out in `out`.
+
+    `blobs` are the verified files of all their layers and documents; `envs` is where the wheels of each that has
+    some are unpacked, by its title.
 
     Raises:
         Tampered: a layer's files aren't those that were signed; nothing was laid out.
@@ -66,6 +70,10 @@ def lay_out(
     with _staging(out) as staging:
         for release in releases:
             _draw(staging, release, blobs)
+            if release.title in envs:
+                clone_folder(envs[release.title], staging / release.title / "env")
+        for top in {release.title.partition("/")[0] for release in releases}:
+            _open_up(staging / top)
         (staging / LOCK_NAME).write_text(lock, encoding="utf-8")
         (staging / LOCK_NAME).chmod(0o644)
         titles = [release.title for release in releases]
@@ -86,15 +94,25 @@ def _staging(out: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _draw(staging: Path, release: VerifiedRelease, blobs: Mapping[Digest, Path]) -> None:
+def unpack_layers(release: VerifiedRelease, blobs: Mapping[Digest, Path], into: Path) -> None:
+    """Unpack a release's layers into the folder `into`, as `into/team/etl-1.2.3`.
+
+    Raises:
+        Tampered: a layer's files aren't those that were signed.
+        RecipeError: a layer that tries to climb out, or is broken.
+    """
     found: dict[str, str] = {}
     for title, layer in release.layers.items():
         with blobs[layer.digest].open("rb") as stream:
             found |= unpack_layer(
-                stream, title, staging, size=layer.size, wanted=release.files.__contains__
+                stream, title, into, size=layer.size, wanted=release.files.__contains__
             )
     what = f"{release.name} {release.metadata.version}"
     compare_files(what, expected=release.files, found=found)
+
+
+def _draw(staging: Path, release: VerifiedRelease, blobs: Mapping[Digest, Path]) -> None:
+    unpack_layers(release, blobs, staging)
     tree = staging / release.title
     metadata = tree / "metadata"
     _write(metadata / "release.json", release.statement)
@@ -102,12 +120,6 @@ def _draw(staging: Path, release: VerifiedRelease, blobs: Mapping[Digest, Path])
     (metadata / "signatures").mkdir(mode=_OPEN)
     for fingerprint, signature in release.signatures.items():
         _write(metadata / "signatures" / f"{fingerprint}.asc", signature.encode("ascii"))
-    if release.wheels:
-        files = {name: blobs[blob.digest] for name, blob in release.wheels.items()}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # bytecode in a wheel is left out
-            lay_out_env(release.metadata.wheels, files, tree / "env")
-    _open_up(staging / release.title.partition("/")[0])
     if release.evidence.statements:
         documents = {
             name: blobs[document.digest].read_bytes()

@@ -51,6 +51,9 @@ MODE_CHANGED_HERE = (
 
 _LARGEST_CONFIG = 4 << 20
 
+LocatedBlob = tuple[RepositoryName, Descriptor]
+"""A blob, and a repository that it can be had from."""
+
 
 @dataclass(frozen=True, slots=True)
 class SignedStatement:
@@ -93,10 +96,19 @@ class VerifiedRelease:
         return self.name.repository
 
     @property
-    def blobs(self) -> tuple[Descriptor, ...]:
-        """What has to be here before it can be laid out."""
-        documents = (each.descriptor for each in self.evidence.listed.values())
-        return (*self.layers.values(), *self.wheels.values(), *documents)
+    def layer_blobs(self) -> list[LocatedBlob]:
+        """The layers, and where they are."""
+        return [(self.repository, blob) for blob in self.layers.values()]
+
+    @property
+    def document_blobs(self) -> list[LocatedBlob]:
+        """The documents of its evidence, and where they are."""
+        return [(self.repository, each.descriptor) for each in self.evidence.listed.values()]
+
+    @property
+    def wheel_blobs(self) -> list[LocatedBlob]:
+        """The wheels, and where they are."""
+        return [(self.repository, blob) for blob in self.wheels.values()]
 
 
 class Releases:
@@ -158,13 +170,9 @@ class Releases:
             )
         return path
 
-    def download(self, releases: Sequence[VerifiedRelease], jobs: int) -> dict[Digest, Path]:
-        """Bring every blob of these releases here, `jobs` at once; return their files."""
-        wanted = {
-            blob.digest: (release.repository, blob)
-            for release in releases
-            for blob in release.blobs
-        }
+    def download(self, blobs: Iterable[LocatedBlob], jobs: int) -> dict[Digest, Path]:
+        """Bring blobs here, `jobs` at once; return their files."""
+        wanted = {blob.digest: (repository, blob) for repository, blob in blobs}
         total = sum(blob.size for _, blob in wanted.values())
         with (
             self._output.progress("fetched", total) as advance,

@@ -2,7 +2,8 @@
 
 Nothing is run: wheels are unpacked by PyPA's `installer`. `.recipebox.json` in it says what it is
 for, and run_recipe.py refuses it elsewhere. What was signed are the wheels: `compare_env` says
-whether a folder still is what they unpack to.
+whether a folder still is what they unpack to. `env_key` names what a set of them unpacks to here,
+so that it need be done only once.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +41,26 @@ def platform_here() -> str:
     return _PLATFORMS.get(machine, machine)
 
 
+def python_here() -> str:
+    """Return this interpreter's minor version, as environments are marked with: `3.11`."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def env_key(wheels: Sequence[Wheel]) -> str:
+    """Return a hash (sha256, hex) of what `wheels` unpack to on this Python and platform.
+
+    It is of their names and bytes, and not of the package that needs them: packages with the same
+    wheels share an environment.
+    """
+    drawn = {
+        "format": 1,  # of what `lay_out_env` makes of the same wheels
+        "platform": platform_here(),
+        "python": python_here(),
+        "wheels": {each.filename: each.sha256 for each in wheels_here(wheels)},
+    }
+    return hashlib.sha256(json.dumps(drawn, sort_keys=True).encode()).hexdigest()
+
+
 def lay_out_env(wheels: Sequence[Wheel], files: Mapping[str, Path], into: Path) -> list[Wheel]:
     """Unpack those of `wheels` that fit this Python and platform into the new folder `into`.
 
@@ -48,7 +70,7 @@ def lay_out_env(wheels: Sequence[Wheel], files: Mapping[str, Path], into: Path) 
         WheelError: no wheel of a distribution fits here, or one is broken.
     """
     chosen = wheels_here(wheels)
-    here, python = platform_here(), f"{sys.version_info[0]}.{sys.version_info[1]}"
+    here, python = platform_here(), python_here()
     for name in sorted({each.name for each in wheels} - {each.name for each in chosen}):
         on_platform = here in PLATFORMS and wheels_for(
             here, [each for each in wheels if each.name == name]
@@ -85,22 +107,31 @@ def wheels_in(env: Path, wheels: Sequence[Wheel]) -> list[Wheel]:
         raise WheelError(f"{env / MARK} doesn't say what was unpacked here: {error}") from error
 
 
-def compare_env(wheels: Sequence[Wheel], files: Mapping[str, Path], env: Path) -> None:
-    """Unpack `wheels` again, aside, and compare that with the folder `env`, file by file.
+@contextmanager
+def unpacked_aside(wheels: Sequence[Wheel], files: Mapping[str, Path]) -> Iterator[Path]:
+    """Give a folder with just what `wheels` unpack to; it is gone afterwards.
 
     `files` are file name -> path, of bytes that were verified.
 
     Raises:
-        ChangedEnvironment: a file is missing, added or changed, or is a link.
         WheelError: a wheel is broken.
     """
     with tempfile.TemporaryDirectory(prefix="recipebox-env-") as scratch:
-        fresh = Path(scratch)
         for each in wheels:
-            _unpack(each.filename, files[each.filename], fresh)
-        expected = dict(_files_in(fresh))
-        found = dict(_files_in(env))
-    found.pop(MARK, None)
+            _unpack(each.filename, files[each.filename], Path(scratch))
+        yield Path(scratch)
+
+
+def compare_env(fresh: Path, env: Path) -> None:
+    """Compare the folder `env` with one that was unpacked afresh, file by file.
+
+    Raises:
+        ChangedEnvironment: a file is missing, added or changed, or is a link.
+    """
+    expected = dict(_files_in(fresh))
+    found = dict(_files_in(env))
+    for files in (expected, found):
+        files.pop(MARK, None)
     for path in sorted(expected.keys() | found.keys()):
         if expected.get(path) != found.get(path):
             raise ChangedEnvironment(

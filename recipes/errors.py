@@ -26,6 +26,7 @@
     │   └── ChangedEnvironment  an env/ that isn't what its wheels unpack to
     ├── ProofFailed             the packed result does not run, or runs otherwise than the checkout
     ├── InvalidEvidence         a file of OUT/evidence that isn't what its statement says
+    ├── OutdatedRunner          a package whose run_recipe.py lacks an option that is asked for
     └── NotAPackage             a folder that isn't a package's tree
 """
 
@@ -400,6 +401,18 @@ class InvalidEvidence(RecipeError):
         self.path = path
         self.reason = reason
         super().__init__(f"{path}: {reason}; pack or fetch it again, to have it made anew")
+
+
+class OutdatedRunner(RecipeError):
+    """A package whose own run_recipe.py is of before an `option`: `package` names it."""
+
+    def __init__(self, package: str, option: str) -> None:
+        self.package = package
+        self.option = option
+        super().__init__(
+            f"{package} was packed by an older Recipebox, and its run_recipe.py has no {option};"
+            " pack it again to have that, or run it without"
+        )
 
 
 class NotAPackage(RecipeError):

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any, Final
 
 from recipes.deployment import FILE_NAME, DeploymentConfig
+from recipes.errors import OutdatedRunner
 from recipes.package import PackageTree, read_tree
 from sandbox.sandbox import Command, Limits, Outcome, Sandbox
 
@@ -58,16 +59,19 @@ def run_package(
     user: int | None = None,
     cwd: Path | None = None,
     is_quiet: bool = False,
+    outputs: Path | None = None,
 ) -> RunResult:
     """Run the package at `directory` (`OUT` or `OUT/team/etl-1.2.3`) to its end.
 
     `only` are names of steps; `settings` are `[STEP.]ARG=VALUE`; `environment` is added to the
     clean one, where deployment_config.yaml's defaults are. Without a `sandbox` its stdout and
     stderr are this process's (`is_quiet` sends its stdout to stderr), and an interrupt ends it: the
-    exit code is then 130. With one, `limits`,
-    `network` and `user` are asked of it, and the output is in the result's `outcome`.
+    exit code is then 130. With one, `limits`, `network` and `user` are asked of it, and the output
+    is in the result's `outcome`. What the recipe wrote in its workspace is kept in the folder
+    `outputs`, which must be new or empty.
 
     Raises:
+        OutdatedRunner: the package's own run_recipe.py keeps no outputs.
         NotAPackage: there is none there.
         InvalidMetadata: its package.json or deployment_config.yaml is not valid.
         sandbox.errors.SandboxError: the sandbox can't do what is asked.
@@ -77,6 +81,9 @@ def run_package(
         place = Path(scratch)
         result = place / "result.json"
         words = _words(tree, only, settings, result)
+        if outputs is not None:
+            words += ["--outputs", str(outputs.absolute())]
+            _require_option(tree, "--outputs")
         env = clean_environment({**_defaults(tree), **(environment or {})})
         if sandbox is None:
             code = _run_here(words, cwd or Path.cwd(), env, is_quiet=is_quiet)
@@ -112,6 +119,12 @@ def _words(
     for each in settings:
         words += ["--set", each]
     return words
+
+
+def _require_option(tree: PackageTree, option: str) -> None:
+    script = tree.path / "recipe" / "run_recipe.py"
+    if f'"{option}"' not in script.read_text(encoding="utf-8"):
+        raise OutdatedRunner(tree.metadata.title, option)
 
 
 def _run_here(words: list[str], cwd: Path, env: dict[str, str], *, is_quiet: bool) -> int:

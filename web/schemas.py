@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from recipes import package
+from recipes.record import record_schema
 from resolver.lock import lock_schema
 from resolver.source import index_schema
 from signing.schema import SCHEMA as STATEMENT
@@ -19,6 +20,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "statement": lambda: dict(STATEMENT),
     "index": index_schema,
     "lock": lock_schema,
+    "run_record": record_schema,
 }
 """Every format that another program may read, by name; each call makes its schema."""
 

@@ -1,6 +1,5 @@
 """Run a package, from a folder or the registry."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,14 @@ class RunCommand(click.Command):
 @click.option(
     "--env", "variables", metavar="NAME=VALUE", multiple=True, help="Add to its clean environment."
 )
+@click.option(
+    "--outputs",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what it writes in its workspace; DIR must be new or empty.",
+)
+@click.option("--record", metavar="FILE", help="Write a record of the run, as JSON.")
+@click.option("--no-verify", is_flag=True, help="Run what is in DIR, though it was changed.")
 @pass_invocation
 def command(
     invocation: Invocation,
@@ -43,60 +50,61 @@ def command(
     only: str | None,
     values: tuple[str, ...],
     variables: tuple[str, ...],
+    *,
+    outputs: Path | None,
+    record: str | None,
+    no_verify: bool,
 ) -> int:
     """Run the package in DIR, or one that is fetched and verified first.
 
-    It runs in a child, with a clean environment, its own files and wheels. The exit code is the
-    recipe's own, and 125 where Recipebox failed. With --json, what the recipe prints goes to
-    stderr.
+    It runs in a child, with a clean environment, its own files and wheels; it ends with all that it
+    started, also by Ctrl-C. The exit code is the recipe's own, and 125 where Recipebox failed. With
+    --json, what the recipe prints goes to stderr.
+
+    What is signed in DIR is verified first. A package that is named is kept in the cache, unpacked,
+    so that it is there at once when it is run again, with --offline too.
 
     \b
     Examples:
       recipebox run here
-      recipebox run team/etl@1.2.3 --set load.day=2026-01-02
+      recipebox run team/etl@1.2.3 --set load.day=2026-01-02 --record run.json
       recipebox run build --only extract,load --json
+      recipebox run team/etl --offline --outputs made
 
     \b
-    JSON: {exit_code, steps: [{idx, name, exit_code, seconds}], context}
+    JSON: {package: {name, version, digest, signers}, exit_code, started, seconds,
+           steps: [{idx, name, exit_code, seconds}], context}
     """  # noqa: D301 - \b is click's
     environment = dict(_pair(each) for each in variables)
-    if Path(target).is_dir():
-        return _run(invocation, Path(target), only, values, environment)
-    if target.partition("@")[0].count("/") != 1:
+    is_folder = Path(target).is_dir()
+    if not is_folder and target.partition("@")[0].count("/") != 1:
         raise Misuse(
             f"{target!r} is neither a folder nor a package", hint="DIR, or NS/NAME[@RANGE]"
         )
-    with tempfile.TemporaryDirectory(prefix="recipebox-run-") as scratch:
-        out = Path(scratch) / "out"
-        client = invocation.client
-        client.fetch(client.lock([target]), out)
-        return _run(invocation, out, only, values, environment)
-
-
-def _run(
-    invocation: Invocation,
-    folder: Path,
-    only: str | None,
-    values: tuple[str, ...],
-    environment: dict[str, str],
-) -> int:
-    from recipes.run import run_package
-
-    result = run_package(
-        folder,
+    if no_verify and not is_folder:
+        raise Misuse("--no-verify is for a folder", hint="what is fetched is always verified")
+    ran = invocation.client.run(
+        Path(target) if is_folder else target,
         only=only.split(",") if only else None,
         settings=values,
         environment=environment,
+        outputs=outputs,
+        verify=not no_verify,
         is_quiet=invocation.output.json,
     )
+    if record is not None:
+        invocation.write_text(record, ran.record.to_text())
     invocation.output.result(
         {
-            "exit_code": result.exit_code,
-            "steps": [dict(step) for step in result.steps],
-            "context": dict(result.context),
+            "package": ran.record.package.model_dump(),
+            "exit_code": ran.result.exit_code,
+            "started": ran.record.started,
+            "seconds": ran.record.seconds,
+            "steps": [dict(step) for step in ran.result.steps],
+            "context": dict(ran.result.context),
         }
     )
-    return result.exit_code
+    return ran.result.exit_code
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Runs this package's recipe: from any folder, on a read-only file system, as any user.
 
     python run_recipe.py [--only STEP,...] [--set [STEP.]ARG=VALUE ...]
-                         [--json FILE|-] [--context FILE] [--metrics FILE|URL]
+                         [--json FILE|-] [--context FILE] [--outputs DIR] [--metrics FILE|URL]
 
 It needs Python 3.11 or newer and nothing else. It finds by place what `recipebox fetch` laid out:
 
@@ -18,12 +18,16 @@ the recipe's, 125 for a failure of this file's own, 130 when interrupted.
 --json writes {"exit_code", "steps": [{"idx", "name", "exit_code", "seconds"}], "context"}; with `-`
 it is alone on stdout, and what the recipe prints goes to stderr. --context gives a JSON object to
 begin with: then the steps are run by the runner in here, since a checkout's own can't take it (this
-is how another package's step runs this one).
+is how another package's step runs this one). --outputs keeps the files that the recipe made or
+changed in its workspace, in a folder that must be new or empty.
 
 --metrics (or RECIPEBOX_METRICS) tells Prometheus how it went: into a file, such as
 /var/lib/node_exporter/etl.prom for node_exporter's textfile collector, where counts go on from what
 the file says; or to a Pushgateway, http://HOST:9091. Where that fails it is said, and the exit code
 stays the recipe's.
+
+An interrupt (SIGINT, SIGTERM, SIGHUP) ends the recipe and every process that it started, and so
+does its end.
 """
 
 import os
@@ -44,6 +48,7 @@ import base64
 import contextlib
 import ctypes
 import fcntl
+import filecmp
 import importlib
 import json
 import platform
@@ -109,6 +114,7 @@ def parse(argv):
         default=os.environ.get(METRICS),
         help=f"tell Prometheus how it went [env: {METRICS}]",
     )
+    parser.add_argument("--outputs", metavar="DIR", help="where the files that it writes are kept")
     return parser.parse_args(argv)
 
 
@@ -118,6 +124,7 @@ def run(options, told):
     env = find_env(package)
     steps = choose(package["steps"], options.only)
     settings = [setting(each, package["steps"]) for each in options.set]
+    outputs = new_folder(options.outputs)
     for step in package["steps"]:
         apply(settings, step["name"], step["args"])
     bundled = package["entry"]["runner"] == "bundled" or options.context is not None
@@ -153,6 +160,9 @@ def run(options, told):
         told += found.get("steps") or []
         if options.json is not None:
             report(options.json, code, found)
+        if outputs is not None:
+            own = {"recipe.yaml"} if module and settings else set()  # which `rewrite` wrote
+            keep(work, outputs, own)
         return code
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -192,7 +202,10 @@ def choose(steps, only):
     unknown = [each for each in wanted if each not in known]
     if unknown or not wanted:
         names = ", ".join(step["name"] for step in steps)
-        raise Problem(f"no such step: {', '.join(unknown) or repr(only)} (there are {names})")
+        meant = near(unknown[0] if unknown else "", known)
+        raise Problem(
+            f"no such step: {', '.join(unknown) or repr(only)}{meant} (there are {names})"
+        )
     return [step for step in steps if step["name"] in wanted or str(step["idx"]) in wanted]
 
 
@@ -208,11 +221,20 @@ def setting(text, steps):
     for step in steps:
         if key.startswith(step["name"] + "."):
             return [step["name"], key[len(step["name"]) + 1 :], value]
-    names = ", ".join(sorted({key for step in steps for key in step["args"]}))
+    known = sorted({key for step in steps for key in step["args"]})
+    meant = near(key, known + [f"{step['name']}.{each}" for step in steps for each in step["args"]])
     raise Problem(
-        f"--set {text!r}: no step has an argument {key!r} (there are {names or 'none'});"
-        " a new one is given to a step as STEP.ARG=VALUE"
+        f"--set {text!r}: no step has an argument {key!r}{meant} (there are"
+        f" {', '.join(known) or 'none'}); a new one is given to a step as STEP.ARG=VALUE"
     )
+
+
+def near(name, known):
+    """Return a question that names what may have been meant, or nothing."""
+    import difflib
+
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def apply(settings, name, args):
@@ -242,6 +264,46 @@ def copy_tree(source, target):
                 os.chmod(to, 0o755 if entry.stat().st_mode & 0o100 else 0o644)
 
 
+def new_folder(path):
+    """Return the absolute path of a folder that is new or empty; None for none."""
+    if path is None:
+        return None
+    full = os.path.abspath(path)
+    if os.path.lexists(full) and (not os.path.isdir(full) or os.listdir(full)):
+        raise Problem(f"--outputs {path}: something is there; name a folder that is new or empty")
+    os.makedirs(os.path.dirname(full), exist_ok=True)
+    return full
+
+
+def keep(work, target, own):
+    """Copy what was made or changed in the workspace; the folder appears when all is in it."""
+    part = f"{target}.part-{os.getpid()}"
+    try:
+        os.mkdir(part)
+        for above, folders, names in os.walk(work):
+            folders[:] = sorted(each for each in folders if each != "__pycache__")
+            inside = os.path.relpath(above, work)
+            for name in sorted(names):
+                path = os.path.normpath(os.path.join(inside, name))
+                if path not in own and is_new(os.path.join(work, path), os.path.join(RECIPE, path)):
+                    to = os.path.join(part, path)
+                    os.makedirs(os.path.dirname(to), exist_ok=True)
+                    shutil.copy2(os.path.join(work, path), to)
+        if os.path.isdir(target):
+            os.rmdir(target)
+        os.rename(part, target)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise Problem(f"{target}: the outputs can't be kept: {error}") from error
+
+
+def is_new(path, original):
+    """Whether a plain file isn't as it was copied; links and pipes are nobody's output."""
+    if os.path.islink(path) or not os.path.isfile(path):
+        return False
+    return not os.path.isfile(original) or not filecmp.cmp(path, original, shallow=False)
+
+
 def start(scratch, work, quiet, reports):
     """Run the child, and return its exit code and what its last line on stdout was."""
     own = (METRICS, "PYTHON")  # a package that a step runs would write over this one's metrics
@@ -257,6 +319,7 @@ def start(scratch, work, quiet, reports):
         previous[number] = signal.signal(number, end)
     child = None
     last = None
+    adopts = adopt()
     try:
         child = subprocess.Popen(
             [
@@ -284,11 +347,15 @@ def start(scratch, work, quiet, reports):
             signal.signal(number, signal.SIG_IGN)
         if child is not None:
             stop(child)
+        if adopts:
+            end_adopted()
         return 128 + ended[0], last
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
     stop_group(child.pid, signal.SIGKILL)  # what it left behind
+    if adopts:
+        end_adopted()
     return (128 - code if code < 0 else code), last
 
 
@@ -324,6 +391,43 @@ def stop(child):
 def stop_group(group, number):
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
+
+
+def adopt():
+    """Become the parent of whatever loses its own below here, in whatever session; say if so."""
+    with contextlib.suppress(OSError, AttributeError):
+        return ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
+    return False
+
+
+def end_adopted():
+    """End every process that is left below this one: what a killed one leaves comes here."""
+    spared = set()  # another user's, which this one may not end
+    while found := children() - spared:
+        for each in found:
+            try:
+                os.kill(each, signal.SIGKILL)
+            except PermissionError:
+                spared.add(each)
+            else:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(each, 0)
+
+
+def children():
+    try:
+        names = [name for name in os.listdir("/proc") if name.isdecimal()]
+    except OSError:
+        return set()
+    return {int(name) for name in names if parent_of(name) == os.getpid()}
+
+
+def parent_of(process):
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def report(target, code, found):

@@ -26,6 +26,7 @@ from recipebox.errors import Missing, NotCached, Tampered, Untrusted
 from recipebox.install import lay_out
 from recipebox.output import Output
 from recipebox.releases import Releases, VerifiedRelease
+from recipebox.running import Unpacked
 from recipebox.trust import SERVER, TrustStore
 from recipes.environment import platform_here
 from recipes.errors import InvalidLayer
@@ -149,7 +150,10 @@ class World:
     def fetch(self, out: Path) -> None:
         """Read it, and lay it out."""
         release = self.read()
-        lay_out(out, [release], self.releases.download([release], 1), "a lock")
+        with Unpacked(self.releases, self.cache, 1) as unpacked:
+            env = unpacked.env(release)
+            envs = {} if env is None else {release.title: env}
+            lay_out(out, [release], unpacked.files(release.layer_blobs), envs, "a lock")
 
 
 @pytest.fixture
@@ -415,4 +419,4 @@ def test_a_download_that_fails_stops_the_others(world: Callable[..., World]) -> 
         path.unlink()
 
     with pytest.raises(NotCached):
-        made.releases.download([release], 2)
+        made.releases.download(release.layer_blobs, 2)

@@ -1,5 +1,6 @@
 """Running a package: its own run_recipe.py, as it is in every package, in real children."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,12 +9,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from recipes.errors import NotAPackage
+from recipes.errors import NotAPackage, OutdatedRunner
 from recipes.package import PackageMetadata
 from recipes.run import FAILED, RunResult, clean_environment, run_package
 from sandbox.process import ProcessSandbox
@@ -379,6 +381,72 @@ class TestRequired:
         assert result_of(tree)["context"]["v"] == "1.0.0"
 
 
+class TestOutputs:
+    CODE = """
+import os, pathlib
+def run(c, args):
+    os.makedirs("made/deep")
+    pathlib.Path("made/deep/a.csv").write_text("1,2")
+    pathlib.Path("kept.txt").write_text("changed")
+    os.symlink("kept.txt", "link")
+    return args.get("code", 0)
+"""
+
+    def test_what_the_recipe_wrote_is_kept(self, tmp_path: Path) -> None:
+        files = {"kept.txt": "as it was", "same.txt": "same"}
+        tree = a_package(tmp_path, self.CODE, files=files)
+        outputs = tmp_path / "new" / "outputs"
+
+        assert run(tree, "--outputs", str(outputs), "--set", "one.code=3").returncode == 3
+
+        found = {p.relative_to(outputs).as_posix(): p for p in outputs.rglob("*") if p.is_file()}
+        assert {name: path.read_text() for name, path in found.items()} == {
+            "made/deep/a.csv": "1,2",
+            "kept.txt": "changed",
+        }
+        assert [path.name for path in outputs.parent.iterdir()] == ["outputs"]
+
+    def test_a_folder_with_something_in_it_is_refused_before_anything_runs(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "file").write_text("")
+        tree = a_package(tmp_path, "print('ran')\ndef run(c, args): pass\n")
+
+        made = run(tree, "--outputs", str(tmp_path / "mine"))
+
+        assert made.returncode == FAILED
+        assert "new or empty" in made.stderr
+        assert "ran" not in made.stdout
+
+    def test_a_package_of_before_that_is_said(self, tmp_path: Path) -> None:
+        tree = a_package(tmp_path)
+        (tree / "recipe" / "run_recipe.py").write_text("an older one")
+
+        with pytest.raises(OutdatedRunner, match="was packed by an older"):
+            run_package(tree, outputs=tmp_path / "outputs")
+
+
+class TestNear:
+    @pytest.mark.parametrize(
+        ("words", "meant"),
+        [
+            (["--only", "extrct"], "did you mean extract?"),
+            (["--set", "dya=1"], "did you mean day?"),
+            (["--set", "extrct.day=1"], "did you mean extract.day?"),
+        ],
+    )
+    def test_a_name_that_is_nearly_right(
+        self, tmp_path: Path, words: list[str], meant: str
+    ) -> None:
+        tree = a_package(tmp_path, steps=[a_step("extract", args={"day": 1})])
+
+        made = run(tree, *words)
+
+        assert made.returncode == FAILED
+        assert meant in made.stderr
+
+
 class TestInterrupt:
     CODE = """
 import os, pathlib, subprocess, time
@@ -449,6 +517,82 @@ def run(c, args):
 
         assert result == RunResult(130)
         assert self.are_gone(self.wait_for(pids))
+
+
+class TestTree:
+    """Whatever a recipe started ends with it, in whatever session and below whatever parent."""
+
+    DEEP = """
+import os, pathlib, subprocess, sys, time
+TREE = "import os, subprocess, sys, time; " \\
+    "subprocess.Popen(['sleep', '300'], start_new_session=True); " \\
+    "open(os.environ['PIDS'], 'a').write('x '); time.sleep(int(sys.argv[1]))"
+def run(c, args):
+    subprocess.Popen([sys.executable, "-c", TREE, "300"], start_new_session=True)
+    subprocess.Popen([sys.executable, "-c", TREE, "0"])  # leaves its own child behind
+    while len(pathlib.Path(os.environ["PIDS"]).read_text().split()) < 2:
+        time.sleep(0.02)
+    pathlib.Path(os.environ["PIDS"] + ".all").write_text("")
+    time.sleep(args["seconds"])
+"""
+
+    def below(self, mark: str) -> list[int]:
+        """Return every process that was started with a variable of this value."""
+        found = []
+        for each in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if mark.encode() in each.read_bytes() and _is_running(int(each.parent.name)):
+                    found.append(int(each.parent.name))
+        return found
+
+    def start(self, tmp_path: Path, tree: Path, seconds: int) -> "subprocess.Popen[bytes]":
+        (tmp_path / "pids").write_text("")
+        return subprocess.Popen(
+            [sys.executable, str(tree / "recipe" / "run_recipe.py"), "--set", f"seconds={seconds}"],
+            env={"PATH": os.defpath, "PIDS": str(tmp_path / "pids"), "TMPDIR": str(tmp_path)},
+            stderr=subprocess.DEVNULL,
+        )
+
+    def a_deep_package(self, out: Path) -> Path:
+        return a_package(out, self.DEEP, [a_step(args={"seconds": 0})])
+
+    def test_all_of_it_ends_when_it_is_interrupted(self, tmp_path: Path) -> None:
+        mark = f"PIDS={tmp_path / 'pids'}"
+        child = self.start(tmp_path, self.a_deep_package(tmp_path), 300)
+        _wait_until((tmp_path / "pids.all").exists)
+        running = self.below(mark)
+
+        child.send_signal(signal.SIGINT)
+
+        assert child.wait(30) == 130
+        assert len(running) >= 5
+        assert self.below(mark) == []
+
+    def test_all_of_it_ends_when_the_recipe_ends(self, tmp_path: Path) -> None:
+        child = self.start(tmp_path, self.a_deep_package(tmp_path), 0)
+
+        assert child.wait(30) == 0
+        assert self.below(f"PIDS={tmp_path / 'pids'}") == []
+
+    def test_so_does_what_a_step_of_another_package_started(self, tmp_path: Path) -> None:
+        inner = a_package(tmp_path, self.DEEP, [a_step(args={"seconds": 300})], name="team/inner")
+        step = {"idx": 1, "name": "one", "type": "recipe", "package": "team/inner"}
+        outer = a_package(tmp_path, steps=[{**step, "version": "*", "args": {"seconds": 300}}])
+        child = self.start(tmp_path, outer, 300)
+        _wait_until((tmp_path / "pids.all").exists)
+
+        child.terminate()
+
+        assert child.wait(30) == 143
+        assert inner.is_dir()
+        assert self.below(f"PIDS={tmp_path / 'pids'}") == []
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def _is_running(pid: int) -> bool:
