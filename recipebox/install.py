@@ -58,8 +58,8 @@ def lay_out(
 ) -> list[LaidOut]:
     """Lay releases and their lock out in `out`.
 
-    `blobs` are the verified files of all their layers and documents; `envs` is where the wheels of each that has
-    some are unpacked, by its title.
+    `blobs` are the verified files of all their layers and documents; `envs` is where the wheels of
+    each that has some are unpacked, by its title.
 
     Raises:
         Tampered: a layer's files aren't those that were signed; nothing was laid out.
