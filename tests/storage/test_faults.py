@@ -26,7 +26,7 @@ from storage.uploads import new_upload_id
 from tests.contracts.blob_store import random_bytes, read, started, stored, upload_of
 from tests.fakes import Stream
 from tests.storage.conftest import Place, new_place
-from tests.tools.server import clean_environ
+from tests.tools.server import clean_environ, wait_until
 from tests.tools.stores import STARTERS
 
 pytestmark = pytest.mark.real
@@ -209,10 +209,18 @@ def test_a_server_that_goes_away_in_mid_upload_is_said_and_the_upload_goes_on(
 
         server.start()
 
-        size = store.upload_size(upload_id)
+        size = wait_until(lambda: size_of(store, upload_id))  # SeaweedFS listens, and is not ready
         assert 100 < size < len(data)
         store.append(upload_id, size, io.BytesIO(data[size:]), len(data) - size)
         assert read(store, store.commit(upload_id, Digest.of(data))) == data
+
+
+def size_of(store: Any, upload_id: str) -> int | None:
+    """Return an upload's size, or None while its store is away."""
+    try:
+        return int(store.upload_size(upload_id))
+    except StoreUnavailable:
+        return None
 
 
 def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def test_an_image_is_built_and_run_and_nothing_is_left(tmp_path: Path) -> None:
         engine.run("build", "-q", "-t", "app:1", "-", given=recipe)
         assert engine.run("run", "--rm", "app:1") == "built\n"
         assert engine.run("run", "--rm", "--user", "65534", "app:1", "id", "-u") == "65534\n"
-        with pytest.raises(DockerFailed, match=r"app:1 false: .*executable file"):
+        with pytest.raises(DockerFailed, match=r"(?s)app:1 false: .*executable file"):
             engine.run("run", "--rm", "app:1", "false")
     assert engine.process.poll() is not None
     assert not engine.folder.exists()
