@@ -23,6 +23,8 @@ WHEEL_SET: Final = "application/vnd.recipebox.wheelset.v1"
 STATEMENT: Final = "application/vnd.recipebox.statement.v1"
 LOCK: Final = "application/vnd.recipebox.lock.v1"
 BUNDLE: Final = "application/vnd.recipebox.bundle.v1"
+EXPORT: Final = "application/vnd.recipebox.export.v1"
+KEYS: Final = "application/vnd.recipebox.keys.v1"
 
 # Blobs of our own
 PACKAGE_CONFIG: Final = "application/vnd.recipebox.package.config.v1+json"
@@ -30,6 +32,7 @@ WHEEL: Final = "application/vnd.recipebox.wheel.v1+zip"
 LOCK_TOML: Final = "application/vnd.recipebox.lock.v1+toml"
 IN_TOTO: Final = "application/vnd.in-toto+json"
 PGP_SIGNATURE: Final = "application/pgp-signature"
+PGP_KEYS: Final = "application/pgp-keys"
 
 # Evidence: documents about a release, each the layer and the artifact type of a referrer of its own
 CYCLONEDX: Final = "application/vnd.cyclonedx+json"
@@ -43,3 +46,5 @@ LICENSES: Final = "org.opencontainers.image.licenses"
 UNPACK: Final = "io.deis.oras.content.unpack"
 STATEMENT_KIND: Final = "io.recipebox.statement"
 PLATFORM: Final = "io.recipebox.platform"
+REGISTRY: Final = "io.recipebox.registry"
+REF_NAME: Final = "org.opencontainers.image.ref.name"

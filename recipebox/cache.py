@@ -62,6 +62,10 @@ class Cache:
         os.utime(path)
         return path
 
+    def has(self, digest: Digest) -> bool:
+        """Whether there is a file of a blob; whether it is right is seen when it is read."""
+        return self._blob(digest).is_file()
+
     def read(self, digest: Digest) -> bytes | None:
         """Return a blob's bytes; None where the cache hasn't got it."""
         path = self._blob(digest)

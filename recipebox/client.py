@@ -27,7 +27,9 @@ from requests.adapters import BaseAdapter
 
 from artifacts.digest import Digest
 from artifacts.reference import PackageName, check_namespace
+from recipebox.archive import Archive
 from recipebox.cache import Cache
+from recipebox.carrying import Exported, gather, opened, push_archive, write_file
 from recipebox.config import Credentials, Places, check_url
 from recipebox.errors import Missing, Misuse, NotCached, Tampered, Untrusted
 from recipebox.install import LOCK_NAME, LaidOut, lay_out
@@ -52,7 +54,7 @@ from recipes.record import RunPackage, RunRecord, RunStep, stamp
 from recipes.run import RunResult, run_package
 from recipes.wheels import wheels_here
 from resolver.candidate import Environment
-from resolver.lock import Lock
+from resolver.lock import Lock, LockedPackage
 from resolver.offers import Pins
 from resolver.requirement import Requirement
 from resolver.solve import Solution, solve
@@ -66,6 +68,18 @@ class Ran:
 
     result: RunResult
     record: RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came out of an archive: into (or by the pins of) `registry`, these packages.
+
+    Each is {name, version, digest}, with {path, is_new} in a folder, and {url, receipt, revision,
+    sent_blobs} in a registry.
+    """
+
+    registry: str
+    packages: list[dict[str, Any]]
 
 
 def this_python() -> str:
@@ -367,7 +381,17 @@ class Client:
             Interrupted: the transfer broke off; nothing is laid out.
         """
         reader = self.releases
-        verified = self._read(lock, reader)
+        return self._lay_out(self._read(lock, reader), reader, lock, out, replace=replace)
+
+    def _lay_out(
+        self,
+        verified: Sequence[VerifiedRelease],
+        reader: Releases,
+        lock: Lock,
+        out: Path,
+        *,
+        replace: bool,
+    ) -> list[LaidOut]:
         with Unpacked(reader, self.cache, self.jobs) as unpacked:
             unpacked.bring(verified, layers=True)
             envs = {each.title: unpacked.env(each) for each in verified}
@@ -575,6 +599,64 @@ class Client:
 
         return stack.enter_context(kept_env(self.cache, wheels, files))
 
+    # Crossing an air gap
+
+    def export(self, lock: Lock, path: str) -> Exported:
+        """Write what a lock pins, with all that belongs to it, into one file; `-` is stdout.
+
+        Raises:
+            Untrusted: and its subclasses, for what can't be believed; nothing is written.
+        """
+        contents = gather(lock, self.transport, self.releases, self.output, self.jobs)
+        return write_file(contents, lock, path, self.output)
+
+    def import_archive(
+        self,
+        path: str,
+        *,
+        to: Path | None = None,
+        replace: bool = False,
+        dry_run: bool = False,
+    ) -> Imported:
+        """Read a file that `export` wrote (`-` is stdin) into the registry, or a folder `to`.
+
+        For a folder, no registry is asked, and only who is pinned already is believed.
+
+        Raises:
+            InvalidArchive: it isn't one, or not all of it; nothing was changed.
+            Untrusted: and its subclasses, for what can't be believed.
+            Conflicting: something else is there, and not `replace`.
+        """
+        with opened(path, self.cache, self.output) as archive:
+            if to is not None:
+                return self._import_here(archive, to, replace=replace, dry_run=dry_run)
+            url = self.url
+            if dry_run:
+                return Imported(url, [_drawn(each) for each in archive.lock.packages])
+            pushed = push_archive(archive, self.transport, self.output, self.jobs)
+            return Imported(url, pushed)
+
+    def _import_here(
+        self, archive: Archive, out: Path, *, replace: bool, dry_run: bool
+    ) -> Imported:
+        named = self._given_url or self.credentials.default_url()
+        registry = self.url if named else check_url(archive.registry, insecure=True)
+        trust = TrustStore(self.places, registry)
+        reader = Releases(
+            registry, archive, archive.blobs, trust, self.output, pins_first_use=False
+        )
+        verified = self._read(archive.lock, reader)
+        drawn = [_drawn(each) for each in archive.lock.packages]
+        if dry_run:
+            return Imported(registry, drawn)
+        laid_out = self._lay_out(verified, reader, archive.lock, out, replace=replace)
+        self.cache.adopt(archive.blobs)
+        places = {each.title: each for each in laid_out}
+        for each in drawn:
+            placed = places[f"{each['name']}-{each['version']}"]
+            each |= {"path": str(placed.path), "is_new": placed.is_new}
+        return Imported(registry, drawn)
+
     # Promoting
 
     def promote(
@@ -624,6 +706,14 @@ class Client:
     def logout(self) -> bool:
         """Forget the token for this registry; return whether one was kept."""
         return self.credentials.forget(self.url)
+
+
+def _drawn(package: LockedPackage) -> dict[str, Any]:
+    return {
+        "name": str(package.name),
+        "version": str(package.version),
+        "digest": str(package.digest),
+    }
 
 
 def _first(items: Iterator[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:

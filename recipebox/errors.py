@@ -153,6 +153,20 @@ class Tampered(Untrusted):
         )
 
 
+class InvalidArchive(Untrusted):
+    """A file that isn't what `export` writes, or not all of it; `offset` is where, in bytes."""
+
+    code = "invalid_archive"
+
+    def __init__(self, reason: str, *, offset: int, hint: str | None = None) -> None:
+        super().__init__(
+            f"byte {offset}: {reason}; nothing of it was taken",
+            hint=hint or "copy it again, and compare its sha256 with what `export` told",
+            offset=offset,
+            reason=reason,
+        )
+
+
 class Denied(Untrusted):
     """The server refused the token, or what it may do."""
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from artifacts import media
 from artifacts.descriptor import Descriptor
@@ -24,7 +25,6 @@ from artifacts.reference import PackageName, RepositoryName
 from recipebox.cache import Cache
 from recipebox.errors import NOT_LAID_OUT, Missing, NotCached, Tampered, UnknownSigner, Untrusted
 from recipebox.output import Output
-from recipebox.transport import Transport
 from recipebox.trust import SERVER, TrustStore, decide
 from recipes.evidence import LARGEST_DOCUMENT, STATEMENTS, Evidence
 from recipes.package import FOLDERS, PackageMetadata, Wheel
@@ -111,22 +111,56 @@ class VerifiedRelease:
         return [(self.repository, blob) for blob in self.wheels.values()]
 
 
+class Source(Protocol):
+    """What manifests, blobs, referrers and keys are had from: a registry, or an archive of one."""
+
+    def pull_manifest(self, repository: RepositoryName, digest: Digest) -> bytes:
+        """Return a manifest's bytes, which have this digest."""
+        ...
+
+    def pull_blob(
+        self,
+        repository: RepositoryName,
+        descriptor: Descriptor,
+        file: BinaryIO,
+        count: Callable[[int], None],
+    ) -> None:
+        """Write a blob into `file`, as its descriptor says; `count` is told how much."""
+        ...
+
+    def referrers(
+        self, repository: RepositoryName, subject: Digest, artifact_type: str | None = None
+    ) -> list[Descriptor]:
+        """List what refers to `subject`, of one artifact type or all."""
+        ...
+
+    def text(self, path: str) -> str:
+        """Return a text document, such as `/keys/team.asc`."""
+        ...
+
+
 class Releases:
-    """Reads manifests, blobs and referrers, through the cache; `transport` None is offline."""
+    """Reads manifests, blobs and referrers, through the cache; `transport` None is offline.
+
+    Unless `pins_first_use`, who signs for a namespace of which nobody is pinned is refused.
+    """
 
     def __init__(
         self,
         registry: str,
-        transport: Transport | None,
+        transport: Source | None,
         cache: Cache,
         trust: TrustStore,
         output: Output,
+        *,
+        pins_first_use: bool = True,
     ) -> None:
         self._registry = registry
         self._transport = transport
         self._cache = cache
         self._trust = trust
         self._output = output
+        self._pins_first_use = pins_first_use
         self._keys: dict[str, str] = {}
 
     # Bytes
@@ -227,8 +261,10 @@ class Releases:
 
     # Belief
 
-    def get(self, locked: LockedPackage, platform: str) -> VerifiedRelease:
+    def get(self, locked: LockedPackage, platform: str | None) -> VerifiedRelease:
         """Read the release that a lock pins, and verify all that can be before its layers are read.
+
+        `platform` is what wheels are wanted for; None leaves them out.
 
         Raises:
             Untrusted: and its subclasses: no good signature by somebody who is pinned, no receipt
@@ -305,8 +341,13 @@ class Releases:
         if among:
             decide(namespace, f"{what}, as locked", among, sorted(good))
         decision = decide(namespace, what, pinned, sorted(good))
+        if decision.is_first_use and not self._pins_first_use:
+            raise self._nobody_pinned(namespace, what, decision.signers)
         for failure in failures:
-            self._output.warn(f"{what}: ignored a signature: {failure}")
+            # A receipt of the registry that a release was exported from is none of this one's.
+            is_foreign = namespace == SERVER and isinstance(failure, UnknownKey)
+            tell = self._output.detail if is_foreign else self._output.warn
+            tell(f"{what}: ignored a signature: {failure}")
         statements = {good[signer][2] for signer in decision.signers}
         if len(statements) != 1:
             digests = sorted(str(Digest.of(each)) for each in statements)
@@ -432,10 +473,10 @@ class Releases:
         return evidence
 
     def _wheels(
-        self, locked: LockedPackage, metadata: PackageMetadata, platform: str
+        self, locked: LockedPackage, metadata: PackageMetadata, platform: str | None
     ) -> dict[str, Descriptor]:
         """Return the blobs of the wheels that this interpreter takes, by file name."""
-        if not metadata.wheels:
+        if not metadata.wheels or platform is None:
             return {}
         what = f"{locked.name} {locked.version}: its wheels for {platform}"
         digest = locked.wheel_sets.get(platform)
@@ -495,6 +536,17 @@ class Releases:
                     keyring.import_keys(self._keys[namespace])
                     self._trust.keep_key(signer, keyring.export_public(signer))
 
+    def _nobody_pinned(self, namespace: str, what: str, found: Sequence[str]) -> Untrusted:
+        who = "the registry's own key" if namespace == SERVER else f"a signer of {namespace}"
+        return Untrusted(
+            f"{what}: signed by {', '.join(found)}, and {who} of {self._registry} isn't trusted "
+            "here yet",
+            hint="compare the fingerprint with its owner's, who isn't who gave you the file; then: "
+            f"recipebox trust add {namespace} {found[0]} --url {self._registry}",
+            namespace=namespace,
+            found=list(found),
+        )
+
     def _referrers(self, repository: RepositoryName, subject: Digest) -> list[Digest]:
         name = f"referrers of {repository}@{subject}"
         if self._transport is None:
@@ -509,7 +561,7 @@ class Releases:
         )
         return digests
 
-    def _online(self, what: str) -> Transport:
+    def _online(self, what: str) -> Source:
         if self._transport is None:
             raise NotCached(f"{what}: not in the cache", hint="run it once without --offline")
         return self._transport
