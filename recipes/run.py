@@ -87,7 +87,7 @@ def run_package(
         env = clean_environment({**_defaults(tree), **(environment or {})})
         if sandbox is None:
             code = _run_here(words, cwd or Path.cwd(), env, is_quiet=is_quiet)
-            return _read_result(code, result, None)
+            return _read_result(code, result, None, tree)
         place.chmod(0o777 if user is not None else 0o700)
         outcome = sandbox.run(
             Command(
@@ -99,7 +99,7 @@ def run_package(
                 user=user,
             )
         )
-        return _read_result(outcome.exit_code, result, outcome)
+        return _read_result(outcome.exit_code, result, outcome, tree)
 
 
 def _defaults(tree: PackageTree) -> dict[str, str]:
@@ -163,10 +163,34 @@ def _passing_signals(child: "subprocess.Popen[bytes]") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _read_result(code: int, path: Path, outcome: Outcome | None) -> RunResult:
+def _read_result(code: int, path: Path, outcome: Outcome | None, tree: PackageTree) -> RunResult:
     """Read what run_recipe.py wrote; where it was ended before, only the exit code is known."""
     try:
         drawn = json.loads(path.read_bytes())
-        return RunResult(code, tuple(drawn["steps"]), drawn["context"], outcome)
+        return RunResult(code, _steps(drawn["steps"], tree), drawn["context"], outcome)
     except (OSError, ValueError, KeyError, TypeError):
         return RunResult(code, (), {}, outcome)
+
+
+def _steps(told: Sequence[Any], tree: PackageTree) -> tuple[Mapping[str, Any], ...]:
+    """Return the steps that ran, with the `idx` of the package where a runner tells none.
+
+    A checkout's own runner tells what the recipe says, which need not number its steps; what isn't
+    told as a step with a name and an exit code is left out.
+    """
+    steps = [
+        each
+        for each in told
+        if isinstance(each, dict)
+        and isinstance(each.get("name"), str)
+        and isinstance(each.get("exit_code"), int)
+    ]
+    places: dict[str, list[int]] = {}
+    for step in tree.metadata.steps:
+        places.setdefault(step.name, []).append(step.idx)
+    made = []
+    for number, each in enumerate(steps, 1):
+        known = places.get(each["name"], [])
+        place = known.pop(0) if known else number
+        made.append(each if isinstance(each.get("idx"), int) else {**each, "idx": place})
+    return tuple(made)

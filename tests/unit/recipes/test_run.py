@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from recipes.errors import NotAPackage, OutdatedRunner
-from recipes.package import PackageMetadata
-from recipes.run import FAILED, RunResult, clean_environment, run_package
+from recipes.package import PackageMetadata, read_tree
+from recipes.run import FAILED, RunResult, _steps, clean_environment, run_package
 from sandbox.process import ProcessSandbox
 from sandbox.sandbox import Limits
 from tests.checkouts import with_a_runner, write
@@ -656,3 +656,24 @@ class TestRunPackage:
         found = clean_environment({"A": "1"})
 
         assert set(found) == {"PATH", "TMPDIR", "LANG", "A"}
+
+
+def test_steps_that_a_runner_does_not_number_are_numbered_as_in_the_package(
+    tmp_path: Path,
+) -> None:
+    steps = [a_step("a", idx=10), a_step("b", idx=20), a_step("a", idx=30)]
+    tree = read_tree(a_package(tmp_path, steps=steps))
+    told = [
+        {"name": "a", "exit_code": 0, "idx": None},
+        {"name": "a", "exit_code": 0},
+        {"name": "b", "exit_code": 3, "idx": 7, "seconds": 0.1},
+        {"name": "strange", "exit_code": 0},
+        {"name": "b"},
+        "not a step",
+    ]
+
+    found = _steps(told, tree)
+
+    assert [(each["idx"], each["name"]) for each in found] == [
+        (10, "a"), (30, "a"), (7, "b"), (4, "strange"),
+    ]  # fmt: skip
