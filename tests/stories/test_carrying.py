@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import subprocess
 import tarfile
 import tracemalloc
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from recipebox.errors import InvalidArchive, Untrusted
 from tests.fakes import Stream, WsgiAdapter
 from tests.keys import CASES, OTHER, SIGNER
 from tests.stories.machines import URL, Machine, a_wheel
+from tests.tools.parts import oras, skopeo
 from web.app import create_app
 from web.config import ServerConfig
 from web.preparing import prepare
@@ -37,14 +39,27 @@ class A:
 """
 
 
+_MADE: dict[str, bytes] = {}
+"""The file of the first test that asked for it: signing anew for each takes seconds."""
+
+
 @pytest.fixture
-def exported(publish: Publish, other: Machine, tmp_path: Path) -> Path:
-    """Return a file of `team/etl`, with its wheels, and `team/clean`, which it requires."""
+def source(publish: Publish) -> None:
+    """Publish `team/etl`, with a wheel, and `team/clean`, which it requires."""
     publish("team/clean", "1.1.0")
     wheels = [a_wheel("tiny", {"tiny.py": "x = 42\n"})]
     publish("team/etl", requires={"team/clean": "^1"}, wheels=wheels, code=CODE)
+
+
+@pytest.fixture
+def exported(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return a file of both."""
     path = tmp_path / "etl.tar"
-    other.rb("export", "team/etl", "-o", path)
+    if "file" not in _MADE:
+        request.getfixturevalue("source")
+        request.getfixturevalue("other").rb("export", "team/etl", "-o", path)
+        _MADE["file"] = path.read_bytes()
+    path.write_bytes(_MADE["file"])
     return path
 
 
@@ -89,19 +104,6 @@ def test_a_file_is_laid_out_where_there_is_no_network_and_runs(
     assert gap.adapter.requests == []
 
 
-def test_it_lays_out_what_fetch_does(
-    exported: Path, gap: Machine, other: Machine, tmp_path: Path
-) -> None:
-    trusting(gap).rb("import", exported, "--to", tmp_path / "here")
-    other.rb("fetch", "team/etl", "--out", tmp_path / "there")
-
-    def files(folder: Path) -> dict[str, bytes]:
-        found = [path for path in folder.rglob("*") if path.is_file()]
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
-
-    assert files(tmp_path / "here") == files(tmp_path / "there")
-
-
 def test_the_keys_that_came_along_are_not_trusted_for_it(
     exported: Path, gap: Machine, tmp_path: Path
 ) -> None:
@@ -114,18 +116,27 @@ def test_the_keys_that_came_along_are_not_trusted_for_it(
     assert nothing_is_left(gap)
 
 
-def test_the_same_lock_gives_the_same_bytes(
-    exported: Path, other: Machine, author: Machine, tmp_path: Path
+@pytest.mark.usefixtures("source")
+def test_the_same_lock_gives_the_same_bytes_and_import_lays_out_what_fetch_does(
+    other: Machine, author: Machine, gap: Machine, tmp_path: Path
 ) -> None:
-    lock = tmp_path / "recipebox.lock"
+    lock, path, again = (tmp_path / each for each in ("recipebox.lock", "a.tar", "b.tar"))
     other.rb("lock", "team/etl", "-o", lock)
-    said = author.rb("export", "--lock", lock, "-o", tmp_path / "again.tar", "--json").json
+    other.rb("export", "team/etl", "-o", path)
+    said = author.rb("export", "--lock", lock, "-o", again, "--json").json
+    refused = other.rb("export", "team/etl", "-o", path, code=5)
+    trusting(gap).rb("import", path, "--to", tmp_path / "here")
+    other.rb("fetch", "team/etl", "--out", tmp_path / "there")
 
-    assert (tmp_path / "again.tar").read_bytes() == exported.read_bytes()
-    assert said["sha256"] == hashlib.sha256(exported.read_bytes()).hexdigest()
-    assert said["size"] == exported.stat().st_size
-    refused = other.rb("export", "team/etl", "-o", exported, code=5)
+    def files(folder: Path) -> dict[str, bytes]:
+        found = [path for path in folder.rglob("*") if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+    assert again.read_bytes() == path.read_bytes()
+    assert said["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert said["size"] == path.stat().st_size
     assert "--replace" in refused.err
+    assert files(tmp_path / "here") == files(tmp_path / "there")
 
 
 def test_it_is_an_oci_layout_in_a_tar(exported: Path) -> None:
@@ -149,6 +160,21 @@ def test_it_is_an_oci_layout_in_a_tar(exported: Path) -> None:
             assert hashlib.sha256(data).hexdigest() == name.rpartition("/")[2]
 
 
+def test_oras_and_skopeo_read_it(exported: Path, tmp_path: Path) -> None:
+    for words in (
+        [oras(), "pull", "--oci-layout", f"{exported}:team/etl-1.0.0", "-o", tmp_path / "pulled"],
+        [skopeo(), "copy", f"oci-archive:{exported}:team/etl-1.0.0", f"dir:{tmp_path / 'copied'}"],
+    ):
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+    tree = tmp_path / "pulled" / "team/etl-1.0.0"
+    assert (tree / "recipe/steps/a.py").read_text() == CODE
+    assert json.loads((tree / "metadata/package.json").read_text())["version"] == "1.0.0"
+    copied = json.loads((tmp_path / "copied" / "manifest.json").read_text())
+    assert copied["artifactType"] == media.PACKAGE
+
+
 # Into another registry
 
 
@@ -166,7 +192,7 @@ def second(make_machine: Callable[..., Machine], tmp_path: Path) -> Machine:
 
 
 def test_a_registry_takes_it_in_byte_for_byte_by_its_own_keys(
-    exported: Path, second: Machine, other: Machine, tmp_path: Path
+    exported: Path, second: Machine, gap: Machine, tmp_path: Path
 ) -> None:
     second.rb("namespace", "create", "team", "--public")
     refused = second.rb("import", exported, code=4)
@@ -175,7 +201,7 @@ def test_a_registry_takes_it_in_byte_for_byte_by_its_own_keys(
     said = second.rb("import", exported, "--json").json
     again = second.rb("import", exported, "--json").json
     fetched = second.rb("fetch", "team/etl", "--out", tmp_path / "second-out")
-    other.rb("fetch", "team/etl", "--out", tmp_path / "first-out")
+    trusting(gap).rb("import", exported, "--to", tmp_path / "first-out")
 
     assert "team/clean 1.1.0" in refused.err
     assert [each["name"] for each in said["packages"]] == ["team/clean", "team/etl"]
@@ -301,9 +327,9 @@ def test_signatures_count_though_all_digests_are_right(
 
 
 def test_a_dry_run_says_what_is_in_it_and_changes_nothing(
-    exported: Path, gap: Machine, other: Machine, tmp_path: Path
+    exported: Path, gap: Machine, tmp_path: Path
 ) -> None:
-    into_registry = other.rb("import", exported, "--dry-run")
+    into_registry = gap.rb("import", exported, "--dry-run", "--url", URL)
     into_folder = trusting(gap).rb("import", exported, "--to", tmp_path / "a", "--dry-run")
 
     for said in (into_registry, into_folder):
