@@ -147,7 +147,7 @@ class Publishing:
             staged = self._staged(repository, row)
         now = self._clock()
         if listed is not None and admission is not None:
-            self._see_evidence(package, listed, staged, now)
+            self._see_evidence(principal, package, listed, staged)
             return admission
         found = Inspection(package, digest, staged.blobs, now).run(
             staged.data, staged.referrers, staged.keys
@@ -174,10 +174,11 @@ class Publishing:
         return admission
 
     def _see_evidence(
-        self, package: PackageName, listed: ReleaseRow, staged: _Staged, now: datetime
+        self, principal: Principal, package: PackageName, listed: ReleaseRow, staged: _Staged
     ) -> None:
         """Keep what a listed release's referrers say of it by now; what was seen before stays."""
-        found = Inspection(package, staged.manifest.digest, staged.blobs, now).find_evidence(
+        digest = staged.manifest.digest
+        found = Inspection(package, digest, staged.blobs, self._clock()).find_evidence(
             listed.version, staged.referrers, staged.keys
         )
         known = evidence_of(listed)
@@ -187,8 +188,15 @@ class Publishing:
         }
         if seen != known:
             with self._database.write():
+                self._access.require(principal, Verb.ADMIT, package.namespace, str(package))
                 drawn = json.dumps(seen, sort_keys=True)
                 ReleaseRow.update(evidence=drawn).where(ReleaseRow.id == listed.id).execute()
+                self._audit.record(
+                    principal,
+                    "release.evidence",
+                    f"{package}@{listed.version}",
+                    {"digest": str(digest), "proof": bool(seen["proof"])},
+                )
 
     def yank(self, principal: Principal, package: PackageName, version: str, reason: str) -> Yank:
         """Take a release out of what a solver may choose; locks that pin it still work.

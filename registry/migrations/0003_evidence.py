@@ -9,4 +9,5 @@ from playhouse.migrate import SchemaMigrator
 def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
     """Add the column; of what is listed already nothing is known until it is published again."""
     run: Any = db.execute_sql
-    run("ALTER TABLE release ADD COLUMN evidence TEXT NOT NULL DEFAULT '{}'")
+    collation = ' COLLATE "C"' if isinstance(db, peewee.PostgresqlDatabase) else ""
+    run(f"ALTER TABLE release ADD COLUMN evidence TEXT{collation} NOT NULL DEFAULT '{{}}'")

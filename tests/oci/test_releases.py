@@ -147,7 +147,7 @@ def test_the_signature_is_a_referrer_that_oras_discovers(
         each["annotations"]["io.recipebox.statement"]: each
         for each in oras.referrers(release, kind)
     }
-    assert found.keys() == {"release", "receipt"}
+    assert found.keys() == {"release", "receipt", "proof", "evidence"}
     digest = found["release"]["digest"]
     layers = oras.manifest(f"{published.repository}@{digest}")["layers"]
     blobs = []

@@ -95,7 +95,8 @@ def test_wheels_are_installed_by_their_hash_and_no_others(
             def run(self, context, args):
                 context.set("count.lines", greeter.greet() + 1)
         """
-    recipe = a_counting_checkout(tmp_path / "checkout", **{"steps/count.py": code})
+    files = {"steps/count.py": code, "requirements.txt": "greeter\n"}
+    recipe = a_counting_checkout(tmp_path / "checkout", **files)
     out = pack(recipe, tmp_path / "out", prove=False).out
     build(engine, out, "wheels:1")
     told = engine.run("run", "--rm", *HELD, "wheels:1", "--json", "-")

@@ -60,6 +60,13 @@ def test_the_package_must_do_what_the_checkout_does(
     assert found.varying == (("now",) if "now" in packed.context else ())
 
 
+def test_a_checkout_where_no_step_begins_is_nothing_to_compare_with() -> None:
+    found = compare(ran(), runs(RunResult(1, (), {})))
+
+    assert (found.was_run, found.differences) == (False, ())
+    assert found.reason == "no step begins in a copy of the checkout: exit code 1"
+
+
 def test_a_file_that_only_the_checkout_has_is_found_out(tmp_path: Path) -> None:
     code = (
         "import os\n\nNAME = os.environ.get('NAME', 'extra') + '.flag'\n\n"

@@ -18,8 +18,9 @@ from registry.access import Role
 from registry.audit import OPERATOR, AuditEntry
 from registry.schema import BlobRow
 from registry.sweep import Pace
-from tests.builders import ADMIN, Given, a_manifest, a_package
-from tests.keys import OTHER
+from signing.statement import Kind, ProofStatement, ProvedStep, proof_statement
+from tests.builders import ADMIN, Given, a_manifest, a_package, a_referrer
+from tests.keys import OTHER, SIGNER
 
 HOME = Path(registry.__file__).parent
 ONE = RepositoryName("team/one")
@@ -40,6 +41,7 @@ WRITERS = {
     "oci.uploads.Uploads.expire": {"upload.expire"},
     "oci.uploads.Uploads.mount": {"blob.mount"},
     "promotions.Promotions.promote": {"channel.promote"},
+    "publish.Publishing._see_evidence": {"release.evidence"},
     "publish.Publishing.admit": {"release.admit"},
     "publish.Publishing.unyank": {"release.unyank"},
     "publish.Publishing.yank": {"release.yank"},
@@ -120,6 +122,32 @@ def _yank(given: Given) -> None:
     given.registry.publishing.unyank(ADMIN, a_package().name, "1.0.0")
 
 
+def _evidence(given: Given) -> None:
+    package = a_package()
+    given.publish(package)
+    proof = ProofStatement(
+        package=package.name,
+        version=package.version,
+        manifest=package.digest,
+        exit_code=0,
+        steps=(ProvedStep(1, "a", 0),),
+        outputs={},
+        python="3.11.7",
+        platform="linux/amd64",
+        runner="bundled",
+        milliseconds=1,
+        enforced=(),
+        not_enforced={},
+        is_compared=False,
+        reason="it was not run there",
+        varying=(),
+    )
+    statement = proof_statement(proof).to_bytes()
+    signed = a_referrer(package.descriptor, Kind.PROOF, statement, SIGNER)
+    given.referrer(package.repository, signed)
+    given.registry.publishing.admit(ADMIN, package.name, package.digest)
+
+
 def _uploads(given: Given) -> None:
     uploads = given.registry.uploads
     digest = given.blob(ONE, b"bytes")
@@ -174,7 +202,7 @@ def _repair(given: Given) -> None:
 
 
 ACTS: list[Callable[[Given], None]] = [
-    *(_bundle, _yank, _uploads, _deletes, _sweep, _settings, _switch, _tokens, _repair),
+    *(_bundle, _yank, _evidence, _uploads, _deletes, _sweep, _settings, _switch, _tokens, _repair),
 ]
 
 
