@@ -178,6 +178,8 @@ def test_nothing_of_a_checkout_is_imported_by_us(hostile: Hostile, tmp_path: Pat
         hostile.run("verify", jobs)
         ran = [json.loads(hostile.run("run", jobs, "--json"))]
         ran.append(json.loads(hostile.run("run", name, "--json")))
+        hostile.run("export", "--lock", "recipebox.lock", "-o", "../ledger.tar")
+        hostile.run("import", "../ledger.tar", "--to", "../carried")
         hostile.run("promote", "demo/monday", "--lock", "recipebox.lock", "--to", "dev")
         hostile.run("yank", f"{name}@1.0.0", "--reason", "a test", "--yes")
         hostile.run("unyank", f"{name}@1.0.0")
