@@ -49,7 +49,7 @@ from recipes.values import RESOURCES, Scope, Value, is_understood
 
 RUNNER_OPTION: Final = "--recipe"
 
-Kind = Literal["module", "package", "data", "given"]
+Kind = Literal["module", "package", "data", "given", "run"]
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -134,8 +134,16 @@ def _is_runner(tree: ast.Module) -> bool:
     return takes and any(isinstance(node, ast.If) and is_main(node.test) for node in tree.body)
 
 
-def find_closure(recipe: Recipe, project: Project, root: Path | None = None) -> Closure:
+def find_closure(
+    recipe: Recipe,
+    project: Project,
+    root: Path | None = None,
+    *,
+    seen: Mapping[str, Reason] | None = None,
+) -> Closure:
     """Work out what the recipe needs of the checkout at `root` (found where it is None).
+
+    `seen` are files that a run read, from the root: each is taken, and code is followed.
 
     Raises:
         MissingModules: modules or functions that aren't there, with everyone who asks.
@@ -144,7 +152,7 @@ def find_closure(recipe: Recipe, project: Project, root: Path | None = None) -> 
         InvalidProject: data or readme of recipebox.toml that isn't there.
     """
     with _collecting_nothing():
-        return _find_closure(recipe, project, root)
+        return _find_closure(recipe, project, root, seen or {})
 
 
 @contextmanager
@@ -162,7 +170,9 @@ def _collecting_nothing() -> Iterator[None]:
             gc.enable()
 
 
-def _find_closure(recipe: Recipe, project: Project, root: Path | None) -> Closure:
+def _find_closure(
+    recipe: Recipe, project: Project, root: Path | None, seen: Mapping[str, Reason]
+) -> Closure:
     checkout = Checkout(root if root is not None else find_root(recipe, project))
     walk = _Walk(checkout, project)
     runner = None
@@ -182,6 +192,8 @@ def _find_closure(recipe: Recipe, project: Project, root: Path | None) -> Closur
         walk.add_chosen(entry, recipe.name)
     for pattern in project.of(recipe.name).data:
         walk.add_given(pattern, recipe.name)
+    for path, reason in sorted(seen.items()):
+        walk.add_seen(path, reason)
     return walk.finish(runner)
 
 
@@ -263,6 +275,27 @@ class _Walk:
             said_in = self.project.path or self.checkout.root
             key = f"recipes.{stem}.entry"
             raise InvalidProject(said_in, f"no file is at {entry!r}", key=key)
+
+    def add_seen(self, path: str, reason: Reason) -> None:
+        """Take a file that a run read: code with what it imports, and anything else as it is."""
+        if path in self.files:
+            return
+        module = self._module_at(path)
+        if module is None:
+            self._add_path(path, reason)
+            return
+        self._take_above(module.name)
+        self._take(module, reason.asked_by, kind=reason.kind, is_needed=False)
+        self._follow()
+
+    def _module_at(self, path: str) -> Module | None:
+        for root in self.checkout.roots:
+            inside = path.removeprefix(f"{root}/") if root else path
+            dotted = inside.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+            module = self.checkout.find(dotted) if inside.endswith(".py") else None
+            if module is not None and module.path == path:
+                return module
+        return None
 
     def _is_known_outside(self, top: str) -> bool:
         return top in STDLIB or top in self.project.wheels

@@ -84,13 +84,8 @@ def _files_of(root: Path, without: set[Path]) -> Iterator[Path]:
                 yield path
 
 
-def compare(packed: RunResult, checkout: Callable[[], RunResult]) -> Comparison:
-    """Compare the run of the package with one in the checkout, which `checkout` makes."""
-    first = checkout()
-    if first.outcome is not None and first.outcome.ended is not None:
-        return Comparison(
-            was_run=False, reason=f"the checkout's run was ended: {first.outcome.ended}"
-        )
+def compare(packed: RunResult, first: RunResult, again: Callable[[], RunResult]) -> Comparison:
+    """Compare the run of the package with the `first` in the checkout; `again` makes another."""
     if first.exit_code and not first.steps and packed.steps and not packed.exit_code:
         return Comparison(  # a module there hides one that the runner needs, for instance
             was_run=False,
@@ -103,9 +98,9 @@ def compare(packed: RunResult, checkout: Callable[[], RunResult]) -> Comparison:
     added = sorted(ours.keys() - theirs.keys())
     varying: tuple[str, ...] = ()
     if not differences and (differing or lacking or added):
-        again = digests_of(checkout().context)
+        second = digests_of(again().context)
         unsteady = {
-            key for key in theirs.keys() | again.keys() if theirs.get(key) != again.get(key)
+            key for key in theirs.keys() | second.keys() if theirs.get(key) != second.get(key)
         }
         varying = tuple(sorted(unsteady))
         differences += [f"the output {key} is another" for key in differing if key not in unsteady]

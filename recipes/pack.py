@@ -3,8 +3,9 @@
 ::
 
     read_recipe ─ find_project ─ find_closure ─ wheel lock ─ draw the tree ─ run it ─ lay it out
-                                                            (aside, in OUT)  (a copy,  (rename)
-                                                                              elsewhere)
+                                   ▲                        (aside, in OUT)  (copies,  (rename)
+                                   │                                          elsewhere)
+                                   └── what the run in the checkout read, and nothing asked for
 
 What came of the run, and what the package is made of, is its evidence, beside it in OUT.
 
@@ -18,50 +19,40 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from packaging.utils import canonicalize_name
 
 from artifacts.errors import InvalidName
 from artifacts.reference import PackageName
 from recipes.closure import Closure, Reason, find_closure
-from recipes.compared import Comparison, compare, copy_checkout
+from recipes.compared import Comparison
 from recipes.content import check_content
-from recipes.cycles import find_cycle
-from recipes.deployment import FILE_NAME as CONFIG_FILE
-from recipes.deployment import DeploymentConfig
 from recipes.environment import lay_out_env
 from recipes.errors import (
     InvalidOption,
     InvalidProject,
-    NotAPackage,
-    ProofFailed,
-    RecipeCycle,
-    RecipeError,
     UnsafePath,
 )
 from recipes.evidence import Evidence, draw_evidence, folder_of, write_evidence
 from recipes.filling import Values
 from recipes.layers import build_release
 from recipes.licences import read_facts
-from recipes.package import (
-    Entry,
-    PackageMetadata,
-    Wheel,
-    read_tree,
-)
+from recipes.package import RECIPE, RUN_RECIPE, Entry, PackageMetadata, Wheel
 from recipes.paths import check_paths
 from recipes.project import FILE_NAME as PROJECT_FILE
 from recipes.project import PLATFORMS, Project, find_project
 from recipes.proof import draw_proof
+from recipes.proving import Bench, CheckoutRun, Proof, open_bench
 from recipes.recipe import Recipe, read_recipe
 from recipes.render.tree import write_deployment
-from recipes.run import RunResult, run_package
 from recipes.sbom import FILE_NAME as SBOM_FILE
 from recipes.sbom import draw_sbom
+from recipes.traced import FILE_NAME as TRACE_FILE
+from recipes.traced import TraceDocument, asked_by_the_run, draw_trace
 from recipes.wheels import FILE_NAME as LOCK_FILE
 from recipes.wheels import (
     Progress,
@@ -78,19 +69,8 @@ from recipes.wheels import (
 from resolver.errors import InvalidVersion
 from resolver.requirement import Range
 from resolver.version import Version
-from sandbox.errors import SandboxError
 from sandbox.process import ProcessSandbox
-from sandbox.sandbox import NOBODY, Limits, Sandbox
-
-RUN_RECIPE: Final = "run_recipe.py"
-RECIPE: Final = "recipe.yaml"
-
-_SHOWN = 2000  # characters of a failed run's output
-_NO_NETWORK = (
-    'It had no network: where it needs one, write `network = "egress"` under its name in'
-    f" recipebox.toml, or `network: egress` into a {CONFIG_FILE} beside that.\n"
-)
-
+from sandbox.sandbox import Sandbox
 
 LOCAL: Final = "local"
 """The namespace of what nobody gave one: good for trying, and for no registry but one's own."""
@@ -100,31 +80,12 @@ FIRST_VERSION: Final = "0.1.0"
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """That the packed result was run once, from a clean folder.
-
-    `ran` is False where it wasn't, and `reason` says why. `enforced` names what the sandbox did;
-    `not_enforced` what it could not, with the reasons. `compared` says whether the checkout gave
-    the same.
-    """
-
-    ran: bool
-    reason: str
-    exit_code: int | None = None
-    seconds: float | None = None
-    steps: tuple[Mapping[str, Any], ...] = ()
-    context: Mapping[str, Any] | None = None
-    enforced: tuple[str, ...] = ()
-    not_enforced: Mapping[str, str] | None = None
-    compared: Comparison | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Packed:
     """What was packed: `path` is the package's folder, `out` the one that it was asked for.
 
     `reasons` are why each file of `recipe/` is in, by its path in the checkout; `wheel_lock` is
-    where the wheel lock is kept, None where there are no wheels.
+    where the wheel lock is kept, None where there are no wheels. `trace` is what its runs did,
+    None where it wasn't run.
     """
 
     path: Path
@@ -134,6 +95,7 @@ class Packed:
     warnings: tuple[str, ...]
     proof: Proof
     wheel_lock: Path | None
+    trace: TraceDocument | None = None
 
 
 def pack(
@@ -171,45 +133,130 @@ def pack(
     identity, guesses = identify(read, project, name, version)
     closure = find_closure(read, project)
     say(f"found {len(closure.files)} files that it needs")
-    looked = check_content(read, project, closure)
     with _aside(out) as scratch:
         stores = cache if cache is not None else scratch / "cache"
-        lock, lock_path, notes = _lock_wheels(
-            read, project, closure, out, platforms=platforms, cache=stores, progress=say
-        )
-        files = get_wheels(lock, stores, progress=say) if lock else {}
-        wheels = lock.wheels if lock else ()
-        metadata = _describe(read, project, closure, identity, wheels)
-        tree = scratch / metadata.title
-        _draw(tree, read, project, closure, metadata)
-        if wheels:
-            lay_out_env(wheels, files, tree / "env")
-        proof = _prove(
-            tree,
-            metadata,
-            prove=prove,
-            required=required,
-            sandbox=sandbox or ProcessSandbox(),
-            timeout=timeout,
-            say=say,
-            root=closure.root,
-            aside=out,
-        )
-        evidence = _find_out(tree, metadata, lock, files, proof)
+
+        def draft(closure: Closure) -> _Draft:
+            return _draft(read, project, closure, identity, scratch,
+                          out=out, platforms=platforms, cache=stores, progress=say)  # fmt: skip
+
+        def draft_again(seen: Mapping[str, Reason]) -> _Draft:
+            return draft(find_closure(read, project, seen=seen))
+
+        drafted = draft(closure)
+        proof = Proof(ran=False, reason=_why_not_run(drafted.metadata, required, prove=prove))
+        trace = None
+        if not proof.reason:
+            with open_bench(
+                drafted.metadata,
+                root=closure.root,
+                aside=out,
+                required=required,
+                sandbox=sandbox or ProcessSandbox(),
+                timeout=timeout,
+            ) as bench:
+                drafted, checkout, added = _try_out(drafted, bench, draft_again, say)
+                say("running it once from a clean folder")
+                proof = bench.prove(drafted.tree, checkout)
+            if proof.account is not None:
+                trace = draw_trace(
+                    drafted.metadata, drafted.closure, added, proof.account, checkout.account
+                )
+        evidence = _find_out(drafted, proof, trace)
         write_evidence(scratch / "evidence", evidence)
-        if lock is not None and lock_path is not None:
-            _keep_lock(lock_path, read.name, lock)
-        path = _lay_out(tree, out, metadata, files)
-        _lay_evidence(scratch / "evidence", out, metadata)
+        if drafted.lock is not None and drafted.lock_path is not None:
+            _keep_lock(drafted.lock_path, read.name, drafted.lock)
+        path = _lay_out(drafted.tree, out, drafted.metadata, drafted.files)
+        _lay_evidence(scratch / "evidence", out, drafted.metadata)
     return Packed(
         path,
         out,
-        metadata,
-        closure.files,
-        (*read.notes, *guesses, *closure.warnings, *looked, *notes),
+        drafted.metadata,
+        drafted.closure.files,
+        (*read.notes, *guesses, *drafted.closure.warnings, *drafted.notes),
         proof,
-        lock_path if lock else None,
+        drafted.lock_path if drafted.lock else None,
+        trace,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A package that is drawn, aside, of one closure: `files` are its wheels, by their names."""
+
+    closure: Closure
+    tree: Path
+    metadata: PackageMetadata
+    lock: WheelLock | None
+    lock_path: Path | None
+    files: Mapping[str, Path]
+    notes: tuple[str, ...]
+
+
+def _draft(
+    read: Recipe,
+    project: Project,
+    closure: Closure,
+    identity: tuple[str, str],
+    scratch: Path,
+    *,
+    out: Path,
+    platforms: Sequence[str] | None,
+    cache: Path,
+    progress: Progress,
+) -> _Draft:
+    looked = check_content(read, project, closure)
+    lock, lock_path, notes = _lock_wheels(
+        read, project, closure, out, platforms=platforms, cache=cache, progress=progress
+    )
+    files = get_wheels(lock, cache, progress=progress) if lock else {}
+    wheels = lock.wheels if lock else ()
+    metadata = _describe(read, project, closure, identity, wheels)
+    tree = scratch / metadata.title
+    if tree.exists():
+        shutil.rmtree(tree)
+    _draw(tree, read, project, closure, metadata)
+    if wheels:
+        lay_out_env(wheels, files, tree / "env")
+    return _Draft(closure, tree, metadata, lock, lock_path, files, (*looked, *notes))
+
+
+def _why_not_run(metadata: PackageMetadata, required: Path | None, *, prove: bool) -> str:
+    """Return why there will be no run; nothing where there will."""
+    if not prove:
+        return "the run was skipped, as asked (--no-run)"
+    if metadata.requires and required is None:
+        names = ", ".join(metadata.requires)
+        return (
+            f"it runs other packages ({names}), which are not here: fetch them into a"
+            " folder, and name it (--required DIR)"
+        )
+    return ""
+
+
+def _try_out(
+    drafted: _Draft,
+    bench: Bench,
+    draft_again: Callable[[Mapping[str, Reason]], _Draft],
+    say: Progress,
+) -> tuple[_Draft, CheckoutRun, dict[str, Reason]]:
+    """Run the recipe in a copy of its checkout, and draw it anew with what that asked for.
+
+    Where that needs other wheels as well, the next run with them may ask for more.
+    """
+    added: dict[str, Reason] = {}
+    while True:
+        say("running it in a copy of the checkout, to see what it reads")
+        checkout = bench.run_checkout(drafted.tree)
+        told = checkout.is_told_by
+        found = asked_by_the_run(told, drafted.closure) if told is not None else {}
+        if not found:
+            return drafted, checkout, added
+        added |= found
+        say(f"found {len(found)} files more that the run reads")
+        before, drafted = drafted, draft_again(added)
+        if drafted.lock == before.lock:
+            return drafted, checkout, added
 
 
 @contextmanager
@@ -446,127 +493,19 @@ def _write(target: Path, data: bytes) -> None:
     target.chmod(0o644)
 
 
-# --- the proof ---
+# --- the evidence ---
 
 
-def _prove(
-    tree: Path,
-    metadata: PackageMetadata,
-    *,
-    prove: bool,
-    required: Path | None,
-    sandbox: Sandbox,
-    timeout: float,
-    say: Progress,
-    root: Path,
-    aside: Path,
-) -> Proof:
-    """Run a copy of the package, elsewhere, and raise where it ends with anything but 0.
-
-    It is compared with a run in a copy of the checkout at `root`, without the folder `aside`.
-    """
-    if not prove:
-        return Proof(ran=False, reason="the run was skipped, as asked (--no-run)")
-    if metadata.requires and required is None:
-        names = ", ".join(metadata.requires)
-        return Proof(
-            ran=False,
-            reason=f"it runs other packages ({names}), which are not here: fetch them into a"
-            " folder, and name it (--required DIR)",
-        )
-    say("running it once from a clean folder")
-    with tempfile.TemporaryDirectory(prefix="recipebox-proof-") as clean:
-        place = Path(clean)
-        place.chmod(0o755)
-        shutil.copytree(tree, place / metadata.title)
-        if required is not None:
-            _lay_beside(required, place, metadata)
-        _open_to_all(place)
-        copy = place / metadata.title
-        result = _run(copy, metadata, sandbox, timeout)
-        proof = _judge(result, metadata, timeout)
-        say("running it in a copy of the checkout, to compare")
-        compared = _compare(
-            result, copy, root, aside, lambda: _run(copy, metadata, sandbox, timeout)
-        )
-        if compared.differences:
-            raise ProofFailed(metadata.title, 0, "\n".join(compared.differences), differs=True)
-        return replace(proof, compared=compared)
-
-
-def _compare(
-    result: RunResult, copy: Path, root: Path, aside: Path, run: Callable[[], RunResult]
-) -> Comparison:
-    """Put a copy of the checkout into the place of the package's recipe/, run that, and compare."""
-    config = DeploymentConfig.from_bytes((copy / "metadata" / CONFIG_FILE).read_bytes())
-    if config.network == "egress":
-        said = "it has a network, and what it does there would be done again"
-        return Comparison(was_run=False, reason=said)
-    own = [name for name in (RECIPE, RUN_RECIPE) if (root / name).exists()]
-    if own:
-        said = f"the checkout has a file {own[0]} of its own, where the package has its own"
-        return Comparison(was_run=False, reason=said)
-    inside, packed = copy / "recipe", copy.with_name(f".{copy.name}.packed")
-    inside.rename(packed)
-    problem = copy_checkout(root, inside, without=[aside])
-    if problem is not None:
-        return Comparison(was_run=False, reason=problem)
-    for name in (RECIPE, RUN_RECIPE):
-        shutil.copy(packed / name, inside / name)
-    _open_to_all(inside)
-    return compare(result, run)
-
-
-def _run(tree: Path, metadata: PackageMetadata, sandbox: Sandbox, timeout: float) -> RunResult:
-    config = DeploymentConfig.from_bytes((tree / "metadata" / CONFIG_FILE).read_bytes())
-    try:
-        return run_package(
-            tree,
-            sandbox=sandbox,
-            limits=Limits(seconds=timeout),
-            network=config.needs_network,
-            user=NOBODY if os.geteuid() == 0 else None,
-        )
-    except SandboxError as error:
-        raise ProofFailed(metadata.title, 125, str(error)) from error
-
-
-def _judge(result: RunResult, metadata: PackageMetadata, timeout: float) -> Proof:
-    outcome = result.outcome
-    if outcome is None:  # pragma: no cover - a sandbox was given
-        raise RecipeError("the run had no sandbox")
-    if outcome.exit_code != 0:
-        said = (outcome.stdout + outcome.stderr).decode(errors="replace")[-_SHOWN:]
-        ending = {"time": f"it was ended after {timeout:g} s", "flood": "it printed without end"}
-        note = ending.get(outcome.ended or "", "")
-        hint = _NO_NETWORK if "network" in outcome.enforced else ""
-        said = "\n".join(filter(None, [said, note]))
-        raise ProofFailed(metadata.title, outcome.exit_code, said, hint)
-    return Proof(
-        ran=True,
-        reason="it ran from a clean folder and ended with 0",
-        exit_code=0,
-        seconds=outcome.seconds,
-        steps=result.steps,
-        context=result.context,
-        enforced=outcome.enforced,
-        not_enforced=outcome.not_enforced,
-    )
-
-
-def _find_out(
-    tree: Path,
-    metadata: PackageMetadata,
-    lock: WheelLock | None,
-    files: Mapping[str, Path],
-    proof: Proof,
-) -> Evidence:
-    """Return what was found out about the package at `tree`, which is as it will be signed."""
+def _find_out(drafted: _Draft, proof: Proof, trace: TraceDocument | None) -> Evidence:
+    """Return what was found out about a package, which is as it will be signed."""
+    tree, metadata, lock = drafted.tree, drafted.metadata, drafted.lock
     with tempfile.TemporaryDirectory(prefix=".layers-", dir=tree.parent) as into:
         manifest = build_release(tree, Path(into)).descriptor.digest
-    facts = {name: read_facts(path, name) for name, path in files.items()}
+    facts = {name: read_facts(path, name) for name, path in drafted.files.items()}
     imported = lock.imports.values() if lock is not None else ()
     documents = {SBOM_FILE: draw_sbom(metadata, manifest, facts, imported)}
+    if trace is not None:
+        documents[TRACE_FILE] = trace.to_bytes()
     statement = None
     if proof.ran:
         statement = draw_proof(
@@ -590,37 +529,6 @@ def _lay_evidence(folder: Path, out: Path, metadata: PackageMetadata) -> None:
     if target.exists():
         target.rename(folder.with_name("replaced-evidence"))
     folder.rename(target)
-
-
-def _lay_beside(required: Path, place: Path, metadata: PackageMetadata) -> None:
-    """Lay the packages of an OUT of `fetch` (and its lock) beside the copy that is run."""
-    trees = [
-        read_tree(each.parent.parent) for each in sorted(required.glob("*/*/metadata/package.json"))
-    ]
-    lacking = sorted(set(metadata.requires) - {each.metadata.name for each in trees})
-    if lacking:
-        raise NotAPackage(required, f"{', '.join(lacking)} is required, and is not here")
-    requires = {each.metadata.name: each.metadata.requires for each in trees}
-    cycle = find_cycle(metadata.name, {**requires, metadata.name: metadata.requires})
-    if cycle:
-        raise RecipeCycle(required, cycle)
-    lock = required / "recipebox.lock"
-    if lock.is_file():
-        shutil.copyfile(lock, place / lock.name)
-    for each in sorted(required.glob("*/*/metadata/package.json")):
-        tree = each.parent.parent
-        target = place / tree.parent.name / tree.name
-        if not target.exists():
-            shutil.copytree(tree, target)
-
-
-def _open_to_all(place: Path) -> None:
-    """Let every user read what is run: a umask of the packer's own must not decide the proof."""
-    for folder, _, names in os.walk(place):
-        Path(folder).chmod(0o755)
-        for each in names:
-            path = Path(folder) / each
-            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
 
 
 # --- laying out ---

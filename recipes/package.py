@@ -52,6 +52,10 @@ FOLDERS: Final = ("metadata", "containers", "recipe", "monitoring", "ci-cd")
 METADATA_FILES: Final = ("deployment_config.yaml", "package.json")
 """What the metadata layer holds, and nothing else."""
 
+RECIPE: Final = "recipe.yaml"
+RUN_RECIPE: Final = "run_recipe.py"
+"""Files of recipe/ that are the package's own: the recipe as it was read, and what runs it."""
+
 SCHEMA_VERSION: Final = 1
 _SHA256 = r"^[0-9a-f]{64}$"
 _MODULE = r"^[^\W\d]\w*(\.[^\W\d]\w*)*$"

@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 
 from recipes import package
 from recipes.record import record_schema
+from recipes.traced import trace_schema
 from resolver.lock import lock_schema
 from resolver.source import index_schema
 from signing.schema import SCHEMA as STATEMENT
@@ -21,6 +22,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "index": index_schema,
     "lock": lock_schema,
     "run_record": record_schema,
+    "trace": trace_schema,
 }
 """Every format that another program may read, by name; each call makes its schema."""
 

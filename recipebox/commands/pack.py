@@ -14,11 +14,17 @@ if TYPE_CHECKING:
     from recipes.pack import Packed
 
 _SHOWN = 10  # recipes named where one had to be
+_EVERY = "*"
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command("pack")
-@click.argument("recipe", metavar="RECIPE.yaml|DIR", type=click.Path(exists=True, path_type=Path))
+@click.argument(
+    "recipe",
+    metavar="RECIPE.yaml|DIR",
+    required=False,
+    type=click.Path(exists=True, path_type=Path),
+)
 @click.option("--all", "is_all", is_flag=True, help="Pack every recipe below DIR.")
 @click.option("--out", metavar="DIR", type=_FOLDER, required=True, help="Where to lay it out.")
 @click.option(
@@ -45,11 +51,17 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--no-run", is_flag=True, help="Don't prove the result by running it once.")
 @click.option("--run-timeout", type=float, default=600.0, metavar="S", help="Seconds for the run.")
-@click.option("--explain", is_flag=True, help="Say why each file is in it.")
+@click.option(
+    "--explain",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value=_EVERY,
+    help="Say why a file is in it; without FILE, why each is.",
+)
 @pass_invocation
 def command(  # noqa: PLR0917 - click gives each option its own
     invocation: Invocation,
-    recipe: Path,
+    recipe: Path | None,
     out: Path,
     values: Path | None,
     name: str | None,
@@ -57,10 +69,10 @@ def command(  # noqa: PLR0917 - click gives each option its own
     platforms: tuple[str, ...],
     required: Path | None,
     run_timeout: float,
+    explain: str | None,
     *,
     is_all: bool,
     no_run: bool,
-    explain: bool,
 ) -> int:
     """Pack RECIPE.yaml: its steps, the code and data that they need, and locked wheels.
 
@@ -72,12 +84,16 @@ def command(  # noqa: PLR0917 - click gives each option its own
     Examples:
       recipebox pack recipes/etl_daily.yaml --out build
       recipebox pack etl.yaml --name team/etl --version 1.2.0 --out build --explain
+      recipebox pack etl.yaml --out build --explain engine/log.py
       recipebox pack nightly.yaml --values customer.toml --out build
       recipebox pack . --all --out build
 
     \b
     JSON: {name, version, path, out, files: {path: [reasons]}, wheels: [file names], warnings,
-           wheel_lock, proof: {ran, reason, exit_code, seconds, steps, context}}
+           wheel_lock, proof: {ran, reason, exit_code, seconds, steps, context},
+           trace: {closure: {added, not_read}, runs: {package, checkout}}, null without a run
+           (schema: docs/formats/trace.schema.json),
+           why: [{file, because}] where --explain FILE asks}
           with --all: {packed, failed, recipes: [{recipe, outcome, and either all of the above
            or error: {code, message, ...}}]}, and the exit code is 1 where one failed
     """  # noqa: D301 - \b is click's
@@ -86,6 +102,10 @@ def command(  # noqa: PLR0917 - click gives each option its own
     from recipes.pack import pack
 
     output = invocation.output
+    if recipe is None and explain is not None and Path(explain).exists():
+        recipe, explain = Path(explain), _EVERY  # `pack --explain etl.yaml`
+    if recipe is None:
+        raise Misuse("no recipe is named", hint="recipebox pack RECIPE.yaml --out DIR")
     options: dict[str, Any] = {
         "version": version,
         "platforms": platforms or None,
@@ -98,7 +118,7 @@ def command(  # noqa: PLR0917 - click gives each option its own
     }
     if not is_all:
         packed = pack(_the_one_in(recipe, out), out, name=name, **options)
-        output.result(_drawn(packed))
+        output.result({**_drawn(packed), **_why(packed, explain)})
         _tell(invocation, packed, explain=explain)
         return 0
     if name is not None or not recipe.is_dir():
@@ -109,10 +129,12 @@ def command(  # noqa: PLR0917 - click gives each option its own
         shown = attempt.recipe.relative_to(recipe).as_posix()
         output.note(f"{shown}: {'packed' if attempt.packed else 'refused'}")
 
+    if explain not in {None, _EVERY}:
+        raise Misuse("--explain FILE is for one recipe; with --all it has no FILE")
     attempts = pack_all(recipe, out, told=told, **options)
     if not attempts:
         raise Missing(f"no recipe is below {recipe}")
-    return _tell_all(invocation, recipe, attempts, explain=explain)
+    return _tell_all(invocation, recipe, attempts, explain=explain is not None)
 
 
 def _the_one_in(path: Path, out: Path) -> Path:
@@ -155,7 +177,20 @@ def _drawn(packed: "Packed") -> dict[str, Any]:
             "steps": [dict(step) for step in proof.steps],
             "context": proof.context,
         },
+        "trace": None
+        if packed.trace is None
+        else packed.trace.model_dump(mode="json", include={"closure", "runs"}),
     }
+
+
+def _why(packed: "Packed", explain: str | None) -> dict[str, Any]:
+    """Return why the file that is asked for is in, from it up to a step."""
+    from recipes.why import explain as chain
+
+    if explain in {None, _EVERY}:
+        return {}
+    found = chain(str(explain), packed.reasons)
+    return {"why": [{"file": path, "because": str(reason)} for path, reason in found]}
 
 
 def _tell_all(
@@ -200,13 +235,17 @@ def _explain(invocation: Invocation, packed: "Packed") -> None:
     )
 
 
-def _tell(invocation: Invocation, packed: "Packed", *, explain: bool) -> None:
+def _tell(invocation: Invocation, packed: "Packed", *, explain: str | None) -> None:
+    from recipes.traced import sentences
+
     output = invocation.output
     metadata, proof = packed.metadata, packed.proof
     for warning in packed.warnings:
         output.warn(f"warning: {warning}")
-    if explain:
+    if explain == _EVERY:
         _explain(invocation, packed)
+    for indent, step in enumerate(_why(packed, explain).get("why", ())):
+        output.say(f"{'  ' * indent}{step['file']}: {step['because']}")
     wheels = f", {len(metadata.wheels)} wheels" if metadata.wheels else ""
     output.say(
         f"packed {metadata.name} {metadata.version}: {len(packed.reasons)} files{wheels}", "good"
@@ -216,3 +255,5 @@ def _tell(invocation: Invocation, packed: "Packed", *, explain: bool) -> None:
         output.say(f"  proved by running it once: exit code {proof.exit_code}")
     else:
         output.say(f"  not proved by a run: {proof.reason}")
+    for sentence in sentences(packed.trace, packed.reasons) if packed.trace is not None else ():
+        output.say(f"  {sentence}")

@@ -26,6 +26,9 @@ changed in its workspace, in a folder that must be new or empty.
 the file says; or to a Pushgateway, http://HOST:9091. Where that fails it is said, and the exit code
 stays the recipe's.
 
+RECIPEBOX_TRACE names a pipe, in which the recipe's Python tells what it imports, opens, starts and
+connects to (see `trace`).
+
 An interrupt (SIGINT, SIGTERM, SIGHUP) ends the recipe and every process that it started, and so
 does its end.
 """
@@ -70,6 +73,7 @@ FAILED = 125
 LINKED_FROM = 64 << 20  # bytes: larger files are linked into the workspace, not copied
 GRACE = 3.0  # seconds between asking a child to end and ending it
 METRICS = "RECIPEBOX_METRICS"
+TRACE = "RECIPEBOX_TRACE"
 MACHINES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 
 
@@ -144,6 +148,7 @@ def run(options, told):
         copy_tree(RECIPE, work)
         spec = {
             "work": work,
+            "package": package["name"],
             "env": env,
             "module": module,
             "steps": steps,
@@ -587,6 +592,9 @@ def child(path):
     sys.path += [source] if os.path.isdir(source) else []
     sys.path += [spec["env"]] if spec["env"] else []
     forget(spec["work"])
+    spec["trace"] = os.environ.pop(TRACE, None)  # the recipe sees the same, traced or not
+    if spec["trace"]:
+        trace(spec["trace"], spec["work"], spec["package"])
     return run_own(spec) if spec["module"] else run_steps(spec)
 
 
@@ -637,6 +645,127 @@ def forget(work):
         top = name.partition(".")[0]
         if top in own - STARTED and top not in sys.builtin_module_names:
             del sys.modules[name]
+
+
+# --- the trace ---
+
+TOLD = 100_000  # lines that a process tells, at most
+LONGEST = 4096  # bytes of a line: a pipe takes so much in one piece (PIPE_BUF)
+
+
+def trace(pipe, work, package):
+    """Tell a pipe what this process does from here on, once each: lines of JSON, by an audit hook.
+
+        ["work", FOLDER, PACKAGE]    ["ran", FILE]    ["read", FILE]    ["wrote", FILE]
+        ["program", NAME]            ["host", NAME, PORT]    ["absent", MODULE]
+
+    What a hook raises would end what it watches (PEP 578): whatever fails in here is left untold.
+    """
+    tell = Teller(pipe)
+    try:
+        tell("work", work, package)
+    except OSError as error:
+        print(f"run_recipe: {pipe}: nothing can be told: {error}", file=sys.stderr)
+        return
+    sys.meta_path.append(Absent(tell))
+    sys.addaudithook(tell.hear)
+
+
+class Teller:
+    def __init__(self, pipe):
+        from _thread import get_ident
+
+        self.pipe = pipe
+        self.told = set()
+        self.busy = set()
+        self.me = get_ident
+        # what the recipe puts in the place of these is none of the trace's business
+        self.open, self.write, self.close = os.open, os.write, os.close
+        self.set_blocking, self.dumps = os.set_blocking, json.dumps
+        self.path, self.fsdecode, self.is_file = os.path.abspath, os.fsdecode, os.path.isfile
+        self.hearers = {
+            "open": self.opened,
+            "exec": self.ran,
+            "import": self.imported,
+            "subprocess.Popen": self.started,
+            "os.exec": self.started,
+            "os.posix_spawn": self.started,
+            "os.system": lambda _command: self("program", "/bin/sh"),
+            "socket.connect": self.connected,
+            "socket.sendto": self.connected,
+            "socket.getaddrinfo": lambda name, port, *_: self.host(name, port),
+            "socket.gethostbyname": lambda name: self.host(name, None),
+        }
+
+    def hear(self, event, values):
+        hearer = self.hearers.get(event)
+        if hearer is None or self.me() in self.busy:
+            return
+        self.busy.add(self.me())
+        try:
+            with contextlib.suppress(Exception):  # see `trace`
+                hearer(*values)
+        finally:
+            self.busy.discard(self.me())
+
+    def __call__(self, *words):
+        """Open the pipe anew for each line: a descriptor that is kept would be the recipe's too."""
+        if words in self.told or len(self.told) >= TOLD:
+            return
+        self.told.add(words)
+        line = self.dumps(words).encode() + b"\n"
+        if len(line) > LONGEST:
+            return
+        handle = self.open(self.pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            self.set_blocking(handle, True)
+            self.write(handle, line)
+        finally:
+            self.close(handle)
+
+    def opened(self, path, _mode, flags):
+        if isinstance(path, int):
+            return
+        full = self.path(self.fsdecode(path))
+        access = flags & os.O_ACCMODE
+        if access != os.O_WRONLY and self.is_file(full):
+            self("read", full)
+        if access != os.O_RDONLY:
+            self("wrote", full)
+
+    def ran(self, code):
+        if getattr(code, "co_name", None) == "<module>":
+            full = self.path(code.co_filename)
+            if self.is_file(full):
+                self("ran", full)
+
+    def imported(self, _name, path, *_):
+        if path is not None:
+            self("ran", self.path(path))
+
+    def started(self, program, *_):
+        self("program", self.fsdecode(program))
+
+    def connected(self, _socket, address):
+        if isinstance(address, tuple):
+            self.host(address[0], address[1])
+        else:
+            self.host("unix:" + self.fsdecode(address), None)
+
+    def host(self, name, port):
+        name = self.fsdecode(name) if name is not None else "localhost"
+        self("host", name, port if isinstance(port, int) else self.fsdecode(port or ""))
+
+
+class Absent:
+    """The last finder: what it is asked for is nowhere."""
+
+    def __init__(self, tell):
+        self.tell = tell
+
+    def find_spec(self, name, _path=None, _target=None):
+        with contextlib.suppress(OSError, ValueError):
+            self.tell("absent", name)
 
 
 class Context:
@@ -757,7 +886,8 @@ def run_package(step, context, spec):
              "--context", given, "--json", result]  # fmt: skip
     for key, value in step["args"].items():
         words += ["--set", f"{key}={json.dumps(value)}"]
-    code = subprocess.run(words, cwd=scratch, stdin=subprocess.DEVNULL).returncode
+    environment = {**os.environ, TRACE: spec["trace"]} if spec["trace"] else None
+    code = subprocess.run(words, cwd=scratch, stdin=subprocess.DEVNULL, env=environment).returncode
     if os.path.exists(result):
         for key, value in read_json(result)["context"].items():
             if key not in before or before[key] != value:

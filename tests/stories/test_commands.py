@@ -424,6 +424,35 @@ def test_pack_sign_publish_from_a_checkout(
     assert other.rb("run", "team/etl", "--json").json["context"] == {"x": 1}
 
 
+def test_pack_says_why_a_file_is_in_and_what_the_run_read(
+    checkout: Path, author: Machine, tmp_path: Path
+) -> None:
+    (checkout / "steps/b.py").write_text("")
+    (checkout / "steps/a.py").write_text("import steps.b\n" + (checkout / "steps/a.py").read_text())
+    words = ("--out", tmp_path / "out", "--name", "team/etl", "--version", "1.0.0")
+    recipe = checkout / "etl_daily.yaml"
+
+    said = author.rb("pack", recipe, *words, "--explain", "steps/b.py")
+    drawn = author.rb("pack", recipe, *words, "--explain=steps/b.py", "--json").json
+    each = author.rb("pack", *words, "--explain", recipe)
+
+    assert "steps/b.py: module: steps/a.py:1\n  steps/a.py: module: " in said.out
+    assert "traced by hooks" in said.out
+    assert drawn["why"][0] == {"file": "steps/b.py", "because": "module: steps/a.py:1"}
+    assert drawn["trace"]["runs"]["package"]["imported"] == ["steps/a.py", "steps/b.py"]
+    assert drawn["trace"]["closure"] == {"added": {}, "not_read": []}
+    assert "steps/a.py" in each.out
+    refused = author.rb("pack", recipe, *words, "--explain", "steps/d.py", code=1)
+    assert "'steps/d.py' is not in the package" in refused.err
+    assert "no recipe is named" in author.rb("pack", *words, code=2).err
+    assert (
+        "it has no FILE"
+        in author.rb(
+            "pack", checkout, "--out", tmp_path / "all", "--all", "--explain", "steps/b.py", code=2
+        ).err
+    )
+
+
 def test_pack_without_a_run_says_so(checkout: Path, author: Machine, tmp_path: Path) -> None:
     words = ("pack", checkout / "etl_daily.yaml", "--name", "team/etl", "--version", "1.0.0")
 

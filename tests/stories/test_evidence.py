@@ -43,7 +43,7 @@ def test_they_are_referrers_that_any_client_lists_and_every_page_shows(
     signed = author.rb("sign", out, "--json").json
     assert signed["evidence"] == ["evidence", "proof"]
     published = author.rb("publish", out, "--json").json
-    assert (published["proof"], published["documents"]) == (True, ["sbom.cdx.json"])
+    assert (published["proof"], published["documents"]) == (True, ["sbom.cdx.json", "trace.json"])
 
     hanging = referrers(place, signed["digest"])
     kinds = {each.get("annotations", {}).get(media.STATEMENT_KIND) for each in hanging}
@@ -85,7 +85,7 @@ def test_they_are_laid_out_held_to_the_signers_and_stay_with_what_is_promoted(
     assert {path.relative_to(fetched) for path in fetched.rglob("*") if path.is_file()} == names
     assert all((fetched / name).read_bytes() == (packed / name).read_bytes() for name in names)
     (verified,) = other.rb("verify", here, "--json").json["packages"]
-    assert (verified["proof"], verified["documents"]) == (True, ["sbom.cdx.json"])
+    assert (verified["proof"], verified["documents"]) == (True, ["sbom.cdx.json", "trace.json"])
 
     sbom, proof = fetched / "sbom.cdx.json", fetched / "proof.json"
     sbom.write_bytes(sbom.read_bytes().replace(b"count", b"COUNT"))
@@ -143,5 +143,5 @@ def test_what_is_strange_unsigned_or_about_other_bytes_is_not_published(
     listing = EvidenceStatement.read(
         Statement.parse((folder_of(out, TITLE) / "evidence.json").read_bytes())
     )
-    assert list(listing.documents) == ["sbom.cdx.json"]
+    assert list(listing.documents) == ["sbom.cdx.json", "trace.json"]
     assert not (folder_of(out, TITLE) / "signatures").exists()

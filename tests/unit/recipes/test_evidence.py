@@ -54,14 +54,14 @@ def runs(*results: RunResult) -> Any:
 def test_the_package_must_do_what_the_checkout_does(
     packed: RunResult, checkout: list[RunResult], differences: list[str]
 ) -> None:
-    found = compare(packed, runs(*checkout))
+    found = compare(packed, checkout[0], runs(*checkout[1:]))
 
     assert list(found.differences) == differences
     assert found.varying == (("now",) if "now" in packed.context else ())
 
 
 def test_a_checkout_where_no_step_begins_is_nothing_to_compare_with() -> None:
-    found = compare(ran(), runs(RunResult(1, (), {})))
+    found = compare(ran(), RunResult(1, (), {}), runs())
 
     assert (found.was_run, found.differences) == (False, ())
     assert found.reason == "no step begins in a copy of the checkout: exit code 1"
