@@ -367,6 +367,7 @@ class ProofFailed(RecipeError):
     """The packed result did not run: `exit_code`, the end of what it printed, and a `note`.
 
     `differs` is True where it ran, and did otherwise than the checkout: `output` says how.
+    `warnings` are what packing wondered about before, which may be the reason.
     """
 
     def __init__(
@@ -377,20 +378,37 @@ class ProofFailed(RecipeError):
         note: str = "",
         *,
         differs: bool = False,
+        warnings: Sequence[str] = (),
     ) -> None:
         self.package = package
         self.exit_code = exit_code
         self.output = output
+        self.note = note
         self.differs = differs
+        self.warnings = tuple(warnings)
         what = (
             f"{package} was packed, and then did otherwise than the checkout does:\n{output}\n"
             if differs
             else f"{package} was packed, and then did not run from a clean folder: exit code"
             f" {exit_code}. It printed last:\n{output}\n"
         )
+        wondered = "".join(f"  {each}\n" for each in warnings)
+        wondered = f"Packing had warned:\n{wondered}" if warnings else ""
         super().__init__(
-            f"{what}{note}Nothing was laid out. What it lacks can be named under data in"
-            " recipebox.toml; --no-run packs without this proof."
+            f"{what}{note}{wondered}Nothing was"
+            " laid out. What it lacks can be named under data in recipebox.toml; --no-run packs"
+            " without this proof."
+        )
+
+    def with_warnings(self, warnings: Sequence[str]) -> "ProofFailed":
+        """Return it with what packing wondered about."""
+        return ProofFailed(
+            self.package,
+            self.exit_code,
+            self.output,
+            self.note,
+            differs=self.differs,
+            warnings=warnings,
         )
 
 

@@ -10,6 +10,9 @@ data are full of it.
 A file is read in blocks, never as a whole, and only as text: what has a zero byte in its beginning
 is none. Of a file larger than `MOST` bytes the beginning is looked at, and that is said.
 
+Random base64 has digits, and no words: a value without any digit, or mostly of words (a path, a
+name of a class), is taken for what it looks like.
+
 A finding is allowed by detect-secrets' own comment in the line (`pragma: allowlist secret`), or in
 recipebox.toml::
 
@@ -38,6 +41,9 @@ MOST: Final = 16 << 20
 
 _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 16
+_STRIDE = (
+    _LONGEST_LINE // 2
+)  # a longer line is looked at in pieces, each with some of the one before
 _PROBE = 8192  # bytes in which git, too, looks for a zero
 _LEFT_OUT: Final = frozenset({"IPPublicDetector", "HexHighEntropyString"})
 _ENTROPY: Final = "Base64HighEntropyString"
@@ -57,6 +63,9 @@ _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "ArtifactoryDetector": ("AKC", "AP"),
     "MailchimpDetector": ("-us",),
 }
+_WORD_IN = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{4,}")
+_JOINT = re.compile(r"[A-Z/_-]")
+_WORDS_OF_TEXT = 0.6  # of a value's letters in words; random base64 has a fifth
 _QUOTED = re.compile(r"""["'][A-Za-z0-9+/\\\-_=]{23,}["']""")  # fewer letters have less entropy
 
 
@@ -149,7 +158,7 @@ def _search(name: str, text: str, before: int) -> Iterator[Finding]:
     for place in at:
         index = bisect_right(starts, place) - 1
         inside = place - starts[index] if len(lines[index]) > _LONGEST_LINE else 0
-        asked.add((index, max(0, inside - _PROBE)))
+        asked.add((index, max(0, inside // _STRIDE * _STRIDE - _PROBE)))
     for index, start in sorted(asked):
         line = lines[index][start : start + _LONGEST_LINE].rstrip()
         above = lines[index - 1] if index and not start else ""
@@ -198,8 +207,18 @@ def _ask(name: str, line: str, above: str, number: int, *, is_code: bool) -> Ite
                 continue
             if heuristic.is_likely_id_string(value, line, plugin):
                 continue
+            if rule == _ENTROPY and _is_of_words(value):
+                continue
             found.add((secret.type, secret.secret_hash))
     yield from (Finding(name, number, kind, hashed) for kind, hashed in sorted(found))
+
+
+def _is_of_words(value: str) -> bool:
+    """Whether a value has no digit, or is words that are joined: random base64 is neither."""
+    if not any(map(str.isdigit, value)):
+        return True
+    letters = sum(len(each) for each in _WORD_IN.findall(value))
+    return _JOINT.search(value) is not None and letters >= _WORDS_OF_TEXT * len(value)
 
 
 def _is_prose(name: str, rule: str) -> bool:

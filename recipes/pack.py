@@ -35,6 +35,7 @@ from recipes.environment import lay_out_env
 from recipes.errors import (
     InvalidOption,
     InvalidProject,
+    ProofFailed,
     UnsafePath,
 )
 from recipes.evidence import Evidence, draw_evidence, folder_of, write_evidence
@@ -147,14 +148,17 @@ def pack(
         proof = Proof(ran=False, reason=_why_not_run(drafted.metadata, required, prove=prove))
         trace = None
         if not proof.reason:
-            with open_bench(
-                drafted.metadata,
-                root=closure.root,
-                aside=out,
-                required=required,
-                sandbox=sandbox or ProcessSandbox(),
-                timeout=timeout,
-            ) as bench:
+            with (
+                _warning_where_it_fails(closure),
+                open_bench(
+                    drafted.metadata,
+                    root=closure.root,
+                    aside=out,
+                    required=required,
+                    sandbox=sandbox or ProcessSandbox(),
+                    timeout=timeout,
+                ) as bench,
+            ):
                 drafted, checkout, added = _try_out(drafted, bench, draft_again, say)
                 say("running it once from a clean folder")
                 proof = bench.prove(drafted.tree, checkout)
@@ -232,6 +236,15 @@ def _why_not_run(metadata: PackageMetadata, required: Path | None, *, prove: boo
             " folder, and name it (--required DIR)"
         )
     return ""
+
+
+@contextmanager
+def _warning_where_it_fails(closure: Closure) -> Iterator[None]:
+    """Say with a proof that failed what the closure warned of: it may be the reason."""
+    try:
+        yield
+    except ProofFailed as error:
+        raise error.with_warnings(closure.warnings) from error.__cause__
 
 
 def _try_out(

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,9 @@ def found(name: str, text: str) -> list[tuple[int, str]]:
         ("a.ini", "[mail]\npassword = hunter2\n", [(2, "Secret Keyword")]),
         ("a.py", "url = 'ftp://ada:hunter2@example.org/x'\n", [(1, "Basic Auth Credentials")]),
         ("a.py", f"x = '{RANDOM}'\n", [(1, "Base64 High Entropy String")]),
+        ("a.py", "ORDER = 'GyYuUQqMLlwWdDFgEecabBhHKkjJmsSAzZOvVXx'\n", []),
+        ("a.py", "NAME = 'CIQRCodeFeatureOfTheSecondDimension2D'\n", []),
+        ("a.py", "PATH = 'engine/steps/python/version2/compute'\n", []),
         ("a.json", f'{{"x": "{RANDOM}"}}\n', []),
         ("a.py", "password = os.environ['DB_PASSWORD']\n", []),
         ("a.py", "password = get_password(context)\n", []),
@@ -58,6 +62,22 @@ def test_other_encodings_are_text_and_zeros_are_not(tmp_path: Path) -> None:
         path = tmp_path / "a.py"
         path.write_bytes(f"# stra\xdfe {text}".encode(encoding))
         assert [each.line for each in find_secrets("a.py", path)] == expected
+
+
+def test_a_line_of_a_thousand_names_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    ask = findings._ask
+
+    def counted(name: str, line: str, *rest: Any, **more: Any) -> Any:
+        looked_at.append(line)
+        return ask(name, line, *rest, **more)
+
+    monkeypatch.setattr(findings, "_ask", counted)
+    names = ", ".join(f"'{'NameOfSomething' * 2}{number}'" for number in range(9_000))
+    line = f"NAMES = {{{names}, '{RANDOM}', {names}}}\n"
+
+    assert {kind for _, kind in found("a.py", line)} == {"Base64 High Entropy String"}
+    assert sum(map(len, looked_at)) < 4 * len(line)
 
 
 def test_lines_are_counted_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

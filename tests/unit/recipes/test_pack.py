@@ -371,6 +371,19 @@ class TestProof:
         assert "hidden.ini" in str(refused.value)
         assert not (tmp_path / "deep").exists()
 
+    def test_one_that_fails_is_told_with_what_packing_had_warned_of(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        code = "def Count(c, a):\n    open('local/made.txt')\n"
+        recipe = a_counting_checkout(
+            root, **{"steps/count.py": code, "local/made.txt": "", ".gitignore": "local/\n"}
+        )
+
+        with pytest.raises(
+            ProofFailed, match=r"Packing had warned:\n.*which \.gitignore leaves out"
+        ):
+            pack(recipe, tmp_path / "out")
+
     def test_it_can_be_skipped_and_that_is_told(self, root: Path, tmp_path: Path) -> None:
         recipe = a_counting_checkout(root)
         write(root, {"steps/count.py": "def Count(c, a):\n    return 3\n"})
