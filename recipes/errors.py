@@ -294,7 +294,8 @@ class UnknownImports(WheelError):
             "They aren't looked up by their own names, which anybody may register on an index."
             " Where one is the checkout's own module, it isn't there: add it. Else name its"
             f" distribution in requirements.txt, or in {project or 'recipebox.toml'}, such as:\n"
-            f"  [wheels]\n{lines}"
+            f"  [wheels]\n{lines}\n"
+            "Where the recipe does without one of them, write false for its distribution."
         )
 
 

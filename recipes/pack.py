@@ -375,6 +375,7 @@ def _lock_wheels(
         pythons=minors_of(project.python, project.path),
         platforms=tuple(platforms) if platforms is not None else project.platforms,
         project=project.path,
+        without=project.without,
     )
     folder = project.path.parent if project.path is not None else out
     path = folder / LOCK_FILE

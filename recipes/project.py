@@ -116,7 +116,10 @@ class RecipeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A recipebox.toml; `path` is None where there is none, and all else its default."""
+    """A recipebox.toml; `path` is None where there is none, and all else its default.
+
+    `wheels` are imports with their distributions, `without` those that are left out.
+    """
 
     path: Path | None = None
     namespace: str | None = None
@@ -128,6 +131,7 @@ class Project:
     recipes: Mapping[str, RecipeSettings] = field(default_factory=dict)
     wheels: Mapping[str, str] = field(default_factory=dict)
     allowed: tuple[Allowed, ...] = ()
+    without: frozenset[str] = frozenset()
 
     def of(self, stem: str) -> RecipeSettings:
         """Return what it says of the recipe whose file is `<stem>.yaml`."""
@@ -185,7 +189,12 @@ def read_project(path: Path) -> Project:
         authors=package.texts("authors"),
         platforms=package.texts("platforms", _check_platform) or DEFAULT_PLATFORMS,
         recipes={stem: _read_settings(recipes.table(stem, _RECIPE_KEYS)) for stem in recipes.drawn},
-        wheels={name: wheels.text(name) or "" for name in wheels.drawn},
+        wheels={
+            name: wheels.text(name) or ""
+            for name, said in wheels.drawn.items()
+            if said is not False
+        },
+        without=frozenset(name for name, said in wheels.drawn.items() if said is False),
         allowed=_read_allowed(top, of_recipe=False),
     )
 

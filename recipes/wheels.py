@@ -36,7 +36,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -135,8 +135,11 @@ def plan_wheels(
     pythons: tuple[str, ...],
     platforms: tuple[str, ...],
     project: Path | None = None,
+    without: Collection[str] = (),
 ) -> tuple[WheelPlan, list[str]]:
     """Say which distributions are needed, and what was decided on the way, for people.
+
+    What the author says the recipe does without, in `without` (modules), is left out.
 
     An optional import is packed where the author names its distribution, in `own` ([wheels]) or in
     `requirements` (requirements.txt: distribution -> specifier), and left out otherwise. `project`
@@ -151,6 +154,9 @@ def plan_wheels(
     asked_by: dict[str, str] = {}
     notes: list[str] = []
     for module, places in imports.items():
+        if any(module == each or module.startswith(f"{each}.") for each in without):
+            notes.append(f"{places[0]} imports {module}: it is left out, as recipebox.toml says")
+            continue
         key, name = distribution_of(module, own)
         decided[key] = name
         asked_by.setdefault(canonicalize_name(name), f"{places[0]}, import {module}")

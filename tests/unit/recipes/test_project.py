@@ -37,6 +37,7 @@ hash = "0a"
 reason = "an example"
 [wheels]
 yaml = "PyYAML"
+IPython = false
 """
 
 RECIPE = "schema_version = 1\n[recipes.a]\n"
@@ -58,6 +59,7 @@ def test_all_of_it_is_read(tmp_path: Path) -> None:
     assert (project.namespace, project.version, project.license) == ("team", "1.0.0", "MIT")
     assert project.platforms == ("linux/amd64", "linux/arm64")
     assert project.wheels == {"yaml": "PyYAML"}
+    assert project.without == {"IPython"}
     assert project.of("etl") == RecipeSettings(
         name="etl-daily",
         version="2.0.0",

@@ -95,6 +95,20 @@ class TestPlanning:
         assert "acme_core.db, imported by a.py:1" in said
         assert 'x/recipebox.toml, such as:\n  [wheels]\n  acme_core = "acme-core"' in said
 
+    def test_what_the_author_does_without_is_left_out_and_said(self) -> None:
+        plan, notes = plan_wheels(
+            {"IPython.display": ["a.py:1"], "IPythons": ["b.py:2"], "yaml": ["a.py:3"]},
+            {},
+            own={"IPythons": "other"},
+            requirements={},
+            pythons=("3.11",),
+            platforms=("linux/amd64",),
+            without=["IPython"],
+        )
+
+        assert set(plan.imports) == {"IPythons", "yaml"}
+        assert notes == ["a.py:1 imports IPython.display: it is left out, as recipebox.toml says"]
+
     def test_what_a_checkout_names_is_known(self, tmp_path: Path) -> None:
         write(
             tmp_path,
