@@ -1,8 +1,9 @@
-"""A sandbox of plain processes: a clean environment, limits, no network, another user.
+"""A sandbox of plain processes: a clean environment, limits, namespaces, another user.
 
-It keeps honest code honest and stops what runs away; it is not a wall against an attacker. Files
-are as the user may see them. Everything of the command has a token in its environment, so that what
-left the process group is found and ended too.
+It keeps honest code honest and stops what runs away; it is not a wall against an attacker. Where a
+command has processes of its own, the kernel ends all of them with the first. Else everything of it
+has a token in its environment, by which what left the process group is found and ended too, as far
+as it kept that.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +29,8 @@ TOKEN: Final = "RECIPEBOX_SANDBOX"  # noqa: S105 - a name
 """The variable that marks what belongs to a sandbox."""
 
 _GRACE = 4.0  # seconds between SIGTERM and SIGKILL
+_ENDING = 10.0  # seconds for a keeper to end what it keeps
+_ROUNDS = 100
 _CHUNK = 1 << 16
 _TICK = 0.1
 
@@ -44,32 +48,29 @@ class ProcessSandbox:
         program = _find(command)
         if not command.cwd.is_dir():
             raise CannotStart(program, f"the folder {command.cwd} is not there")
+        given_up: dict[str, str] = {}
+        while True:
+            outcome = self._run(command, program, given_up)
+            if outcome is not None:
+                return outcome
+
+    def _run(self, command: Command, program: str, given_up: dict[str, str]) -> Outcome | None:
+        """Run it once; None where it has to be started anew, with more `given_up`."""
         token = secrets.token_hex(8)
-        limits = command.limits
-        asked = {
-            "argv": [program, *command.argv[1:]],
-            "env": {**command.env, TOKEN: token},
-            "network": command.network,
-            "user": command.user,
-            "strict": command.strict,
-            "limits": {
-                name: value
-                for name, value in {
-                    "RLIMIT_AS": limits.memory_bytes,
-                    "RLIMIT_FSIZE": limits.file_bytes,
-                    "RLIMIT_NPROC": limits.processes,
-                }.items()
-                if value is not None
-            } | {"RLIMIT_CORE": 0},
-        }  # fmt: skip
         began = time.monotonic()
-        child, answer = _start(command, asked)
+        child, answer = _start(command, _asked(command, program, token, given_up))
         watch = _Watch(child, command, began)
+        said: dict[str, Any] = {}
         try:
             watch.until_end()
         finally:
-            _end_all(child, token)
-        said = answer.read()
+            _end_child(child, is_kept=not command.processes)
+            said = answer.read()
+            if "processes" not in said.get("enforced", ()):
+                _end_marked(token)
+        if "again" in said:
+            given_up.update(said["again"])
+            return None
         if "failed" in said:
             raise CannotStart(program, said["failed"])
         if command.strict and said.get("not_enforced"):
@@ -80,10 +81,42 @@ class ProcessSandbox:
             stdout=watch.stdout.kept(),
             stderr=watch.stderr.kept(),
             seconds=time.monotonic() - began,
-            ended=watch.ended,
+            ended=watch.ended or said.get("ended"),
             enforced=tuple(said.get("enforced", ())),
             not_enforced=said.get("not_enforced", {}),
         )
+
+
+def _asked(
+    command: Command, program: str, token: str, given_up: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what confine.py is told."""
+    limits = command.limits
+    numbers = {
+        "RLIMIT_AS": limits.memory_bytes,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_FSIZE": limits.file_bytes,
+        "RLIMIT_NPROC": limits.processes,
+    }
+    files = None
+    if command.writable is not None:
+        files = {
+            "writable": [str(each.absolute()) for each in command.writable],
+            "readable": [str(each.absolute()) for each in command.readable],
+            "hidden": [str(each.absolute()) for each in command.hidden],
+        }
+    return {
+        "argv": [program, *command.argv[1:]],
+        "cwd": str(command.cwd.absolute()),
+        "env": {**command.env, TOKEN: token},
+        "network": command.network,
+        "processes": command.processes,
+        "files": files,
+        "user": command.user,
+        "strict": command.strict,
+        "limits": {name: value for name, value in numbers.items() if value is not None},
+        "given_up": given_up,
+    }
 
 
 def _find(command: Command) -> str:
@@ -102,10 +135,10 @@ class _Answer:
     handle: int
 
     def read(self) -> dict[str, Any]:
-        """Return the last of its lines: a second one says that the program could not be run."""
+        """Return its lines as one: a second says that it could not be run, or had to end."""
         with os.fdopen(self.handle, "rb") as file:
             lines = file.read().splitlines()
-        return dict(json.loads(lines[-1])) if lines else {}
+        return {key: value for line in lines for key, value in json.loads(line).items()}
 
 
 def _start(command: Command, asked: dict[str, Any]) -> "tuple[subprocess.Popen[bytes], _Answer]":
@@ -172,16 +205,23 @@ class _Watch:
             ):  # fmt: skip
                 if stream is not None:
                     selector.register(stream, selectors.EVENT_READ, kept)
-            while selector.get_map() and self.ended is None:
-                self._read(selector)
+            while self._goes_on(selector) and self.ended is None:
                 if self._deadline is not None and time.monotonic() > self._deadline:
                     self.ended = "time"
-                if self._child.poll() is not None and not self._drain(selector):
-                    break
-        if self.ended is not None:
-            _signal_group(self._child.pid, signal.SIGTERM)
+            if self.ended is not None:
+                _signal_group(self._child.pid, signal.SIGTERM)
+                until = time.monotonic() + _GRACE
+                while self._goes_on(selector) and time.monotonic() < until:
+                    pass
+
+    def _goes_on(self, selector: selectors.BaseSelector) -> bool:
+        """Read for a moment; return whether it runs still, or has left something to read."""
+        if selector.get_map():
+            self._read(selector)
+        else:  # it closed both, and goes on
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(_GRACE)
+                self._child.wait(_TICK)
+        return self._child.poll() is None or self._drain(selector)
 
     def _drain(self, selector: selectors.BaseSelector) -> bool:
         """Read what a child that ended left; a grandchild may hold the pipes open for ever."""
@@ -198,7 +238,7 @@ class _Watch:
             return False
         key.data.add(data)
         self._total += len(data)
-        if self._total > self._limits.flood_bytes:
+        if self._total > self._limits.flood_bytes and self.ended is None:
             self.ended = "flood"
         return True
 
@@ -208,22 +248,34 @@ def _signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _end_all(child: "subprocess.Popen[bytes]", token: str) -> None:
-    """End the child, its group, and whatever else carries the token; several times, for races."""
+def _end_child(child: "subprocess.Popen[bytes]", *, is_kept: bool) -> None:
+    """End the child and its group; what keeps a command ends all that came of that first."""
+    if is_kept and child.poll() is None:
+        child.send_signal(confine.END)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_ENDING)
     _signal_group(child.pid, signal.SIGKILL)
     child.wait()
     for stream in (child.stdout, child.stderr):
         if stream is not None:
             stream.close()
+
+
+def _end_marked(token: str) -> None:
+    """End what carries the token: stop all first, so that none makes another meanwhile."""
     mark = f"{TOKEN}={token}".encode()
-    for _ in range(20):
-        found = [pid for pid in _processes() if mark in _environment(pid).split(b"\0")]
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+    stopped: set[int] = set()
+    for _ in range(_ROUNDS):
+        found = {pid for pid in _processes() if mark in _environment(pid).split(b"\0")}
         if not found:
             return
-        time.sleep(_TICK / 10)
+        is_all = found <= stopped
+        for pid in found if is_all else found - stopped:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL if is_all else signal.SIGSTOP)
+        stopped = set() if is_all else stopped | found
+        if is_all:
+            time.sleep(_TICK / 10)
 
 
 def _processes() -> list[int]:

@@ -4,7 +4,7 @@ A sandbox runs one command to its end. What it was asked and what this machine c
 things, and the outcome has both; a *strict* command is refused where they differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,8 +19,9 @@ class Limits:
 
     `seconds` of wall clock; `output_bytes` of stdout and of stderr each that are kept, and
     `flood_bytes` of both together after which it is ended; `memory_bytes` of address space,
-    `file_bytes` of the largest file and `processes` of its user, by rlimits (the last doesn't bind
-    root).
+    `file_bytes` of the largest file, by rlimits; `processes` and threads at once, beside those that
+    its user has already, by an rlimit too, which doesn't bind root: without `Command.processes` it
+    is also counted.
     """
 
     seconds: float | None = 600.0
@@ -35,8 +36,14 @@ class Limits:
 class Command:
     """What to run, where, and within what.
 
-    The environment is exactly `env`. `network` False asks for no network but loopback. `user` asks
-    for another uid and gid. `strict` refuses to run where something asked for can't be enforced.
+    The environment is exactly `env`. `network` False asks for no network but loopback, `processes`
+    False for none but its own, which all end with it. `user` asks for another uid and gid. `strict`
+    refuses to run where something asked for can't be enforced.
+
+    `writable` asks for a file system on which only these folders can be written to, and a /tmp,
+    /var/tmp and /dev/shm of its own, empty and in memory. Of what is in those, in folders that are
+    `hidden`, and in such as `user` may not enter, it sees `argv[0]`, `cwd`, and what is `readable`
+    and `writable`: at its own path, and nothing else.
     """
 
     argv: tuple[str, ...]
@@ -44,6 +51,10 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     network: bool = True
+    processes: bool = True
+    writable: Sequence[Path] | None = None
+    readable: Sequence[Path] = ()
+    hidden: Sequence[Path] = ()
     user: int | None = None
     strict: bool = False
 
@@ -53,8 +64,9 @@ class Outcome:
     """What came of it.
 
     `exit_code` is 128 and the signal's number where it was ended by one. `stdout` and `stderr` hold
-    their last bytes, within the limit. `ended` says why the sandbox ended it: "time" or "flood".
-    `enforced` names what was asked for and done; `not_enforced` what was not, with the reason.
+    their last bytes, within the limit. `ended` says why the sandbox ended it: "time", "flood"
+    or "processes". `enforced` names what was asked for and done; `not_enforced` what was not, with
+    the reason.
     """
 
     exit_code: int
