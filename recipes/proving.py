@@ -12,6 +12,7 @@ didn't: what it reads and the closure lacks is packed too. Then the package is r
 same.
 """
 
+import errno
 import os
 import shutil
 import sys
@@ -39,7 +40,15 @@ _NO_NETWORK: Final = (
     'It had no network: where it needs one, write `network = "egress"` under its name in'
     f" recipebox.toml, or `network: egress` into a {CONFIG_FILE} beside that.\n"
 )
-_ENDED: Final = {"time": "it was ended after {:g} s", "flood": "it printed without end"}
+_PROCESSES: Final = max(512, 64 * (os.cpu_count() or 1))
+"""How many processes and threads a proof may have at once: pools of both, of each for each CPU."""
+
+_MANY: Final = f"it may have {_PROCESSES} processes and threads at once"
+_ENDED: Final = {
+    "time": "it was ended after {:g} s",
+    "flood": "it printed without end",
+    "processes": f"it was ended when it had more: {_MANY}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +202,10 @@ class Bench:
             result = run_package(
                 tree,
                 sandbox=watched,
-                limits=Limits(seconds=self.timeout),
+                limits=Limits(seconds=self.timeout, processes=_PROCESSES),
                 network=config.needs_network,
                 user=NOBODY if os.geteuid() == 0 else None,
+                hidden=(self.root, self.aside),
             )
         except SandboxError as error:
             raise ProofFailed(self.metadata.title, 125, str(error)) from error
@@ -207,6 +217,8 @@ class Bench:
             raise RecipeError("the run had no sandbox")
         if outcome.exit_code != 0:
             note = _ENDED[outcome.ended].format(self.timeout) if outcome.ended else ""
+            if not note and os.strerror(errno.EAGAIN) in _said(result, ""):  # fork(2) ends with it
+                note = _MANY
             hint = _NO_NETWORK if "network" in outcome.enforced else ""
             raise ProofFailed(self.metadata.title, outcome.exit_code, _said(result, note), hint)
         return Proof(

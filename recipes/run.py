@@ -21,6 +21,7 @@ from typing import Any, Final
 from recipes.deployment import FILE_NAME, DeploymentConfig
 from recipes.errors import OutdatedRunner
 from recipes.package import PackageTree, read_tree
+from sandbox.interpreter import interpreter_folders
 from sandbox.sandbox import Command, Limits, Outcome, Sandbox
 
 FAILED: Final = 125
@@ -60,15 +61,17 @@ def run_package(
     cwd: Path | None = None,
     is_quiet: bool = False,
     outputs: Path | None = None,
+    hidden: Sequence[Path] = (),
 ) -> RunResult:
     """Run the package at `directory` (`OUT` or `OUT/team/etl-1.2.3`) to its end.
 
     `only` are names of steps; `settings` are `[STEP.]ARG=VALUE`; `environment` is added to the
     clean one, where deployment_config.yaml's defaults are. Without a `sandbox` its stdout and
     stderr are this process's (`is_quiet` sends its stdout to stderr), and an interrupt ends it: the
-    exit code is then 130. With one, `limits`, `network` and `user` are asked of it, and the output
-    is in the result's `outcome`. What the recipe wrote in its workspace is kept in the folder
-    `outputs`, which must be new or empty.
+    exit code is then 130. With one, `limits`, `network` and `user` are asked of it, and always
+    processes of its own and a file system of which only its temporary folder is writable, and
+    nothing in the folders `hidden` is seen; the output is in the result's `outcome`. What the
+    recipe wrote in its workspace is kept in the folder `outputs`, which must be new or empty.
 
     Raises:
         OutdatedRunner: the package's own run_recipe.py keeps no outputs.
@@ -89,17 +92,30 @@ def run_package(
             code = _run_here(words, cwd or Path.cwd(), env, is_quiet=is_quiet)
             return _read_result(code, result, None, tree)
         place.chmod(0o777 if user is not None else 0o700)
+        writable = [place]
+        if outputs is not None:
+            outputs.absolute().parent.mkdir(parents=True, exist_ok=True)
+            writable.append(outputs.absolute().parent)
         outcome = sandbox.run(
             Command(
                 tuple(words),
                 cwd or place,
-                env,
+                {**env, "TMPDIR": scratch},
                 limits or Limits(),
                 network=network,
+                processes=False,
+                writable=tuple(writable),
+                readable=(*interpreter_folders(), *_folders_of(tree)),
+                hidden=hidden,
                 user=user,
             )
         )
         return _read_result(outcome.exit_code, result, outcome, tree)
+
+
+def _folders_of(tree: PackageTree) -> list[Path]:
+    """Return the package's folder; where it runs others, the one in which they are beside it."""
+    return [tree.out if tree.metadata.requires else tree.path]
 
 
 def _defaults(tree: PackageTree) -> dict[str, str]:

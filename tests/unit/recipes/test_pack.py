@@ -435,7 +435,71 @@ class TestProof:
         assert "SECRET" not in names
         assert not place.startswith(str(tmp_path))
         done = {*packed.proof.enforced, *(packed.proof.not_enforced or {})}
-        assert {"network", "RLIMIT_CORE"} <= done
+        assert {"network", "files", "processes", "RLIMIT_CORE", "RLIMIT_NPROC"} <= done
+
+    def test_it_writes_to_nothing_but_its_workspace_and_sees_no_other_process(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        outside = tmp_path / "outside"
+        outside.mkdir(mode=0o777)
+        outside.chmod(0o777)
+        code = (
+            "import os, pathlib, tempfile\n"
+            "def attempt(folder):\n"
+            "    try:\n"
+            "        pathlib.Path(folder, 'made').write_text('x')\n"
+            "    except OSError as error:\n"
+            "        return error.strerror\n"
+            "def Count(c, a):\n"
+            f"    places = ['.', tempfile.gettempdir(), '/tmp', {str(outside)!r}, '/']\n"
+            "    numbers = [each for each in os.listdir('/proc') if each.isdigit()]\n"
+            "    c.set('count.lines', [list(map(attempt, places)), os.getuid(), len(numbers)])\n"
+        )
+        proof = pack(a_counting_checkout(root, **{"steps/count.py": code}), tmp_path / "out").proof
+        missing = {"files", "processes", "user"} & (proof.not_enforced or {}).keys()
+        if missing:
+            pytest.skip(f"this machine can't: {missing}")
+
+        assert proof.context is not None
+        written, user, count = proof.context["count.lines"]
+        assert written[:3] == [None, None, None]
+        # under /tmp, what isn't needed isn't there
+        assert set(written[3:]) <= {"Read-only file system", "No such file or directory"}
+        assert user == (65534 if os.geteuid() == 0 else os.getuid())
+        assert count == 3  # init, run_recipe.py, and its child
+        assert list(outside.iterdir()) == []
+        assert proof.compared is not None
+        assert proof.compared.was_run
+
+    def test_what_is_read_by_its_place_in_the_checkout_is_missing(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        made = root / "made_by_hand.txt"
+        code = f"def Count(c, a):\n    c.set('count.lines', len(open({str(made)!r}).read()))\n"
+        recipe = a_counting_checkout(root, **{"steps/count.py": code, made.name: "x"})
+
+        with pytest.raises(ProofFailed, match=r"No such file or directory.*made_by_hand\.txt"):
+            pack(recipe, tmp_path / "out")
+
+    @pytest.mark.parametrize("handles", ["", "        except OSError:\n            pass\n"])
+    def test_a_recipe_that_forks_without_end_is_refused(
+        self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handles: str
+    ) -> None:
+        monkeypatch.setattr("recipes.pack._PROCESSES", 60)
+        code = (
+            "import os, time\n"
+            "def Count(c, a):\n"
+            "    while True:\n"
+            "        try:\n"
+            "            if os.fork() == 0:\n"
+            "                time.sleep(300)\n"
+            + (handles or "        finally:\n            pass\n")
+        )
+        recipe = a_counting_checkout(root, **{"steps/count.py": code})
+
+        with pytest.raises(ProofFailed, match="it may have 60 processes and threads at once"):
+            pack(recipe, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
 
 
 class TestRequired:

@@ -628,6 +628,15 @@ class TestRunPackage:
         assert result.outcome.stdout == b"printed\n"
         assert result.context == {"a": 1}
 
+    def test_in_a_sandbox_outputs_are_kept_where_they_are_wanted(self, tmp_path: Path) -> None:
+        a_package(tmp_path / "package", "def run(c, args):\n    open('made', 'w').write('x')\n")
+        kept = tmp_path / "new" / "kept"
+
+        result = run_package(tmp_path / "package", sandbox=ProcessSandbox(), outputs=kept)
+
+        assert result.exit_code == 0, result.outcome
+        assert (kept / "made").read_text() == "x"
+
     def test_from_another_thread_too(self, tmp_path: Path) -> None:
         a_package(tmp_path)
         found: list[int] = []
