@@ -605,6 +605,7 @@ def _start_kept(confinement: Confinement, most: int | None, tell: int) -> None: 
     Raises:
         CanNotBe: in init, where the kernel doesn't let it mount its /proc.
     """
+    _set_process(_SET_DEATH_SIGNAL, signal.SIGKILL)  # after `leave`, which may take it back
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEPT)
     has_own = "processes" in confinement.enforced
     if has_own:

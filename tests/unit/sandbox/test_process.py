@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -398,6 +398,24 @@ while True:
         assert outcome.exit_code == 137
         assert kept
 
+    def test_it_ends_with_the_one_who_asked_even_if_killed(self, tmp_path: Path) -> None:
+        mark = f"orphan-{secrets.token_hex(8)}"
+        text = (
+            "import sys\n"
+            "from pathlib import Path\n"
+            "from sandbox.process import ProcessSandbox\n"
+            "from sandbox.sandbox import Command\n"
+            "words = ('/bin/sh', '-c', 'touch began; setsid sleep 300; :', sys.argv[2])\n"
+            "ProcessSandbox().run(Command(words, Path(sys.argv[1]), processes=False))\n"
+        )
+        need(run(tmp_path, "true", **ALONE), "processes")
+        root = Path(confine.__file__).parent.parent
+        with subprocess.Popen([sys.executable, "-c", text, tmp_path, mark], cwd=root) as asker:
+            wait_for((tmp_path / "began").exists)
+            assert running(mark) != []
+            asker.kill()
+        wait_for(lambda: running(mark) == [])
+
     def test_exit_codes_and_signals_come_through(self, tmp_path: Path, kept: str) -> None:
         assert run(tmp_path, "sh", "-c", "exit 7", **ALONE).exit_code == 7
         assert run(tmp_path, "sh", "-c", "kill -SEGV $$", **ALONE).exit_code == 139
@@ -440,6 +458,14 @@ subprocess.run([*words, sys.argv[1]], check=True)
         assert code == 0
         assert enforced == ["files", "RLIMIT_CORE"]
         assert "a new /proc can't be mounted" in not_enforced["processes"]
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, for a minute at most."""
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def running(mark: str) -> list[int]:
