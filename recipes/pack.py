@@ -13,7 +13,6 @@ The checkout is read and never written, the wheel lock beside an author's own re
 Nothing of it runs but in a child. On any failure OUT is as it was.
 """
 
-import errno
 import os
 import re
 import shutil

@@ -43,9 +43,9 @@ _NO_NETWORK: Final = (
 _PROCESSES: Final = max(512, 64 * (os.cpu_count() or 1))
 """How many processes and threads a proof may have at once: pools of both, of each for each CPU."""
 
-_MANY: Final = f"it may have {_PROCESSES} processes and threads at once"
+_MANY: Final = "it may have {processes} processes and threads at once"
 _ENDED: Final = {
-    "time": "it was ended after {:g} s",
+    "time": "it was ended after {seconds:g} s",
     "flood": "it printed without end",
     "processes": f"it was ended when it had more: {_MANY}",
 }
@@ -152,7 +152,7 @@ class Bench:
         result, account = self._run(copy)
         outcome = result.outcome
         if outcome is not None and outcome.ended is not None:
-            said = f"{_ENDED[outcome.ended].format(self.timeout)}, in a copy of its checkout"
+            said = f"{self._told(_ENDED[outcome.ended])}, in a copy of its checkout"
             raise ProofFailed(self.metadata.title, outcome.exit_code, _said(result, said))
         return CheckoutRun(result, account)
 
@@ -211,14 +211,17 @@ class Bench:
             raise ProofFailed(self.metadata.title, 125, str(error)) from error
         return result, account_of(watched.traces[-1], self.metadata, tree)
 
+    def _told(self, text: str) -> str:
+        return text.format(seconds=self.timeout, processes=_PROCESSES)
+
     def _judge(self, result: RunResult, account: RunAccount, reason: str) -> Proof:
         outcome = result.outcome
         if outcome is None:  # pragma: no cover - a sandbox was given
             raise RecipeError("the run had no sandbox")
         if outcome.exit_code != 0:
-            note = _ENDED[outcome.ended].format(self.timeout) if outcome.ended else ""
+            note = self._told(_ENDED[outcome.ended]) if outcome.ended else ""
             if not note and os.strerror(errno.EAGAIN) in _said(result, ""):  # fork(2) ends with it
-                note = _MANY
+                note = self._told(_MANY)
             hint = _NO_NETWORK if "network" in outcome.enforced else ""
             raise ProofFailed(self.metadata.title, outcome.exit_code, _said(result, note), hint)
         return Proof(

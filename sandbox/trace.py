@@ -236,6 +236,7 @@ class TracingSandbox:
                         command,
                         argv=words,
                         env={**command.env, VARIABLE: str(folder / "hooks")},
+                        readable=(*command.readable, folder),
                     )
                 )
         if not account.works:
@@ -254,6 +255,7 @@ class TracingSandbox:
                 replace(
                     command,
                     argv=(*words[:-2], str(folder / "probe"), "--", *self._probe),
+                    readable=(*command.readable, folder),
                     limits=replace(command.limits, seconds=_PROBE_SECONDS),
                 )
             )

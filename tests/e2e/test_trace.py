@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -19,8 +18,6 @@ from recipes.evidence import folder_of
 from recipes.pack import Packed, pack
 from recipes.traced import TraceDocument, sentences, trace_schema
 from recipes.why import explain
-from sandbox.process import ProcessSandbox
-from sandbox.sandbox import Command, Outcome
 from tests.checkouts import a_counting_checkout, digest_of, snapshot, write
 from tests.tools import parts
 
@@ -80,13 +77,6 @@ def _environments() -> Iterator[tuple[str, str]]:
         with contextlib.suppress(OSError):
             if path.name.isdigit():
                 yield path.name, (path / "environ").read_bytes().decode("ascii", "replace")
-
-
-class AsMe:
-    """Runs as who runs the tests, and so wherever Python is."""
-
-    def run(self, command: Command) -> Outcome:
-        return ProcessSandbox().run(replace(command, user=None))
 
 
 def trace_of(packed: Packed) -> TraceDocument:
@@ -188,8 +178,7 @@ def test_hosts_programs_and_files_of_the_machine_are_told(root: Path, tmp_path: 
         "    except ImportError:\n"
         "        pass\n" + PROMISED
     )
-    packed = pack(a_counting_checkout(root, **{"steps/count.py": code}), tmp_path / "out",
-                  sandbox=AsMe())  # fmt: skip
+    packed = pack(a_counting_checkout(root, **{"steps/count.py": code}), tmp_path / "out")
 
     ran = trace_of(packed).runs.package
     assert ran.witnesses == ["hooks", "strace"]
@@ -209,7 +198,7 @@ def test_what_a_shell_step_reads_is_seen_where_strace_is(root: Path, tmp_path: P
         " command: 'name=by-shell; read n < data/$name.txt; test $n = 7'}\n"
     )
 
-    packed = pack(recipe, tmp_path / "out", sandbox=AsMe())
+    packed = pack(recipe, tmp_path / "out")
 
     assert trace_of(packed).closure.added == {
         "data/by-shell.txt": ["run: opened by the run in the checkout"]
