@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from requests.adapters import BaseAdapter
 
@@ -60,6 +60,10 @@ from resolver.requirement import Requirement
 from resolver.solve import Solution, solve
 from settings.load import Settings
 from signing.errors import VerificationFailed
+
+if TYPE_CHECKING:
+    from recipebox.comparing import Subject, Subjects
+    from recipes.difference import Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +441,64 @@ class Client:
         """
         return Verification(self.releases, self.cache).verify(folder)
 
+    # Comparing
+
+    def diff(
+        self,
+        old: str | Path,
+        new: str | Path,
+        *,
+        package: str | None = None,
+        with_patch: bool = False,
+    ) -> "Difference":
+        """Compare two packages, each of which may be in the registry, in a folder or an archive.
+
+        A Path is a package's folder, or a file that `export` wrote; a text is `NS/NAME@VERSION`, or
+        `NS/NAME` for the newest release that isn't yanked, or `-` for an archive on stdin; `new`
+        may be a version of what `old` is. `package` says which release of an archive is meant.
+        `with_patch` compares the lines of files, too.
+
+        Raises:
+            Untrusted: and its subclasses, for a release that can't be believed.
+            Missing: there is no such release.
+            Misuse: one of both can't be meant.
+        """
+        from recipebox.comparing import Subjects, both
+        from recipes.difference import compare
+
+        with Subjects(self.output, self.jobs) as subjects, ExitStack() as stack:
+            first = self._subject(old, subjects, stack, package)
+            if isinstance(new, str) and new != "-" and "/" not in new:
+                new = f"{first.metadata.name}@{new}"
+            second = self._subject(new, subjects, stack, package)
+            return compare(*both(first, second), with_patch=with_patch)
+
+    def _subject(
+        self, what: str | Path, subjects: "Subjects", stack: ExitStack, package: str | None
+    ) -> "Subject":
+        from recipebox.comparing import parse_release
+
+        if isinstance(what, Path) and what.is_dir():
+            return subjects.in_folder(what, self._kept_reader())
+        if isinstance(what, Path) or what == "-":
+            archive = stack.enter_context(opened(str(what), self.cache, self.output))
+            reader = self._archive_reader(archive)
+            return subjects.in_archive(str(what), archive, reader, package)
+        name, version = parse_release(what)
+        return subjects.in_registry(name, version, self._source([name]), self.releases)
+
+    def _kept_reader(self) -> Releases | None:
+        """Return what verifies by the pins and keys that are kept here; None without a registry."""
+        if not self._given_url and not self.credentials.default_url():
+            return None
+        return Releases(self.url, None, self.cache, self.trust, self.output, pins_first_use=False)
+
+    def _archive_reader(self, archive: Archive) -> Releases:
+        named = self._given_url or self.credentials.default_url()
+        registry = self.url if named else check_url(archive.registry, insecure=True)
+        trust = TrustStore(self.places, registry)
+        return Releases(registry, archive, archive.blobs, trust, self.output, pins_first_use=False)
+
     # Running
 
     def run(
@@ -639,23 +701,18 @@ class Client:
     def _import_here(
         self, archive: Archive, out: Path, *, replace: bool, dry_run: bool
     ) -> Imported:
-        named = self._given_url or self.credentials.default_url()
-        registry = self.url if named else check_url(archive.registry, insecure=True)
-        trust = TrustStore(self.places, registry)
-        reader = Releases(
-            registry, archive, archive.blobs, trust, self.output, pins_first_use=False
-        )
+        reader = self._archive_reader(archive)
         verified = self._read(archive.lock, reader)
         drawn = [_drawn(each) for each in archive.lock.packages]
         if dry_run:
-            return Imported(registry, drawn)
+            return Imported(reader.registry, drawn)
         laid_out = self._lay_out(verified, reader, archive.lock, out, replace=replace)
         self.cache.adopt(archive.blobs)
         places = {each.title: each for each in laid_out}
         for each in drawn:
             placed = places[f"{each['name']}-{each['version']}"]
             each |= {"path": str(placed.path), "is_new": placed.is_new}
-        return Imported(registry, drawn)
+        return Imported(reader.registry, drawn)
 
     # Promoting
 

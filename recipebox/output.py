@@ -27,6 +27,11 @@ def clean(text: str) -> str:
     return _CONTROL.sub("?", text)
 
 
+def _escaped(found: re.Match[str]) -> str:
+    """Return a control code as JSON may have it: json leaves DEL and all above as they are."""
+    return f"\\u{ord(found[0]):04x}"
+
+
 def human_size(count: int) -> str:
     """Return a number of bytes for people: `1.5 MiB`."""
     size = float(count)
@@ -96,7 +101,8 @@ class Output:
     def result(self, data: Mapping[str, Any]) -> None:
         """Write the one JSON document, with `--json`."""
         if self.json:
-            self.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+            text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
+            self.stdout.write(_CONTROL.sub(_escaped, text) + "\n")
             self.stdout.flush()
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:

@@ -142,7 +142,8 @@ class Source(Protocol):
 class Releases:
     """Reads manifests, blobs and referrers, through the cache; `transport` None is offline.
 
-    Unless `pins_first_use`, who signs for a namespace of which nobody is pinned is refused.
+    `registry` is the address whose pins and index answers are used. Unless `pins_first_use`, who
+    signs for a namespace of which nobody is pinned is refused.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class Releases:
         *,
         pins_first_use: bool = True,
     ) -> None:
-        self._registry = registry
+        self.registry = registry
         self._transport = transport
         self._cache = cache
         self._trust = trust
@@ -539,10 +540,10 @@ class Releases:
     def _nobody_pinned(self, namespace: str, what: str, found: Sequence[str]) -> Untrusted:
         who = "the registry's own key" if namespace == SERVER else f"a signer of {namespace}"
         return Untrusted(
-            f"{what}: signed by {', '.join(found)}, and {who} of {self._registry} isn't trusted "
+            f"{what}: signed by {', '.join(found)}, and {who} of {self.registry} isn't trusted "
             "here yet",
             hint="compare the fingerprint with its owner's, who isn't who gave you the file; then: "
-            f"recipebox trust add {namespace} {found[0]} --url {self._registry}",
+            f"recipebox trust add {namespace} {found[0]} --url {self.registry}",
             namespace=namespace,
             found=list(found),
         )
@@ -550,14 +551,14 @@ class Releases:
     def _referrers(self, repository: RepositoryName, subject: Digest) -> list[Digest]:
         name = f"referrers of {repository}@{subject}"
         if self._transport is None:
-            kept = self._cache.index_entry(self._registry, name)
+            kept = self._cache.index_entry(self.registry, name)
             if kept is None:
                 raise NotCached(f"{name}: not in the cache", hint="fetch it once without --offline")
             return [Digest.parse(text) for text in kept["body"]]
         listed = self._transport.referrers(repository, subject, media.STATEMENT)
         digests = sorted({entry.digest for entry in listed})
         self._cache.keep_index_entry(
-            self._registry, name, etag="", as_of=0, body=[str(digest) for digest in digests]
+            self.registry, name, etag="", as_of=0, body=[str(digest) for digest in digests]
         )
         return digests
 

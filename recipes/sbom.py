@@ -14,6 +14,7 @@ it is about, and members and components are sorted.
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
@@ -21,6 +22,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from artifacts.digest import Digest
+from recipes.errors import InvalidEvidence
 from recipes.licences import WheelFacts
 from recipes.package import PackageMetadata, Wheel
 
@@ -72,6 +74,29 @@ def draw_sbom(
     drawn: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     drawn["metadata"].pop("timestamp", None)
     return rfc8785.dumps(drawn)
+
+
+def licences_in(data: bytes, what: str) -> dict[str, tuple[str, ...]]:
+    """Return what an SBOM says of each distribution's licences, by its name.
+
+    Several wheels of one may say several things; none where they say nothing. `what` names the
+    SBOM in errors.
+
+    Raises:
+        InvalidEvidence: it can't be read.
+    """
+    found: dict[str, set[str]] = {}
+    try:
+        for component in json.loads(data).get("components", []):
+            if not component.get("purl", "").startswith("pkg:pypi/"):
+                continue
+            said = found.setdefault(canonicalize_name(component["name"]), set())
+            for each in component.get("licenses", []):
+                named = each.get("license", {})
+                said.add(str(each.get("expression") or named.get("id") or named["name"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidEvidence(Path(what), f"{FILE_NAME} can't be read") from error
+    return {name: tuple(sorted(said)) for name, said in sorted(found.items())}
 
 
 def _own_component(metadata: PackageMetadata, manifest: Digest) -> "Component":

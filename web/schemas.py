@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from recipes import package
+from recipes.difference import difference_schema
 from recipes.record import record_schema
 from recipes.traced import trace_schema
 from resolver.lock import lock_schema
@@ -23,6 +24,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "lock": lock_schema,
     "run_record": record_schema,
     "trace": trace_schema,
+    "difference": difference_schema,
 }
 """Every format that another program may read, by name; each call makes its schema."""
 

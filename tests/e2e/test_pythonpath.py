@@ -172,6 +172,7 @@ def test_nothing_of_a_checkout_is_imported_by_us(hostile: Hostile, tmp_path: Pat
         hostile.run("publish", "../built")
         hostile.run("search", "ledger")
         hostile.run("info", name)
+        hostile.run("diff", name, "../built", "--patch")
         hostile.run("lock", name)
         hostile.run("lock", "--check")
         hostile.run("fetch", "--frozen", "recipebox.lock", "--out", jobs)
