@@ -5,6 +5,7 @@
     <cache>/
     ├── blobs/sha256/ab/abcd…       verified as they were written, and again at each read
     ├── envs/  trees/               unpacked wheels and releases (recipebox/folders.py)
+    ├── wheels/<sha256>             what `pack` had pip download (recipes/wheels.py)
     ├── staging/                    what `import` reads, until all of it is verified
     └── index/<sha256 of registry and name>.json
                                     {schema_version, registry, name, etag, as_of, body}
@@ -30,6 +31,8 @@ from recipebox.config import write_atomically
 from recipebox.folders import Folders, remove
 
 _SCHEMA_VERSION = 1
+_PLAIN = ("blobs", "index", "wheels", "staging")
+"""Folders of files that stand for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,11 @@ class Cache:
         self.root = root
         self.envs = Folders(root / "envs")
         self.trees = Folders(root / "trees")
+
+    @property
+    def wheels(self) -> Path:
+        """Where `pack` keeps wheels, by their hash, for the next time."""
+        return self.root / "wheels"
 
     def find(self, digest: Digest) -> Path | None:
         """Return the file of a blob, verified now; None where it isn't, or isn't any more."""
@@ -169,7 +177,7 @@ class Cache:
     def clear(self) -> Usage:
         """Remove everything that is Recipebox's in the folder."""
         removed = self.usage()
-        for folder in ("blobs", "index", "envs", "trees", "staging"):
+        for folder in (*_PLAIN, "envs", "trees"):
             remove(self.root / folder)
         return removed
 
@@ -177,8 +185,7 @@ class Cache:
         return [*self._plain_files(), *self.envs.paths(), *self.trees.paths()]
 
     def _plain_files(self) -> list[Path]:
-        names = ("blobs", "index", "staging")
-        return [path for name in names for path in _files_below(self.root / name)]
+        return [path for name in _PLAIN for path in _files_below(self.root / name)]
 
     @staticmethod
     def _count(paths: list[Path]) -> Usage:

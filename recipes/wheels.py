@@ -658,8 +658,12 @@ def _download(target: _Target, found: Sequence[_Found], cache: Path) -> list[Whe
 def _keep(path: Path, cache: Path) -> None:
     """Put a file into the cache under its hash, in one move."""
     temporary = cache / f".{path.name}.{os.getpid()}"
-    shutil.copyfile(path, temporary)
-    temporary.replace(cache / _sha256(path))
+    try:
+        shutil.copyfile(path, temporary)
+        temporary.replace(cache / _sha256(path))
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _checked(cache: Path, sha256: str, filename: str) -> Path:
@@ -670,6 +674,7 @@ def _checked(cache: Path, sha256: str, filename: str) -> Path:
     if found != sha256:
         path.unlink()
         raise WheelMismatch(filename, expected=sha256, found=found)
+    os.utime(path)  # it was read: who cleans the cache goes by that
     return path
 
 

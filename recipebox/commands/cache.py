@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group("cache")
 def command() -> None:
-    """Look at the cache of blobs and index answers, and clean it.
+    """Look at the cache of blobs, wheels and index answers, and clean it.
 
     Everything in it is verified when it is read, and can be had again: cleaning loses nothing but
     time, and what --offline needs.

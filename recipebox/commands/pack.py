@@ -109,7 +109,7 @@ def command(  # noqa: PLR0917 - click gives each option its own
     options: dict[str, Any] = {
         "version": version,
         "platforms": platforms or None,
-        "cache": invocation.places.cache / "wheels",
+        "cache": invocation.cache.wheels,
         "values": None if values is None else read_values(values),
         "prove": not no_run,
         "required": required,

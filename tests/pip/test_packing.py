@@ -1,9 +1,11 @@
 """Packing what needs wheels, by real pip over a folder of tiny ones."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from recipebox.cache import Cache, Usage
 from recipes.errors import (
     ProofFailed,
     UnknownImports,
@@ -56,6 +58,37 @@ class TestWheels:
         again = pack(recipe, tmp_path / "out2", cache=tmp_path / "cache")
         assert digest_of(again, tmp_path / "b") == digest_of(packed, tmp_path / "b")
         assert snapshot(root) == before
+
+    def test_what_the_cache_keeps_of_them_is_counted_pruned_and_cleared(
+        self, root: Path, tmp_path: Path, index: Path
+    ) -> None:
+        wheels = [a_wheel(index, name) for name in ("lib-one", "lib-two")]
+        code = self.CODE.replace("import lib_one\n", "import lib_one, lib_two\n")
+        project = PROJECT + 'python = "==3.11.*"\n[wheels]\nlib_one = "lib-one"\n'
+        recipe = a_counting_checkout(
+            root, **{"steps/count.py": code, "recipebox.toml": project + 'lib_two = "lib-two"\n'}
+        )
+        cache = Cache(tmp_path / "cache")
+        pack(recipe, tmp_path / "out", cache=cache.wheels, prove=False)
+        size = sum(path.stat().st_size for path in wheels)
+        assert cache.usage() == Usage(2, size)
+
+        for path in cache.wheels.iterdir():
+            os.utime(path, (0, 0))
+        pack(recipe, tmp_path / "out", cache=cache.wheels, prove=False)
+        assert cache.prune(60) == Usage(0, 0)  # they were read
+
+        one, other = sorted(cache.wheels.iterdir())
+        left = cache.wheels / ".lib_one-1.0-py3-none-any.whl.99"  # of somebody who was killed
+        left.write_bytes(b"half")
+        lost = Usage(2, one.stat().st_size + 4)
+        for path in (one, left):
+            os.utime(path, (0, 0))
+        assert cache.prune(60) == lost
+        assert list(cache.wheels.iterdir()) == [other]
+        assert cache.clear().files == 1
+        pack(recipe, tmp_path / "out", cache=cache.wheels, prove=False)
+        assert cache.usage() == Usage(2, size)
 
     def test_one_import_more_keeps_the_versions_of_the_others(
         self, root: Path, tmp_path: Path, index: Path
