@@ -50,7 +50,7 @@ from recipebox.verification import (
 )
 from recipes.environment import env_key, platform_here
 from recipes.package import PackageTree, read_tree
-from recipes.record import RunPackage, RunRecord, RunStep, stamp
+from recipes.record import RunAttempt, RunPackage, RunRecord, RunStep, stamp
 from recipes.run import RunResult, run_package
 from recipes.wheels import wheels_here
 from resolver.candidate import Environment
@@ -552,6 +552,7 @@ class Client:
             exit_code=result.exit_code,
             steps=[RunStep.model_validate(dict(step)) for step in result.steps],
             context=dict(result.context),
+            attempts=[RunAttempt.model_validate(dict(each)) for each in result.attempts],
         )
         return Ran(result, record)
 

@@ -48,7 +48,7 @@ LARGEST_SHOWN: Final = 1 << 20
 
 _MOST_LINES: Final = 20_000
 _NO_NEWLINE: Final = "\\ No newline at end of file\n"
-_FACTS: Final = ("summary", "license", "authors", "readme", "python", "entry")
+_FACTS: Final = ("summary", "license", "authors", "readme", "python", "entry", "execution")
 
 Change = Literal["added", "removed", "changed"]
 

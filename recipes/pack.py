@@ -427,6 +427,7 @@ def _describe(
         python=project.python,
         wheels=sorted(wheels, key=lambda each: each.filename),
         entry=Entry(runner="checkout" if closure.runner else "bundled", module=closure.runner),
+        execution=recipe.execution,
         steps=list(recipe.steps),
     )
 

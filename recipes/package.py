@@ -121,6 +121,13 @@ class Entry(_Model):
         return self
 
 
+class Execution(_Model):
+    """How the bundled runner tries: seconds of an attempt, and how often it tries again."""
+
+    timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    retry_attempts: Annotated[int, Field(ge=0)] = 0
+
+
 class _Step(_Model):
     idx: int
     name: Annotated[str, Field(min_length=1)]
@@ -155,7 +162,7 @@ Step = Annotated[PythonStep | ShellStep | RecipeStep, Field(discriminator="type"
 
 
 class PackageMetadata(_Model):
-    """package.json: what a release is, requires, and runs."""
+    """package.json: what a release is, requires, and runs; `execution` is left out where null."""
 
     schema_version: Literal[1] = 1
     name: Name
@@ -168,6 +175,7 @@ class PackageMetadata(_Model):
     python: Annotated[str, AfterValidator(_check_python)] = ">=3.11"
     wheels: list[Wheel] = Field(default_factory=list)
     entry: Entry
+    execution: Execution | None = None
     steps: Annotated[list[Step], Field(min_length=1)]
 
     @property
@@ -182,7 +190,10 @@ class PackageMetadata(_Model):
             InvalidMetadata: a number in it is none that JSON can hold exactly.
         """
         try:
-            return rfc8785.dumps(self.model_dump(mode="json"))
+            drawn = self.model_dump(mode="json")
+            if self.execution is None:  # as it was before there was such a member
+                del drawn["execution"]
+            return rfc8785.dumps(drawn)
         except rfc8785.CanonicalizationError as error:
             raise InvalidMetadata("package.json", [str(error)]) from error
 

@@ -203,6 +203,7 @@ class Bench:
                 tree,
                 sandbox=watched,
                 limits=Limits(seconds=self.timeout, processes=_PROCESSES),
+                attempts=1,
                 network=config.needs_network,
                 user=NOBODY if os.geteuid() == 0 else None,
                 hidden=(self.root, self.aside),

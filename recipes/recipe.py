@@ -26,7 +26,7 @@ from pydantic import ValidationError
 
 from recipes.errors import InvalidRecipe, UnsupportedRecipe
 from recipes.filling import Values, fill
-from recipes.package import PythonStep, RecipeStep, ShellStep, Step
+from recipes.package import Execution, PythonStep, RecipeStep, ShellStep, Step
 from recipes.yaml_text import Reader, compose, decode, read_bytes
 
 Dialect = Literal["test_meta", "metadata", "steps"]
@@ -38,6 +38,7 @@ _KEYS = {
     "recipe": _COMMON | {"package", "version"},
 }
 _SINGLE = {"name", "test_id", "version", "description", "author", "tester"}
+_HEADS = {"test_meta", "metadata", "execution", "steps"}
 _EXECUTION = {"timeout_seconds": "a number of seconds", "retry_attempts": "a whole number"}
 _MODELS: dict[str, type[PythonStep | ShellStep | RecipeStep]] = {
     "python": PythonStep,
@@ -51,7 +52,8 @@ class Recipe:
     """A recipe as it was read.
 
     `steps` are in the order in which they run, `lines` the line of each. `unread` are the places of
-    what only a runner of the checkout's own may understand (`execution`, `steps[2].retries`).
+    what only a runner of the checkout's own may understand (`defaults`, `steps[2].retries`).
+    `execution` is None where it says nothing.
     `content` is what is packed as recipe.yaml: the file's bytes, or the text of a template once it
     is filled in, of which `notes` tell people.
     """
@@ -65,6 +67,7 @@ class Recipe:
     unread: tuple[str, ...] = ()
     content: bytes = b""
     notes: tuple[str, ...] = ()
+    execution: Execution | None = None
 
     def where(self, index: int) -> str:
         """Say which step is meant, for people: `step 2 'compute' (etl.yaml:14)`."""
@@ -130,14 +133,17 @@ def _read(path: Path, reader: Reader, members: dict[str, yaml.Node]) -> Recipe:
             _check_metadata(reader, key, members[key])
             dialect = "test_meta" if key == "test_meta" else "metadata"
             metadata |= reader.plain(members[key])
+    execution: dict[str, Any] = {}
     if "execution" in members:
         _check_execution(reader, members["execution"])
+        execution = reader.plain(members["execution"])
     listed = members["steps"]
     if not isinstance(listed, yaml.SequenceNode):
         raise reader.wrong(listed, "'steps' is not a list")
     if not listed.value:
         raise reader.wrong(listed, "it has no steps")
-    unread = [key for key in members if key not in {"test_meta", "metadata", "steps"}]
+    unread = [key for key in members if key not in _HEADS]
+    unread += [f"execution.{key}" for key in execution if key not in _EXECUTION]
     read: list[tuple[Step, int]] = []
     for place, node in enumerate(listed.value):
         step, keys = _read_step(reader, node, place)
@@ -152,6 +158,7 @@ def _read(path: Path, reader: Reader, members: dict[str, yaml.Node]) -> Recipe:
         tuple(step for step, _ in read),
         tuple(line for _, line in read),
         tuple(unread),
+        execution=_execution(execution),
     )
 
 
@@ -181,6 +188,14 @@ def _check_execution(reader: Reader, node: yaml.Node) -> None:
         is_fit = is_number and value >= 0 and (expected != "a whole number" or value == int(value))
         if not is_fit:
             raise reader.wrong(members[name], f"execution.{name} is {value!r}, not {expected}")
+
+
+def _execution(said: Mapping[str, Any]) -> Execution | None:
+    """Return what a valid `execution` says; a timeout of 0 is none."""
+    timeout, retries = said.get("timeout_seconds") or None, int(said.get("retry_attempts") or 0)
+    if timeout is None and not retries:
+        return None
+    return Execution(timeout_seconds=timeout, retry_attempts=retries)
 
 
 def _read_step(reader: Reader, node: yaml.Node, place: int) -> tuple[Step, list[str]]:

@@ -9,7 +9,8 @@
      "started": "2026-01-02T03:04:05.678Z", "ended": "…", "seconds": 1.25,
      "exit_code": 0,
      "steps": [{"idx": 1, "name": "load", "exit_code": 0, "seconds": 1.2}],
-     "context": {"rows": 7}}
+     "context": {"rows": 7},
+     "attempts": [{"exit_code": 0, "seconds": 1.21, "timed_out": false}]}
 
 Of `--set` and `--env` only the names are recorded: a value may be a secret. `digest` and `signers`
 are what was verified before the run, and null and empty where nothing was.
@@ -50,8 +51,19 @@ class RunStep(_Model):
     seconds: float | None = None
 
 
+class RunAttempt(_Model):
+    """A try of the whole recipe; `timed_out` is whether its timeout ended it."""
+
+    exit_code: int
+    seconds: float
+    timed_out: bool
+
+
 class RunRecord(_Model):
-    """One run; `environment` is the hash of its wheels, as the cache has them."""
+    """One run; `environment` is the hash of its wheels, as the cache has them.
+
+    `steps` and `context` are those of the last of `attempts`.
+    """
 
     schema_version: Literal[1] = 1
     package: RunPackage
@@ -68,6 +80,7 @@ class RunRecord(_Model):
     exit_code: Annotated[int, Field(ge=0, le=255)]
     steps: list[RunStep] = Field(default_factory=list)
     context: dict[str, JsonValue] = Field(default_factory=dict)
+    attempts: list[RunAttempt] = Field(default_factory=list)
 
     def to_text(self) -> str:
         """Return the record as a JSON document for people and programs."""

@@ -27,19 +27,26 @@ from sandbox.sandbox import Command, Limits, Outcome, Sandbox
 FAILED: Final = 125
 """The exit code of a failure that is not the recipe's (a missing env, an unknown step)."""
 
+ATTEMPTS: Final = "RECIPEBOX_ATTEMPTS"
+PARENT: Final = "RECIPEBOX_PARENT"
+"""Variables of run_recipe.py, which says what they mean."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """What came of a run.
 
     `steps` are {idx, name, exit_code, seconds?} in the order in which they ran; `context` is what
-    they left in it. `outcome` is the sandbox's account, where the run was in one.
+    they left in it; both are those of the last of `attempts`, which are {exit_code, seconds,
+    timed_out}, and none where that isn't known. `outcome` is the sandbox's account, where the run
+    was in one.
     """
 
     exit_code: int
     steps: tuple[Mapping[str, Any], ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
+    attempts: tuple[Mapping[str, Any], ...] = ()
 
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -62,6 +69,7 @@ def run_package(
     is_quiet: bool = False,
     outputs: Path | None = None,
     hidden: Sequence[Path] = (),
+    attempts: int | None = None,
 ) -> RunResult:
     """Run the package at `directory` (`OUT` or `OUT/team/etl-1.2.3`) to its end.
 
@@ -72,6 +80,8 @@ def run_package(
     processes of its own and a file system of which only its temporary folder is writable, and
     nothing in the folders `hidden` is seen; the output is in the result's `outcome`. What the
     recipe wrote in its workspace is kept in the folder `outputs`, which must be new or empty.
+    `attempts` is how often it is tried at most; None is as the recipe says. It ends when this
+    process does, however that ends.
 
     Raises:
         OutdatedRunner: the package's own run_recipe.py keeps no outputs.
@@ -88,6 +98,10 @@ def run_package(
             words += ["--outputs", str(outputs.absolute())]
             _require_option(tree, "--outputs")
         env = clean_environment({**_defaults(tree), **(environment or {})})
+        if attempts is not None:
+            env[ATTEMPTS] = str(attempts)
+        # in a sandbox, this process may be known by another number
+        env[PARENT] = str(os.getpid()) if sandbox is None else "any"
         if sandbox is None:
             code = _run_here(words, cwd or Path.cwd(), env, is_quiet=is_quiet)
             return _read_result(code, result, None, tree)
@@ -183,8 +197,9 @@ def _read_result(code: int, path: Path, outcome: Outcome | None, tree: PackageTr
     """Read what run_recipe.py wrote; where it was ended before, only the exit code is known."""
     try:
         drawn = json.loads(path.read_bytes())
-        return RunResult(code, _steps(drawn["steps"], tree), drawn["context"], outcome)
-    except (OSError, ValueError, KeyError, TypeError):
+        tried = tuple(drawn.get("attempts", ()))
+        return RunResult(code, _steps(drawn["steps"], tree), drawn["context"], outcome, tried)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return RunResult(code, (), {}, outcome)
 
 

@@ -73,7 +73,8 @@ def command(
 
     \b
     JSON: {package: {name, version, digest, signers}, exit_code, started, seconds,
-           steps: [{idx, name, exit_code, seconds}], context}
+           steps: [{idx, name, exit_code, seconds}], context,
+           attempts: [{exit_code, seconds, timed_out}]}
     """  # noqa: D301 - \b is click's
     environment = dict(_pair(each) for each in variables)
     is_folder = Path(target).is_dir()
@@ -102,6 +103,7 @@ def command(
             "seconds": ran.record.seconds,
             "steps": [dict(step) for step in ran.result.steps],
             "context": dict(ran.result.context),
+            "attempts": [dict(each) for each in ran.result.attempts],
         }
     )
     return ran.result.exit_code

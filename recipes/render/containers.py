@@ -147,6 +147,8 @@ def _variables(subject: Subject) -> Mapping[str, str | None]:
     for name in sorted(config.secrets):
         found[name] = Quoted(f"${{{name}:?{name} is a secret}}") if name.isidentifier() else None
     found["RECIPEBOX_METRICS"] = Quoted("${RECIPEBOX_METRICS-}")
+    if subject.tries_again:
+        found["RECIPEBOX_ATTEMPTS"] = Quoted("1")
     return found
 
 

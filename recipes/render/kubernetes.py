@@ -167,6 +167,8 @@ def _variables(subject: Subject) -> list[dict[str, Any]]:
     found += [of("secretKeyRef", name, key) for key in sorted(config.secrets)]
     if not subject.is_service:
         found.append(of("configMapKeyRef", f"{name}-given", "RECIPEBOX_METRICS", optional=True))
+    if subject.tries_again:
+        found.append({"name": "RECIPEBOX_ATTEMPTS", "value": Quoted("1")})
     return found
 
 

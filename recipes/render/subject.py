@@ -40,6 +40,13 @@ class Subject:
         return self.config.kind == "service"
 
     @property
+    def tries_again(self) -> bool:
+        """Whether its own runner would try again: the deployment does that, as its config says."""
+        execution = self.metadata.execution
+        is_bundled = self.metadata.entry.runner == "bundled"
+        return is_bundled and execution is not None and execution.retry_attempts > 0
+
+    @property
     def object_name(self) -> str:
         """A name that Kubernetes, Compose and Prometheus take: a label of RFC 1123.
 

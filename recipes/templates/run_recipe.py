@@ -15,11 +15,17 @@ The recipe runs in a child, in a workspace of its own in the temporary folder th
 afterwards, with the standard library, the wheels and the workspace on sys.path. The exit code is
 the recipe's, 125 for a failure of this file's own, 130 when interrupted.
 
---json writes {"exit_code", "steps": [{"idx", "name", "exit_code", "seconds"}], "context"}; with `-`
-it is alone on stdout, and what the recipe prints goes to stderr. --context gives a JSON object to
-begin with: then the steps are run by the runner in here, since a checkout's own can't take it (this
-is how another package's step runs this one). --outputs keeps the files that the recipe made or
-changed in its workspace, in a folder that must be new or empty.
+--json writes {"exit_code", "steps": [{"idx", "name", "exit_code", "seconds"}], "context",
+"attempts": [{"exit_code", "seconds", "timed_out"}]}; with `-` it is alone on stdout, and what the
+recipe prints goes to stderr. --context gives a JSON object to begin with: then the steps are run by
+the runner in here, since a checkout's own can't take it (this is how another package's step runs
+this one). --outputs keeps the files that the recipe made or changed in its workspace, in a folder
+that must be new or empty; what a step of the type `recipe` made is below it, in @steps/IDX-NAME.
+
+The recipe's `execution` is heeded by the runner in here: an attempt that takes longer than
+timeout_seconds is ended, and its exit code is 124; one that fails is made again, from the start and
+in a new workspace, retry_attempts times. --attempts (or RECIPEBOX_ATTEMPTS) says how often at most;
+1 where a deployment tries again itself. The steps and the context are those of the last attempt.
 
 --metrics (or RECIPEBOX_METRICS) tells Prometheus how it went: into a file, such as
 /var/lib/node_exporter/etl.prom for node_exporter's textfile collector, where counts go on from what
@@ -30,7 +36,8 @@ RECIPEBOX_TRACE names a pipe, in which the recipe's Python tells what it imports
 connects to (see `trace`).
 
 An interrupt (SIGINT, SIGTERM, SIGHUP) ends the recipe and every process that it started, and so
-does its end.
+does its end. So does SIGKILL: this is two processes, of which either ends what the other leaves.
+Who sets RECIPEBOX_PARENT to its process id ends all of it when it ends itself, however it does.
 """
 
 import os
@@ -70,10 +77,14 @@ PACKAGE = os.path.dirname(RECIPE)
 OUT = os.path.dirname(os.path.dirname(PACKAGE))
 
 FAILED = 125
+TIMED_OUT = 124  # as timeout(1) has it
 LINKED_FROM = 64 << 20  # bytes: larger files are linked into the workspace, not copied
 GRACE = 3.0  # seconds between asking a child to end and ending it
 METRICS = "RECIPEBOX_METRICS"
 TRACE = "RECIPEBOX_TRACE"
+ATTEMPTS = "RECIPEBOX_ATTEMPTS"
+PARENT = "RECIPEBOX_PARENT"
+OF_STEPS = "@steps"  # in the outputs: what packages made that steps ran
 MACHINES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 
 
@@ -81,7 +92,45 @@ class Problem(Exception):
     """A failure that is not the recipe's: its text says what to do."""
 
 
-# --- the parent ---
+# --- the two parents ---
+
+
+def guarded(argv):
+    """Run it in another process, and end with its exit code; each of both outlives the other.
+
+    Whoever ends the first one, by whatever signal, ends all below the second, which hears of it;
+    and what the second leaves comes to the first.
+    """
+    end_with(os.environ.get(PARENT))
+    adopts = adopt()
+    first = os.getpid()
+    second = os.fork()
+    if second == 0:
+        os.setpgid(0, 0)  # a terminal's Ctrl-C comes by the first one, once
+        end_with(str(first))
+        return main(argv)
+
+    def pass_on(number, _frame):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(second, number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    code = os.waitstatus_to_exitcode(os.waitpid(second, 0)[1])
+    if adopts:
+        end_adopted()
+    return 128 - code if code < 0 else code
+
+
+def end_with(parent):
+    """Get SIGTERM when the parent ends, whose process id this is; `any` is whoever it is."""
+    if not parent:
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if parent not in {"any", str(os.getppid())}:
+        print(f"run_recipe: process {parent}, which began this, is gone", file=sys.stderr)
+        sys.exit(FAILED)
 
 
 def main(argv):
@@ -119,7 +168,18 @@ def parse(argv):
         help=f"tell Prometheus how it went [env: {METRICS}]",
     )
     parser.add_argument("--outputs", metavar="DIR", help="where the files that it writes are kept")
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--attempts",
+        metavar="N",
+        default=os.environ.get(ATTEMPTS),
+        help=f"how often it is tried at most; the recipe says, by default [env: {ATTEMPTS}]",
+    )
+    options = parser.parse_args(argv)
+    if options.attempts is not None:
+        if not options.attempts.isdecimal() or int(options.attempts) < 1:
+            parser.error(f"--attempts {options.attempts!r}: a whole number, at least 1")
+        options.attempts = int(options.attempts)
+    return options
 
 
 def run(options, told):
@@ -139,38 +199,73 @@ def run(options, told):
     reports = bool(module) and wanted and runner_knows(module, "--json-output")
     if module and options.json is not None and not reports:
         print(f"run_recipe: {module} reports no steps, only its exit code", file=sys.stderr)
+    execution = {} if module else package.get("execution") or {}
+    most = options.attempts or 1 + (execution.get("retry_attempts") or 0)
+    spec = {
+        "package": package["name"],
+        "env": env,
+        "module": module,
+        "steps": steps,
+        "all_steps": package["steps"],
+        "only": [step["name"] for step in steps] if options.only is not None else None,
+        "settings": settings,
+        "context": read_json(options.context) if options.context is not None else {},
+        "reports": reports,
+        "outputs": outputs is not None,
+    }
+    tried = []
+    while True:
+        with workspace() as scratch:
+            began = time.monotonic()
+            code, found, ended = attempt(spec, scratch, options, execution.get("timeout_seconds"))
+            tried.append(
+                {
+                    "exit_code": code,
+                    "seconds": round(time.monotonic() - began, 3),
+                    "timed_out": ended == "time",
+                }
+            )
+            told[:] = found.get("steps") or []
+            again = len(tried) < most and code not in {0, FAILED} and ended != "signal"
+            if outputs is not None and not again:
+                own = {"recipe.yaml"} if module and settings else set()  # which `rewrite` wrote
+                keep(scratch, outputs, own)
+        if not again:
+            break
+        print(
+            f"run_recipe: attempt {len(tried)} of {most} ended with {code}: once more",
+            file=sys.stderr,
+            flush=True,
+        )
+    if options.json is not None:
+        report(options.json, code, found, tried)
+    return code
+
+
+@contextlib.contextmanager
+def workspace():
+    """Give a temporary folder with a copy of the recipe in it, `work`; it is gone afterwards."""
     try:
         scratch = tempfile.mkdtemp(prefix="recipebox-")
     except OSError as error:
         raise Problem(f"no temporary folder can be written ({error}); set TMPDIR") from error
     try:
-        work = os.path.join(scratch, "work")
-        copy_tree(RECIPE, work)
-        spec = {
-            "work": work,
-            "package": package["name"],
-            "env": env,
-            "module": module,
-            "steps": steps,
-            "all_steps": package["steps"],
-            "only": [step["name"] for step in steps] if options.only is not None else None,
-            "settings": settings,
-            "context": read_json(options.context) if options.context is not None else {},
-            "result": os.path.join(scratch, "result.json"),
-            "reports": reports,
-        }
-        write_json(os.path.join(scratch, "spec.json"), spec)
-        code, last = start(scratch, work, options.json == "-", reports)
-        found = read_json(spec["result"]) if os.path.exists(spec["result"]) else last or {}
-        told += found.get("steps") or []
-        if options.json is not None:
-            report(options.json, code, found)
-        if outputs is not None:
-            own = {"recipe.yaml"} if module and settings else set()  # which `rewrite` wrote
-            keep(work, outputs, own)
-        return code
+        copy_tree(RECIPE, os.path.join(scratch, "work"))
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def attempt(spec, scratch, options, timeout):
+    """Run it once; return its exit code, what it told, and `time` or `signal` if that ended it."""
+    result = os.path.join(scratch, "result.json")
+    work = os.path.join(scratch, "work")
+    write_json(os.path.join(scratch, "spec.json"), {**spec, "work": work, "result": result})
+    code, last, ended = start(scratch, work, options.json == "-", spec["reports"], timeout)
+    if ended == "time":
+        print(f"run_recipe: it was ended after {timeout:g} s, its timeout", file=sys.stderr)
+    found = read_json(result) if os.path.exists(result) else last or {}
+    return code, found, ended
 
 
 def find_env(package):
@@ -280,8 +375,9 @@ def new_folder(path):
     return full
 
 
-def keep(work, target, own):
+def keep(scratch, target, own):
     """Copy what was made or changed in the workspace; the folder appears when all is in it."""
+    work = os.path.join(scratch, "work")
     part = f"{target}.part-{os.getpid()}"
     try:
         os.mkdir(part)
@@ -294,12 +390,22 @@ def keep(work, target, own):
                     to = os.path.join(part, path)
                     os.makedirs(os.path.dirname(to), exist_ok=True)
                     shutil.copy2(os.path.join(work, path), to)
+        keep_of_steps(os.path.join(scratch, OF_STEPS), os.path.join(part, OF_STEPS))
         if os.path.isdir(target):
             os.rmdir(target)
         os.rename(part, target)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise Problem(f"{target}: the outputs can't be kept: {error}") from error
+
+
+def keep_of_steps(made, target):
+    """Copy what the packages made that steps ran, each of which has kept its own already."""
+    for name in sorted(os.listdir(made)) if os.path.isdir(made) else ():
+        if re.search(r"\.part-\d+$", name):  # of one that was ended while it kept them
+            continue
+        if any(names for _, _, names in os.walk(os.path.join(made, name))):
+            shutil.copytree(os.path.join(made, name), os.path.join(target, name), symlinks=True)
 
 
 def is_new(path, original):
@@ -309,9 +415,10 @@ def is_new(path, original):
     return not os.path.isfile(original) or not filecmp.cmp(path, original, shallow=False)
 
 
-def start(scratch, work, quiet, reports):
-    """Run the child, and return its exit code and what its last line on stdout was."""
-    own = (METRICS, "PYTHON")  # a package that a step runs would write over this one's metrics
+def start(scratch, work, quiet, reports, timeout):
+    """Run the child; return its exit code, its last line on stdout, and what ended it, if any."""
+    # a package that a step runs has attempts of its own, and would write over this one's metrics
+    own = (METRICS, ATTEMPTS, PARENT, "PYTHON")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(own)}
     ended = []
     previous = {}
@@ -346,7 +453,7 @@ def start(scratch, work, quiet, reports):
         )
         if reports:
             last = forward(child.stdout, sys.stderr.buffer if quiet else sys.stdout.buffer)
-        code = child.wait()
+        code, by = wait(child, timeout)
     except KeyboardInterrupt:
         for number in previous:
             signal.signal(number, signal.SIG_IGN)
@@ -354,14 +461,14 @@ def start(scratch, work, quiet, reports):
             stop(child)
         if adopts:
             end_adopted()
-        return 128 + ended[0], last
+        return 128 + ended[0], last, "signal"
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
     stop_group(child.pid, signal.SIGKILL)  # what it left behind
     if adopts:
         end_adopted()
-    return (128 - code if code < 0 else code), last
+    return (128 - code if code < 0 else code), last, by
 
 
 def forward(source, target):
@@ -383,6 +490,15 @@ def forward(source, target):
         target.flush()
         return None
     return found
+
+
+def wait(child, timeout):
+    """Wait for the child's end; return its exit code, and `time` where its timeout came first."""
+    try:
+        return child.wait(timeout), None
+    except subprocess.TimeoutExpired:
+        stop(child)
+        return TIMED_OUT, "time"
 
 
 def stop(child):
@@ -435,11 +551,12 @@ def parent_of(process):
         return None
 
 
-def report(target, code, found):
+def report(target, code, found, tried):
     result = {
         "exit_code": code,
         "steps": found.get("steps") or [],
         "context": found.get("context") or {},
+        "attempts": tried,
     }
     if target == "-":
         sys.stdout.write(json.dumps(result, sort_keys=True) + "\n")
@@ -886,6 +1003,9 @@ def run_package(step, context, spec):
              "--context", given, "--json", result]  # fmt: skip
     for key, value in step["args"].items():
         words += ["--set", f"{key}={json.dumps(value)}"]
+    if spec["outputs"]:
+        name = re.sub(r"[^\w.-]+", "-", step["name"])
+        words += kept_outputs(tree, os.path.join(scratch, OF_STEPS, f"{step['idx']}-{name}"))
     environment = {**os.environ, TRACE: spec["trace"]} if spec["trace"] else None
     code = subprocess.run(words, cwd=scratch, stdin=subprocess.DEVNULL, env=environment).returncode
     if os.path.exists(result):
@@ -893,6 +1013,15 @@ def run_package(step, context, spec):
             if key not in before or before[key] != value:
                 context.set(key, value)
     return 128 - code if code < 0 else code
+
+
+def kept_outputs(tree, folder):
+    """Return the words by which a package keeps its outputs; none where it is of before that."""
+    with open(os.path.join(tree, "recipe", "run_recipe.py"), encoding="utf-8") as file:
+        if '"--outputs"' in file.read():
+            return ["--outputs", folder]
+    print(f"run_recipe: {tree} was packed before outputs were kept: left out", file=sys.stderr)
+    return []
 
 
 def find_package(name):
@@ -947,4 +1076,4 @@ def plain(context):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
         sys.exit(child(sys.argv[2]))
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(guarded(sys.argv[1:]))

@@ -255,7 +255,12 @@ def run(server, words, context):
             with open(given, "w", encoding="utf-8") as file:
                 json.dump(context, file)
             command += ["--context", given]
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        # who asked may ask again; and what a killed server leaves is nobody's
+        own = {"RECIPEBOX_ATTEMPTS": "1", "RECIPEBOX_PARENT": str(os.getpid())}
+        environment = {**os.environ, **own}
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=environment
+        )
         try:
             code = child.wait(server.options.timeout)
         except subprocess.TimeoutExpired:

@@ -703,12 +703,16 @@ class TestRunner:
 
     def test_a_recipe_that_runs_packages_has_the_bundled_one(self, tmp_path: Path) -> None:
         with_a_runner(tmp_path)
-        recipe = "execution: {}\nsteps:\n  - {type: recipe, package: t/a, version: ^1}\n"
+        recipe = (
+            "execution: {on_error: stop}\nsteps:\n  - {type: recipe, package: t/a, version: ^1}\n"
+        )
 
         closure = closure_of(tmp_path, recipe, {})
 
         assert closure.runner is None
-        assert closure.warnings == ("etl.yaml: execution is not read by the bundled runner",)
+        assert closure.warnings == (
+            "etl.yaml: execution.on_error is not read by the bundled runner",
+        )
 
     def test_what_only_looks_like_one_is_none(self, tmp_path: Path) -> None:
         write(

@@ -24,6 +24,7 @@ from recipes.errors import (
     UnsafePath,
 )
 from recipes.pack import pack
+from recipes.package import Execution
 from recipes.render.tree import default_config
 from recipes.run import run_package
 from sandbox.errors import CannotStart
@@ -200,6 +201,23 @@ class TestDeployment:
         assert (config.kind, config.timeout_seconds, config.retries) == ("job", 120, 2)
         job = yaml.safe_load((packed.path / "containers/k8s/job.yaml").read_bytes())
         assert job["spec"]["backoffLimit"] == 2
+        assert packed.metadata.execution == Execution(timeout_seconds=120, retry_attempts=2)
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        once = {"name": "RECIPEBOX_ATTEMPTS", "value": "1"}  # the Job tries again, and not both
+        assert once in container["env"]
+        compose = yaml.safe_load((packed.path / "containers/docker-compose.yml").read_bytes())
+        (service,) = compose["services"].values()
+        assert service["environment"]["RECIPEBOX_ATTEMPTS"] == "1"
+
+    def test_the_proof_is_one_run(self, root: Path, tmp_path: Path) -> None:
+        code = "def Count(c, a):\n    print('begun')\n    return 3\n"
+        recipe = a_counting_checkout(root, **{"steps/count.py": code})
+        recipe.write_text("execution: {retry_attempts: 2}\n" + recipe.read_text())
+
+        with pytest.raises(ProofFailed) as failed:
+            pack(recipe, tmp_path / "out")
+
+        assert str(failed.value).count("begun") == 1
 
     def test_what_no_deployment_can_have_is_left_to_the_runner(
         self, root: Path, tmp_path: Path

@@ -36,6 +36,18 @@ def test_the_bytes_are_canonical_and_come_back() -> None:
     assert metadata.title == "team/etl-1.2.3"
 
 
+def test_execution_is_there_only_where_it_says_something() -> None:
+    without = PackageMetadata.model_validate(drawn()).to_bytes()
+    said = {"timeout_seconds": 60, "retry_attempts": 2}
+    data = PackageMetadata.model_validate(drawn(execution=said)).to_bytes()
+
+    assert "execution" not in json.loads(without)
+    assert json.loads(data)["execution"] == said
+    assert PackageMetadata.from_bytes(data).to_bytes() == data
+    with pytest.raises(InvalidMetadata, match="RFC 8785"):
+        PackageMetadata.from_bytes(without.replace(b'"license"', b'"execution":null,"license"'))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -48,6 +60,8 @@ def test_the_bytes_are_canonical_and_come_back() -> None:
         ({"entry": {"runner": "checkout"}}, "needs one"),
         ({"entry": {"runner": "bundled", "module": "a.b"}}, "needs one"),
         ({"steps": []}, "steps:"),
+        ({"execution": {"timeout_seconds": 0}}, "timeout_seconds"),
+        ({"execution": {"retry_attempts": -1}}, "retry_attempts"),
         ({"steps": [{**STEP, "module": "a-b"}]}, "module"),
         ({"steps": [{**STEP, "type": "java"}]}, "steps.0"),
         ({"unknown": 1}, "unknown: Extra inputs"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from recipes import yaml_text
 from recipes.errors import InvalidRecipe, UnsupportedRecipe
 from recipes.filling import Values
-from recipes.package import PythonStep, RecipeStep, ShellStep
+from recipes.package import Execution, PythonStep, RecipeStep, ShellStep
 from recipes.recipe import read_recipe
 from tests.checkouts import write
 
@@ -88,7 +88,8 @@ steps:
     )
 
     assert recipe.dialect == "metadata"
-    assert recipe.unread == ("execution", "defaults", "steps[0].retries")
+    assert recipe.unread == ("defaults", "steps[0].retries")
+    assert recipe.execution == Execution(timeout_seconds=3, retry_attempts=0)
     assert [step.name for step in recipe.steps] == ["f", "g", "team/clean", "step_4"]
     assert [step.idx for step in recipe.steps] == [1, 2, 3, 4]
     assert [step.args for step in recipe.steps] == [{"x": 1}, {}, {}, {"command": "ls"}]
@@ -189,6 +190,22 @@ steps: [{module: a, function: f}]
 
     assert recipe.dialect == "metadata"
     assert recipe.metadata == {"test_id": "ID-1", "description": "Newer", "version": "2.0"}
+    assert recipe.execution == Execution(timeout_seconds=1.5, retry_attempts=0)
+    assert recipe.unread == ("execution.on_error",)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("{}", None),
+        ("{timeout_seconds: 0, retry_attempts: 0}", None),
+        ("{timeout_seconds: 0, retry_attempts: 2.0}", Execution(retry_attempts=2)),
+        ("{timeout_seconds: 60}", Execution(timeout_seconds=60)),
+    ],
+)
+def test_what_execution_says(tmp_path: Path, said: str, expected: Execution | None) -> None:
+    text = f"execution: {said}\nsteps: [{{module: a, function: f}}]\n"
+    assert read_recipe(a_file(tmp_path, text)).execution == expected
 
 
 def test_what_is_packed_is_the_files_own_bytes(tmp_path: Path) -> None:

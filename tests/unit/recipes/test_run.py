@@ -289,7 +289,9 @@ class TestOwnRunner:
         assert run(tree).stdout == "the checkout's runner ran\n"
         made = run(tree, "--json", str(tmp_path / "r.json"), "--only", "two")
         assert made.stdout == "the checkout's runner ran\n"
-        assert json.loads((tmp_path / "r.json").read_text()) == {
+        told = json.loads((tmp_path / "r.json").read_text())
+        assert told.pop("attempts")[0]["exit_code"] == 0
+        assert told == {
             "exit_code": 0, "steps": [{"idx": 2, "name": "two", "exit_code": 0}],
             "context": {"n": 1},
         }  # fmt: skip
@@ -322,7 +324,8 @@ class TestOwnRunner:
 
         made = run(tree, "--json", "-")
 
-        assert json.loads(made.stdout) == {"exit_code": 0, "steps": [], "context": {}}
+        told = json.loads(made.stdout)
+        assert (told["exit_code"], told["steps"], told["context"]) == (0, [], {})
         assert "reports no steps" in made.stderr
         made = run(tree, "--only", "one")
         assert (made.returncode, "has no --only" in made.stderr) == (FAILED, True)
@@ -406,6 +409,55 @@ def run(c, args):
         }
         assert [path.name for path in outputs.parent.iterdir()] == ["outputs"]
 
+    def test_what_packages_wrote_that_steps_ran_is_kept_below(self, tmp_path: Path) -> None:
+        write_named = "def run(c, a):\n    open(a['name'], 'w').write('x')\n"
+        step = {"idx": 1, "type": "recipe", "version": "*", "args": {}}
+        a_package(tmp_path, write_named, [a_step(args={"name": "leaf.txt"})], name="team/leaf")
+        a_package(tmp_path, name="team/quiet")
+        a_package(
+            tmp_path,
+            write_named,
+            [
+                a_step(args={"name": "middle.txt"}),
+                {**step, "idx": 2, "name": "go deep!", "package": "team/leaf"},
+            ],
+            name="team/middle",
+        )
+        tree = a_package(
+            tmp_path,
+            write_named,
+            [
+                {**step, "name": "first", "package": "team/middle"},
+                {**step, "idx": 2, "name": "second", "package": "team/leaf"},
+                {**step, "idx": 3, "name": "third", "package": "team/quiet"},
+                a_step("own", idx=4, args={"name": "own.txt"}),
+            ],
+        )
+        outputs = tmp_path / "outputs"
+
+        made = run(tree, "--outputs", str(outputs))
+
+        assert made.returncode == 0, made.stderr
+        found = {p.relative_to(outputs).as_posix() for p in outputs.rglob("*") if p.is_file()}
+        assert found == {
+            "own.txt",
+            "@steps/1-first/middle.txt",
+            "@steps/1-first/@steps/2-go-deep-/leaf.txt",
+            "@steps/2-second/leaf.txt",
+        }
+
+    def test_a_package_of_before_outputs_is_run_without_them(self, tmp_path: Path) -> None:
+        old = a_package(tmp_path, name="team/old")
+        script = old / "recipe" / "run_recipe.py"
+        script.write_text(script.read_text().replace('"--outputs"', '"--output" "s"'))
+        step = {"idx": 1, "name": "one", "type": "recipe", "version": "*", "package": "team/old"}
+        tree = a_package(tmp_path, steps=[step])
+
+        made = run(tree, "--outputs", str(tmp_path / "outputs"))
+
+        assert made.returncode == 0
+        assert "was packed before outputs were kept: left out" in made.stderr
+
     def test_a_folder_with_something_in_it_is_refused_before_anything_runs(
         self, tmp_path: Path
     ) -> None:
@@ -425,6 +477,158 @@ def run(c, args):
 
         with pytest.raises(OutdatedRunner, match="was packed by an older"):
             run_package(tree, outputs=tmp_path / "outputs")
+
+
+class TestExecution:
+    """`execution` of the recipe: how long an attempt may take, and how often it is made."""
+
+    FAILS = """
+import os, pathlib
+def run(c, args):
+    told = pathlib.Path(args["told"])
+    count = len(told.read_text()) if told.exists() else 0
+    told.write_text("x" * (count + 1))
+    c.set("seen", [count, os.path.exists("left.txt"), c.get("seen")])
+    open("left.txt", "w").write("of attempt %d" % count)
+    return 0 if count >= args["good"] else 9
+"""
+
+    def a_failing(self, out: Path, good: int, **execution: Any) -> Path:
+        args = {"told": str(out / "told"), "good": good}
+        return a_package(out, self.FAILS, [a_step(args=args)], execution=execution or None)
+
+    def codes(self, result: dict[str, Any]) -> list[int]:
+        return [each["exit_code"] for each in result["attempts"]]
+
+    def test_what_fails_is_tried_again_from_the_start(self, tmp_path: Path) -> None:
+        tree = self.a_failing(tmp_path, 2, retry_attempts=3)
+        outputs = tmp_path / "outputs"
+
+        result = result_of(tree, "--outputs", str(outputs))
+
+        assert self.codes(result) == [9, 9, 0]
+        assert not any(each["timed_out"] for each in result["attempts"])
+        assert result["context"] == {"seen": [2, False, None]}
+        assert [each["exit_code"] for each in result["steps"]] == [0]
+        assert (outputs / "left.txt").read_text() == "of attempt 2"
+
+    def test_and_no_oftener_than_it_says(self, tmp_path: Path) -> None:
+        tree = self.a_failing(tmp_path, 9, retry_attempts=2)
+
+        result = result_of(tree, code=9)
+
+        assert self.codes(result) == [9, 9, 9]
+
+    def test_without_a_word_it_is_tried_once(self, tmp_path: Path) -> None:
+        assert self.codes(result_of(self.a_failing(tmp_path, 1), code=9)) == [9]
+
+    @pytest.mark.parametrize("how", ["option", "variable"])
+    def test_who_runs_it_may_say_how_often(self, tmp_path: Path, how: str) -> None:
+        tree = self.a_failing(tmp_path, 9, retry_attempts=5)
+        words = ("--attempts", "2") if how == "option" else ()
+        variables = {"RECIPEBOX_ATTEMPTS": "2"} if how == "variable" else {}
+
+        made = run(tree, "--json", "-", *words, env={"PATH": os.defpath, **variables})
+
+        assert self.codes(json.loads(made.stdout)) == [9, 9]
+        assert "attempt 1 of 2 ended with 9: once more" in made.stderr
+        assert run(tree, "--attempts", "0").returncode == 2
+
+    def test_a_failure_that_is_not_the_recipes_is_none(self, tmp_path: Path) -> None:
+        step = {"idx": 1, "name": "one", "type": "recipe", "version": "*", "package": "team/gone"}
+        tree = a_package(tmp_path, steps=[step], execution={"retry_attempts": 3})
+
+        assert self.codes(result_of(tree, code=FAILED)) == [FAILED]
+
+    def test_a_package_that_a_step_runs_has_its_own(self, tmp_path: Path) -> None:
+        args = {"told": str(tmp_path / "told"), "good": 2}
+        inner = {"retry_attempts": 2}
+        a_package(tmp_path, self.FAILS, [a_step(args=args)], name="team/inner", execution=inner)
+        step = {"idx": 1, "name": "one", "type": "recipe", "version": "*", "package": "team/inner"}
+        tree = a_package(tmp_path, steps=[step])
+
+        result = result_of(tree, "--attempts", "1")
+
+        assert self.codes(result) == [0]
+        assert (tmp_path / "told").read_text() == "xxx"
+
+    def test_a_checkouts_own_runner_heeds_it_itself(self, tmp_path: Path) -> None:
+        tree = a_package(
+            tmp_path,
+            "",
+            entry={"runner": "checkout", "module": "own"},
+            execution={"retry_attempts": 3, "timeout_seconds": 0.01},
+            files={"own.py": "import sys, time\ntime.sleep(0.1)\nsys.exit(3)\n"},
+        )
+
+        assert self.codes(result_of(tree, code=3)) == [3]
+
+    STUCK = """
+import os, pathlib, signal, subprocess, time
+def first(c, args):
+    c.set("done", 1)
+def run(c, args):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    words = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
+    ours = subprocess.Popen(words), subprocess.Popen(words, start_new_session=True)
+    with open(args["pids"], "a") as file:
+        file.write(" ".join(str(each.pid) for each in ours) + f" {os.getpid()} ")
+    while True:
+        time.sleep(1)
+"""
+
+    def test_what_takes_too_long_is_ended_with_all_of_it_though_it_does_not_listen(
+        self, tmp_path: Path
+    ) -> None:
+        pids = tmp_path / "pids"
+        steps = [a_step("quick", function="first"), a_step(idx=2, args={"pids": str(pids)})]
+        execution = {"timeout_seconds": 4}
+        tree = a_package(tmp_path, self.STUCK, steps, execution=execution)
+
+        made = run(tree, "--json", "-")
+        result = json.loads(made.stdout)
+
+        assert made.returncode == result["exit_code"] == 124
+        assert [each["timed_out"] for each in result["attempts"]] == [True]
+        assert self.codes(result) == [124]
+        assert [each["name"] for each in result["steps"]] == ["quick"]
+        assert result["context"] == {"done": 1}
+        assert "it was ended after 4 s, its timeout" in made.stderr
+        started = [int(each) for each in pids.read_text().split()]
+        assert len(started) == 3
+        assert not any(_is_running(pid) for pid in started)
+
+    def test_what_took_too_long_is_tried_again(self, tmp_path: Path) -> None:
+        code = """
+import os, time
+def run(c, args):
+    if not os.path.exists(args["told"]):
+        open(args["told"], "w").close()
+        time.sleep(300)
+"""
+        steps = [a_step(args={"told": str(tmp_path / "told")})]
+        execution = {"timeout_seconds": 3, "retry_attempts": 1}
+
+        result = result_of(a_package(tmp_path, code, steps, execution=execution))
+
+        tried = [(each["exit_code"], each["timed_out"]) for each in result["attempts"]]
+        assert tried == [(124, True), (0, False)]
+
+    def test_an_interrupt_is_no_failure_to_try_again(self, tmp_path: Path) -> None:
+        pids = tmp_path / "pids"
+        steps = [a_step(args={"pids": str(pids)})]
+        tree = a_package(tmp_path, self.STUCK, steps, execution={"retry_attempts": 5})
+        words = ["--json", str(tmp_path / "result.json")]
+        child = subprocess.Popen(
+            [sys.executable, str(tree / "recipe" / "run_recipe.py"), *words],
+            env={"PATH": os.defpath}, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        _wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3)
+
+        child.terminate()
+
+        assert child.wait(30) == 143
+        assert self.codes(json.loads((tmp_path / "result.json").read_text())) == [143]
 
 
 class TestNear:
@@ -515,7 +719,7 @@ def run(c, args):
         result = run_package(tree, environment={"PIDS": str(pids)}, is_quiet=True)
         thread.join()
 
-        assert result == RunResult(130)
+        assert (result.exit_code, result.steps, result.context) == (130, (), {})
         assert self.are_gone(self.wait_for(pids))
 
 
@@ -574,6 +778,64 @@ def run(c, args):
         assert child.wait(30) == 0
         assert self.below(f"PIDS={tmp_path / 'pids'}") == []
 
+    @pytest.mark.parametrize("which", ["first", "second", "recipe"])
+    def test_all_of_it_ends_when_one_of_its_processes_is_killed(
+        self, tmp_path: Path, which: str
+    ) -> None:
+        mark = f"PIDS={tmp_path / 'pids'}"
+        child = self.start(tmp_path, self.a_deep_package(tmp_path), 300)
+        _wait_until((tmp_path / "pids.all").exists)
+        (second,) = _children_of(child.pid)
+        (recipe,) = [each for each in _children_of(second) if "--child" in _words_of(each)]
+
+        os.kill({"first": child.pid, "second": second, "recipe": recipe}[which], signal.SIGKILL)
+
+        assert child.wait(30) == (-9 if which == "first" else 137)
+        _wait_until(lambda: self.below(mark) == [])
+
+    RUN = """
+import os, sys
+from pathlib import Path
+from recipes.run import run_package
+from sandbox.process import ProcessSandbox
+sandbox = ProcessSandbox() if sys.argv[2] == "sandbox" else None
+given = {"PIDS": os.environ["PIDS"]}
+sys.exit(run_package(Path(sys.argv[1]), environment=given, sandbox=sandbox).exit_code)
+"""
+
+    @pytest.mark.parametrize(
+        "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+    )
+    @pytest.mark.parametrize("where", ["here", "sandbox"])
+    def test_all_of_it_ends_with_who_runs_it(self, tmp_path: Path, number: int, where: str) -> None:
+        steps = [a_step(args={"seconds": 300})]
+        tree = a_package(tmp_path, self.DEEP, steps)
+        (tmp_path / "pids").write_text("")
+        mark = f"PIDS={tmp_path / 'pids'}"
+        runner = subprocess.Popen(
+            [sys.executable, "-c", self.RUN, str(tree), where],
+            env={"PATH": os.defpath, "PIDS": str(tmp_path / "pids"), "TMPDIR": str(tmp_path)},
+            cwd=Path(__file__).parents[3],
+            stderr=subprocess.DEVNULL,
+        )
+        _wait_until((tmp_path / "pids.all").exists)
+        assert len(self.below(mark)) >= 6
+
+        runner.send_signal(number)
+        code = runner.wait(30)
+
+        _wait_until(lambda: self.below(mark) == [])
+        if where == "here" and number != signal.SIGKILL:
+            assert code == 128 + number
+
+    def test_it_does_not_begin_where_who_began_it_is_gone(self, tmp_path: Path) -> None:
+        tree = a_package(tmp_path, "print('ran')\ndef run(c, args): pass\n")
+
+        made = run(tree, env={"PATH": os.defpath, "RECIPEBOX_PARENT": "1"})
+
+        assert (made.returncode, made.stdout) == (FAILED, "")
+        assert "process 1, which began this, is gone" in made.stderr
+
     def test_so_does_what_a_step_of_another_package_started(self, tmp_path: Path) -> None:
         inner = a_package(tmp_path, self.DEEP, [a_step(args={"seconds": 300})], name="team/inner")
         step = {"idx": 1, "name": "one", "type": "recipe", "package": "team/inner"}
@@ -586,6 +848,15 @@ def run(c, args):
         assert child.wait(30) == 143
         assert inner.is_dir()
         assert self.below(f"PIDS={tmp_path / 'pids'}") == []
+
+
+def _children_of(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(each) for each in found]
+
+
+def _words_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:
