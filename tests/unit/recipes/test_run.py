@@ -732,6 +732,7 @@ TREE = "import os, subprocess, sys, time; " \\
     "subprocess.Popen(['sleep', '300'], start_new_session=True); " \\
     "open(os.environ['PIDS'], 'a').write('x '); time.sleep(int(sys.argv[1]))"
 def run(c, args):
+    pathlib.Path(os.environ["PIDS"]).touch()
     subprocess.Popen([sys.executable, "-c", TREE, "300"], start_new_session=True)
     subprocess.Popen([sys.executable, "-c", TREE, "0"])  # leaves its own child behind
     while len(pathlib.Path(os.environ["PIDS"]).read_text().split()) < 2:
@@ -810,15 +811,15 @@ sys.exit(run_package(Path(sys.argv[1]), environment=given, sandbox=sandbox).exit
     def test_all_of_it_ends_with_who_runs_it(self, tmp_path: Path, number: int, where: str) -> None:
         steps = [a_step(args={"seconds": 300})]
         tree = a_package(tmp_path, self.DEEP, steps)
-        (tmp_path / "pids").write_text("")
-        mark = f"PIDS={tmp_path / 'pids'}"
+        name = f"pids-{os.urandom(8).hex()}"  # below the workspace: nothing else can be written to
+        mark = f"PIDS={name}"
         runner = subprocess.Popen(
             [sys.executable, "-c", self.RUN, str(tree), where],
-            env={"PATH": os.defpath, "PIDS": str(tmp_path / "pids"), "TMPDIR": str(tmp_path)},
+            env={"PATH": os.defpath, "PIDS": name, "TMPDIR": str(tmp_path)},
             cwd=Path(__file__).parents[3],
             stderr=subprocess.DEVNULL,
         )
-        _wait_until((tmp_path / "pids.all").exists)
+        _wait_until(lambda: any(tmp_path.rglob(f"{name}.all")))
         assert len(self.below(mark)) >= 6
 
         runner.send_signal(number)
