@@ -15,7 +15,7 @@ from pathlib import Path
 from recipes.closure import Closure
 from recipes.errors import AmbiguousModules, Twin, UnsafePath
 from recipes.findings import check_secrets
-from recipes.paths import check_paths
+from recipes.paths import check_paths, read_plain
 from recipes.project import Project
 from recipes.recipe import Recipe
 
@@ -88,7 +88,7 @@ def _twins(closure: Closure) -> Iterator[Twin]:
         stem = path.removesuffix(".py").removesuffix("/__init__")
         for other in (f"src/{stem}.py", f"src/{stem}/__init__.py"):
             place = closure.root / other
-            if place.is_file() and place.read_bytes() != (closure.root / path).read_bytes():
+            if place.is_file() and read_plain(place) != read_plain(closure.root / path):
                 found.append(Twin(stem.replace("/", "."), path, other, asked.asked_by))
     if found and _src_is_a_root(closure):
         yield from found
@@ -99,7 +99,7 @@ def _src_is_a_root(closure: Closure) -> bool:
     if not (closure.root / "src" / "__init__.py").is_file():
         return True
     sources = (closure.root / path for path in closure.files if path.endswith(".py"))
-    return any(b"sys.path" in text and b"src" in text for text in map(Path.read_bytes, sources))
+    return any(b"sys.path" in text and b"src" in text for text in map(read_plain, sources))
 
 
 def _shadowed(closure: Closure) -> Iterator[str]:

@@ -27,10 +27,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from recipes.errors import Finding, SecretsFound, UnsafePath
+from recipes.paths import open_plain
 from recipes.project import Allowed
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ def find_secrets(name: str, source: Path | bytes) -> Iterator[Finding]:
 
 
 def _probe(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return file.read(_PROBE)
 
 
@@ -134,7 +136,7 @@ def _blocks(name: str, source: Path | bytes) -> Iterator[str]:
             return
         wide = _probe(source)[:2] in {b"\xff\xfe", b"\xfe\xff"}
         encoding = "utf-16" if wide else "utf-8"
-        with source.open(encoding=encoding, errors="replace", newline="\n") as file:
+        with TextIOWrapper(open_plain(source), encoding, "replace", newline="\n") as file:
             left = MOST
             while left > 0 and (text := file.read(_BLOCK)):
                 text += file.readline(_LONGEST_LINE)

@@ -18,6 +18,7 @@ from recipes.errors import InvalidProject, RecipeCycle, RecipeError
 from recipes.filling import Values
 from recipes.modules import NEVER
 from recipes.pack import Packed, identify, pack, requires_of
+from recipes.paths import open_plain
 from recipes.project import find_project
 from recipes.recipe import Recipe, read_recipe
 from recipes.yaml_text import LARGEST
@@ -71,7 +72,7 @@ def is_meant_as_one(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(LARGEST + 1)
     except OSError:
         return True  # nobody knows; reading it will say why

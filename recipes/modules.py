@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from recipes.errors import InvalidModule, UnsafePath
+from recipes.paths import read_plain
 from recipes.stdlib import STDLIB
 
 NEVER: Final = frozenset({"__pycache__", ".git", ".hg", ".svn", ".venv", "venv", "node_modules"})
@@ -286,7 +287,7 @@ def read_source(checkout: Checkout, path: str, asked_by: str) -> Source:
     """
     checkout.check_inside(path)
     try:
-        text = (checkout.root / path).read_bytes()
+        text = read_plain(checkout.root / path)
     except OSError as error:
         reason = f"it can't be read: {error.strerror}"
         raise InvalidModule(path, None, reason, asked_by) from error

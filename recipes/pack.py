@@ -43,7 +43,7 @@ from recipes.filling import Values
 from recipes.layers import build_release
 from recipes.licences import read_facts
 from recipes.package import RECIPE, RUN_RECIPE, Entry, PackageMetadata, Wheel
-from recipes.paths import check_paths
+from recipes.paths import check_paths, open_plain, read_plain
 from recipes.project import FILE_NAME as PROJECT_FILE
 from recipes.project import PLATFORMS, Project, find_project
 from recipes.proof import draw_proof
@@ -72,6 +72,8 @@ from resolver.requirement import Range
 from resolver.version import Version
 from sandbox.process import ProcessSandbox
 from sandbox.sandbox import Sandbox
+
+_BUFFER: Final = 1 << 20  # bytes
 
 LOCAL: Final = "local"
 """The namespace of what nobody gave one: good for trying, and for no registry but one's own."""
@@ -439,9 +441,12 @@ def _readme(path: str | None, root: Path, project: Project) -> str | None:
     if not place.is_relative_to(root.resolve()) or not place.is_file():
         raise InvalidProject(project.path or root, f"no readme is at {path!r}", key="readme")
     try:
-        return place.read_text(encoding="utf-8")
+        text = read_plain(place).decode()
+    except OSError as error:
+        raise UnsafePath(path, f"it can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidProject(project.path or root, f"{path} is not UTF-8", key="readme") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def requires_of(recipe: Recipe, project: Project, own: str) -> dict[str, str]:
@@ -496,7 +501,8 @@ def _draw(
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        shutil.copyfile(source, target)
+        with open_plain(source) as reading, target.open("wb") as writing:
+            shutil.copyfileobj(reading, writing, _BUFFER)
         is_executable = source.stat().st_mode & 0o100
     except OSError as error:
         raise UnsafePath(str(source), f"it can't be read: {error.strerror}") from error

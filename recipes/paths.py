@@ -1,9 +1,15 @@
-"""Which paths may be in a package: the one rule, for packing, for layers and for unpacking."""
+"""Which paths may be in a package: the one rule, for packing, for layers and for unpacking.
 
+And the one way to open a file of a checkout, which may hold anything under any name.
+"""
+
+import errno
+import os
 import stat
 import unicodedata
 from collections.abc import Iterable
-from typing import Final
+from pathlib import Path
+from typing import BinaryIO, Final
 
 from recipes.errors import UnsafePath
 
@@ -24,6 +30,39 @@ _SPECIAL: Final = {
 def special_kind(mode: int) -> str | None:
     """Say what a file is that is no plain one, by its `st_mode`; None where it is one."""
     return None if stat.S_ISREG(mode) else _SPECIAL.get(stat.S_IFMT(mode), "no plain file")
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file to read it, without waiting for anybody, whatever is there under its name.
+
+    Raises:
+        OSError: it isn't there, may not be read, or is a folder, pipe, socket or device; its
+            `strerror` says which.
+    """
+    _refuse_special(path, path.stat().st_mode)  # to open a device may do something
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    try:
+        _refuse_special(path, os.fstat(file.fileno()).st_mode)  # it may be another one by now
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_plain(path: Path) -> bytes:
+    """Read a file as `open_plain` opens it.
+
+    Raises:
+        OSError: as `open_plain` does.
+    """
+    with open_plain(path) as file:
+        return file.read()
+
+
+def _refuse_special(path: Path, mode: int) -> None:
+    kind = special_kind(mode)
+    if kind is not None:
+        raise OSError(errno.EINVAL, f"it is {kind}, and not a file", str(path))
 
 
 def check_path(path: str) -> str:

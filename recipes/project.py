@@ -36,6 +36,7 @@ An unknown key stops the pack and names the nearest.
 """
 
 import difflib
+import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ from artifacts.errors import ArtifactError
 from artifacts.reference import PackageName, check_namespace
 from recipes.deployment import DeploymentConfig
 from recipes.errors import Finding, InvalidProject
+from recipes.paths import read_plain
 from recipes.toml_text import find_key, place_of
 from resolver.errors import ResolverError
 from resolver.requirement import Range
@@ -146,7 +148,7 @@ def find_project(recipe: Path) -> Project:
     """
     for folder in recipe.resolve().parents:
         path = folder / FILE_NAME
-        if path.is_file():
+        if os.path.lexists(path):  # whatever it is: the author meant something by it
             return read_project(path)
     return Project()
 
@@ -159,7 +161,7 @@ def read_project(path: Path) -> Project:
             kind.
     """
     try:
-        text = path.read_bytes().decode()
+        text = read_plain(path).decode()
         drawn = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise InvalidProject(path, f"not TOML: {error}") from error

@@ -15,6 +15,7 @@ from recipes.closure import Closure, find_closure
 from recipes.errors import Finding, MissingModules, RecipeError
 from recipes.findings import find_secrets
 from recipes.modules import Checkout
+from recipes.paths import read_plain
 from recipes.project import Project, RecipeSettings
 from recipes.recipe import Recipe
 
@@ -109,4 +110,4 @@ def _findings(recipe: Recipe, closure: Closure) -> Iterator[Finding]:
 def _sources(closure: Closure) -> Iterator[tuple[str, str]]:
     for path in closure.files:
         if path.endswith(".py"):
-            yield path, (closure.root / path).read_text(encoding="utf-8", errors="replace")
+            yield path, read_plain(closure.root / path).decode(errors="replace")

@@ -58,11 +58,13 @@ from recipes.errors import (
     InvalidWheelLock,
     NoWheel,
     UnknownImports,
+    UnsafePath,
     WheelConflict,
     WheelError,
     WheelMismatch,
 )
 from recipes.package import Wheel
+from recipes.paths import read_plain
 
 FILE_NAME: Final = "recipebox.wheels.toml"
 MINORS: Final = ("3.11", "3.12", "3.13")
@@ -185,23 +187,34 @@ def requirements_of(root: Path) -> dict[str, str]:
     """Return distribution (canonical) -> specifier that a checkout names, wherever it does.
 
     `[project] dependencies` of pyproject.toml count, and requirements.txt before them.
+
+    Raises:
+        UnsafePath: one of them is there, and can't be read.
     """
     try:
-        drawn = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+        drawn = tomllib.loads(_read_if_there(root / "pyproject.toml").decode())
         listed = drawn["project"]["dependencies"]
-    except (OSError, ValueError, KeyError, TypeError):  # the packer asks for nothing of it
+    except (ValueError, KeyError, TypeError):  # the packer asks for nothing of it
         listed = []
     lines = [str(each) for each in listed] if isinstance(listed, list) else []
     return {**_read_lines(lines), **read_requirements(root / "requirements.txt")}
 
 
 def read_requirements(path: Path) -> dict[str, str]:
-    """Return distribution (canonical) -> specifier of a requirements.txt; the rest is skipped."""
+    """Return distribution (canonical) -> specifier of a requirements.txt; the rest is skipped.
+
+    Raises:
+        UnsafePath: it is there, and can't be read.
+    """
+    return _read_lines(_read_if_there(path).decode(errors="replace").splitlines())
+
+
+def _read_if_there(path: Path) -> bytes:
+    """Return a file's bytes; none where there is no such file."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return {}
-    return _read_lines(lines)
+        return read_plain(path) if os.path.lexists(path) else b""
+    except OSError as error:
+        raise UnsafePath(str(path), f"it can't be read: {error.strerror}") from error
 
 
 def _read_lines(lines: Iterable[str]) -> dict[str, str]:
@@ -227,7 +240,7 @@ def read_lock(path: Path) -> dict[str, WheelLock]:
         InvalidWheelLock: it isn't one, or of another schema version.
     """
     try:
-        drawn = tomllib.loads(path.read_text(encoding="utf-8"))
+        drawn = tomllib.loads(read_plain(path).decode())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

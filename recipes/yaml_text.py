@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from recipes.errors import InvalidRecipe
-from recipes.paths import special_kind
+from recipes.paths import open_plain
 
 LARGEST: Final = 512 * 1024
 """Bytes of a recipe's file; the largest that was seen has 40 kB."""
@@ -39,10 +39,7 @@ def read_bytes(path: Path) -> bytes:
         InvalidRecipe: it is no plain file, can't be read, or is too large.
     """
     try:
-        kind = special_kind(path.stat().st_mode)
-        if kind is not None:
-            raise InvalidRecipe(path, f"it is {kind}, and not a file")
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise InvalidRecipe(path, f"it can't be read: {error.strerror}") from error

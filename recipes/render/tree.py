@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from recipes.deployment import FILE_NAME, DeploymentConfig
 from recipes.errors import UnsafePath
 from recipes.package import PackageMetadata
-from recipes.paths import check_paths
+from recipes.paths import check_paths, read_plain
 from recipes.project import Project
 from recipes.render.containers import draw_containers
 from recipes.render.kubernetes import draw_kubernetes
@@ -80,7 +80,7 @@ def _config_of(tree: Path, project: Project, stem: str) -> tuple[DeploymentConfi
     """Return the author's own, with its bytes as they are; else what the recipe gives."""
     for folder in reversed(_own_folders(project, stem)):
         path = folder / FILE_NAME
-        if path.is_file():
+        if os.path.lexists(path):
             data = _read(path)
             return DeploymentConfig.from_bytes(data, str(path)), data
     execution = _execution(tree / "recipe" / "recipe.yaml")
@@ -142,10 +142,8 @@ class _File:
 
 
 def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise UnsafePath(str(path), "it is no plain file")
     try:
-        return path.read_bytes()
+        return read_plain(path)
     except OSError as error:
         raise UnsafePath(str(path), f"it can't be read: {error.strerror}") from error
 

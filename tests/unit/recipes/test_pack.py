@@ -273,7 +273,7 @@ class TestDeployment:
         recipe = a_counting_checkout(root, **{"deployment/containers/x": ""})
         os.mkfifo(root / "deployment/containers/y")
 
-        with pytest.raises(UnsafePath, match="no plain file"):
+        with pytest.raises(UnsafePath, match="it is a named pipe, and not a file"):
             pack(recipe, tmp_path / "out")
 
     def test_the_run_has_what_the_configuration_gives(self, root: Path, tmp_path: Path) -> None:

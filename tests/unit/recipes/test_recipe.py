@@ -151,7 +151,9 @@ def test_files_that_can_not_be_read_are_said(tmp_path: Path) -> None:
             read_recipe(a_file(tmp_path, data))
         assert said in str(refused.value)
     os.mkfifo(tmp_path / "pipe.yaml")
-    with pytest.raises(InvalidRecipe, match=r"pipe\.yaml: it is a named pipe, and not a file"):
+    with pytest.raises(
+        InvalidRecipe, match=r"pipe\.yaml: it can't be read: it is a named pipe, and not a file"
+    ):
         read_recipe(tmp_path / "pipe.yaml")
     with pytest.raises(InvalidRecipe, match="can't be read: No such file"):
         read_recipe(tmp_path / "nowhere.yaml")
