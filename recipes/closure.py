@@ -7,49 +7,59 @@ Followed are imports at every depth and inside functions, relative ones, the `__
 package on the way, and `import_module` and `__import__` of names that can be computed; where only
 the beginning is known (`"engine.plugins." + name`), every module that begins so; and where nothing
 is (`import_module(entry["module"])`), the modules that tables in the code name. Not followed are
-branches that never run (`TYPE_CHECKING`, Python 2, `__main__` of a module that isn't run). What
-stands in `try ... except ImportError` is optional: packed where it is there, and said where not.
+branches that never run (`TYPE_CHECKING`, `__main__` of a module that isn't run, Pythons that are
+out of the recipe's range). What stands in `try ... except ImportError` is optional: packed where it
+is there, and said where not. So is what only guesses lead to (`_Need`).
+
+So nothing that some run imports is left out, and no more is in than what all ways to come out of
+the code's tests and tried imports, in all Pythons of the range, import together: see
+tests/imports/test_closure.py, which tries that on random trees.
 
 Data files are those that the steps' arguments name, that code names by a path from the root (in one
-text, or joined), or that are opened beside a module by `__file__` or by its package's name; what
-.gitignore names is local, and stays out.
+text, or joined), or that are opened beside a module by `__file__` or by its package's name: all of
+a folder where the end of the path is made when it runs. What .gitignore names is local, and stays
+out; but not what is written down of the checkout as a distribution, where its own code asks for it.
 """
 
 import ast
 import gc
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
+from packaging.utils import canonicalize_name
+
+from recipes.distributions import is_known
 from recipes.errors import InvalidModule, InvalidProject, Missing, MissingModules, UnsafePath
 from recipes.ignored import Ignored
+from recipes.installed import find_installed, own_name
 from recipes.modules import NEVER, Checkout, Module, Source, normalise, read_source
 from recipes.package import PythonStep, ShellStep, Step
 from recipes.paths import special_kind
 from recipes.project import Project
-from recipes.recipe import Recipe
-from recipes.stdlib import PYTHON_2, STDLIB
-from recipes.syntax import (
-    IMPORT_ERRORS,
-    catches_import_error,
-    children_of,
-    gives_up,
-    is_main,
-    is_step_module,
-    is_writing,
-    known_test,
-    name_of,
-    tables_of,
+from recipes.reading import (
+    Ask,
+    File,
+    FilesBelow,
+    Import,
+    ImportAbove,
+    ImportPrefix,
+    ImportUnknown,
+    Installed,
+    read_module,
 )
-from recipes.values import RESOURCES, Scope, Value, is_understood
+from recipes.recipe import Recipe
+from recipes.stdlib import PYTHON_2, STDLIB, is_standard, minors_in
+from recipes.syntax import is_main, tables_of
 
 RUNNER_OPTION: Final = "--recipe"
 
-Kind = Literal["module", "package", "data", "given", "run"]
+Kind = Literal["module", "package", "data", "given", "imported", "opened"]
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -173,7 +183,9 @@ def _collecting_nothing() -> Iterator[None]:
 def _find_closure(
     recipe: Recipe, project: Project, root: Path | None, seen: Mapping[str, Reason]
 ) -> Closure:
-    checkout = Checkout(root if root is not None else find_root(recipe, project))
+    checkout = Checkout(
+        root if root is not None else find_root(recipe, project), minors_in(project.python)
+    )
     walk = _Walk(checkout, project)
     runner = None
     if all(step.type != "recipe" for step in recipe.steps):
@@ -200,14 +212,38 @@ def _find_closure(
 _FOLDER_KEYS = re.compile(r"(?i)dir|path|folder|root|src|source|input|data")
 
 
+_TRIED = "it is tried, and what only it needs is optional"
+
+
+class _Need(IntEnum):
+    """How sure it is that a file is imported by another.
+
+    What only guesses lead to (one of several, whichever begins so, a table) lacks nothing that
+    stops the pack, but has the wheels that are known; what is also tried has not even these.
+    """
+
+    SURE = 0
+    GUESSED = 1
+    TRIED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """An import of what isn't in the checkout, in the file `by`."""
+
+    name: str
+    place: str
+    is_optional: bool
+    by: str | None
+
+
 @dataclass(slots=True)
 class _Walk:
     checkout: Checkout
     project: Project
     files: dict[str, set[Reason]] = field(default_factory=dict)
-    imports: dict[str, set[str]] = field(default_factory=dict)
-    optional: dict[str, set[str]] = field(default_factory=dict)
-    missing: set[Missing] = field(default_factory=set)
+    outside: set["_Outside"] = field(default_factory=set)
+    missing: set[tuple[Missing, str | None]] = field(default_factory=set)
     warnings: dict[str, None] = field(default_factory=dict)
     mains: set[str] = field(default_factory=set)
     tables: dict[str, ast.Module] = field(default_factory=dict)
@@ -216,21 +252,50 @@ class _Walk:
     _parsed: dict[str, Source] = field(default_factory=dict)
     _pending: list[tuple[Module, str, bool]] = field(default_factory=list)
     _ignored: "Ignored | None" = None
+    _reading: str | None = None  # the file that asks; None is the recipe
+    _needs: dict[str | None, dict[str, _Need]] = field(default_factory=dict)
 
     def warn(self, text: str) -> None:
         self.warnings[text] = None
 
     def finish(self, runner: str | None) -> Closure:
-        if self.missing:
-            raise MissingModules(list(self.missing), self.checkout.root)
+        sure, guessed = self._reached(_Need.SURE), self._reached(_Need.GUESSED)
+        lacking = [missing for missing, by in self.missing if by in sure]
+        if lacking:
+            raise MissingModules(lacking, self.checkout.root)
+        for missing, _ in sorted(self.missing, key=lambda each: each[0]):
+            self.warn(
+                f"{missing.asked_by} imports {missing.module}, which is not here; it is not sure"
+                f" that {missing.asked_by.rpartition(':')[0]} is imported"
+            )
+        imports: dict[str, set[str]] = {}
+        optional: dict[str, set[str]] = {}
+        for each in self.outside:
+            has_wheel = each.by in sure or (each.by in guessed and is_known(each.name))
+            kept = imports if has_wheel and not each.is_optional else optional
+            kept.setdefault(each.name, set()).add(each.place)
         return Closure(
             self.checkout.root,
             {path: tuple(sorted(self.files[path])) for path in sorted(self.files)},
-            {name: tuple(sorted(self.imports[name])) for name in sorted(self.imports)},
-            {name: tuple(sorted(self.optional[name])) for name in sorted(self.optional)},
+            {name: tuple(sorted(imports[name])) for name in sorted(imports)},
+            {name: tuple(sorted(optional[name])) for name in sorted(optional)},
             runner,
             tuple(self.warnings),
         )
+
+    def _reached(self, most: _Need) -> set[str | None]:
+        """Return the files that the recipe (None, one of them) comes to, no less surely."""
+        reached: set[str | None] = {None}
+        pending: list[str | None] = [None]
+        while pending:
+            needs = self._needs.get(pending.pop(), {})
+            found = {path for path, need in needs.items() if need <= most} - reached
+            reached |= found
+            pending += found
+        return reached
+
+    def _lack(self, name: str, asked_by: str) -> None:
+        self.missing.add((Missing(name, asked_by), self._reading))
 
     def add(self, step: Step, where: str) -> None:
         match step:
@@ -253,14 +318,14 @@ class _Walk:
         module = self.checkout.find(name)
         top = name.partition(".")[0]
         if module is None and self.checkout.find(top) is None and self._is_known_outside(top):
-            self._outside(name, where, is_optional=False)
+            self._take_outside(name, where, is_optional=False, minors=self.checkout.minors)
             return
         self.add_entry(name, where)
         if module is None or not module.is_source or module.path not in self._sources:
             return
         first = function.partition(".")[0]
         if not self._sources[module.path].may_define(first):
-            self.missing.add(Missing(f"{name}:{function}", where))
+            self._lack(f"{name}:{function}", where)
 
     def add_chosen(self, entry: str, stem: str) -> None:
         """Take what `entry` of recipebox.toml names: a module, or a file."""
@@ -285,7 +350,8 @@ class _Walk:
             self._add_path(path, reason)
             return
         self._take_above(module.name)
-        self._take(module, reason.asked_by, kind=reason.kind, is_needed=False)
+        need = _Need.SURE if reason.kind == "imported" else _Need.GUESSED
+        self._take(module, reason.asked_by, kind=reason.kind, need=need)
         self._follow()
 
     def _module_at(self, path: str) -> Module | None:
@@ -300,15 +366,17 @@ class _Walk:
     def _is_known_outside(self, top: str) -> bool:
         return top in STDLIB or top in self.project.wheels
 
-    def add_module(self, name: str, asked_by: str, *, is_optional: bool = False) -> bool:
+    def add_module(
+        self, name: str, asked_by: str, *, is_optional: bool = False, need: _Need = _Need.SURE
+    ) -> bool:
         """Take a module with the packages above it; say whether it is there."""
         module = self.checkout.find(name)
+        self._take_above(name)  # is run, even where what is below isn't there
         if module is None:
             if not is_optional:
-                self.missing.add(Missing(name, asked_by))
+                self._lack(name, asked_by)
             return False
-        self._take_above(name)
-        self._take(module, asked_by, kind="module")
+        self._take(module, asked_by, kind="module", need=need)
         return True
 
     def _take_above(self, name: str) -> None:
@@ -319,16 +387,26 @@ class _Walk:
                 self._take(package, f"package of {name}", kind="package")
             above = above.rpartition(".")[0]
 
-    def _take(self, module: Module, asked_by: str, *, kind: Kind, is_needed: bool = True) -> None:
+    def _take(
+        self,
+        module: Module,
+        asked_by: str,
+        *,
+        kind: Kind,
+        need: _Need = _Need.SURE,
+    ) -> None:
+        """Take a module's file; one that isn't surely needed may be no Python."""
         if module.path is None:
             return
+        needs = self._needs.setdefault(self._reading, {})
+        needs[module.path] = min(need, needs.get(module.path, need))
         self.checkout.check_inside(module.path)
         known = module.path in self.files
         self.files.setdefault(module.path, set()).add(Reason(kind, asked_by))
         if known:
             return
         if module.is_source:
-            self._pending.append((module, asked_by, is_needed))
+            self._pending.append((module, asked_by, need is _Need.SURE))
         else:
             self.warn(f"{module.path} is compiled: the package runs only where it does")
 
@@ -347,7 +425,53 @@ class _Walk:
                 self.warn(f"{error}: packed as it is, and not followed")
                 continue
             self._sources[module.path] = source
-            _Reader(self, module, source).read()
+            self.tables[module.path] = source.tree
+            is_run = module.name in self.mains
+            self._reading = module.path
+            for ask in read_module(module, source, self.checkout, is_run=is_run):
+                self._answer(ask, is_run=is_run)
+            self._reading = None
+
+    def _answer(self, ask: Ask, *, is_run: bool) -> None:
+        """Take what a module asks for."""
+        match ask:
+            case Import():
+                self._take_import(ask)
+            case ImportPrefix(prefix, place, is_optional):
+                self.request_prefix(prefix, place, is_optional=is_optional)
+            case ImportUnknown(place, of_step):
+                if not (of_step and is_run):
+                    self.free_imports.append(place)
+                if not of_step:
+                    self.warn(f"{place} imports a module whose name can't be computed")
+            case ImportAbove(name, place):
+                self._lack(name, place)
+            case File(path, place, is_built):
+                self._add_named(path, place, is_built=is_built)
+            case FilesBelow(folder, place):
+                self._add_below(folder, place)
+            case Installed(name, place):
+                self._add_installed(name, place)
+
+    def _take_import(self, ask: Import) -> None:
+        need = _Need.GUESSED if ask.is_guess else _Need.SURE
+        self.request(ask.name, ask.place, is_optional=ask.is_optional, minors=ask.minors, need=need)
+        module = self.checkout.find(ask.name) if ask.members else None
+        if module is None:
+            return
+        for name in ask.members:
+            if name == "*":
+                self._take_public(module, ask.place)
+            elif ask.is_listed:
+                self.add_module(f"{module.name}.{name}", ask.place, is_optional=True)
+            else:
+                self.request_member(module, name, ask)
+
+    def _take_public(self, module: Module, place: str) -> None:
+        """`from package import *` imports the submodules that `__all__` names."""
+        if module.is_package and module.path is not None:
+            for name in self.read(module.path, place).public:
+                self.add_module(f"{module.name}.{name}", place, is_optional=True)
 
     def read(self, path: str, asked_by: str) -> Source:
         """Return a module's code, read and parsed once."""
@@ -371,7 +495,7 @@ class _Walk:
             for module in named:
                 self._take_above(module.name)
                 self._take(module, f"a table in {path}, imported by name at {importer}",
-                           kind="module", is_needed=False)  # fmt: skip
+                           kind="module", need=_Need.GUESSED)  # fmt: skip
             if named:
                 taken = True
                 self.warn(
@@ -389,46 +513,63 @@ class _Walk:
             module = None if module is not None and module.is_package else module
         return module if module is not None and module.is_source else None
 
-    def request(self, name: str, place: str, *, is_optional: bool) -> None:
-        """Take what `import name` needs: of the checkout, or of a distribution."""
+    def request(
+        self,
+        name: str,
+        place: str,
+        *,
+        is_optional: bool,
+        minors: tuple[int, ...] | None = None,
+        need: _Need = _Need.SURE,
+    ) -> None:
+        """Take what `import name` needs, in some Pythons: of the checkout, or of a distribution."""
         top = name.partition(".")[0]
         if self.checkout.find(top) is None:
-            self._outside(name, place, is_optional=is_optional)
-        elif not self.add_module(name, place, is_optional=is_optional) and is_optional:
+            pythons = minors or self.checkout.minors
+            self._take_outside(name, place, is_optional=is_optional, minors=pythons)
+        elif not self.add_module(name, place, is_optional=is_optional, need=need) and is_optional:
             self.warn(f"{place} imports {name} only where it is there; it is not here")
 
-    def _outside(self, name: str, place: str, *, is_optional: bool) -> None:
+    def _take_outside(
+        self, name: str, place: str, *, is_optional: bool, minors: tuple[int, ...]
+    ) -> None:
         top = name.partition(".")[0]
-        if top in STDLIB:
+        lacking = [minor for minor in minors if not is_standard(top, minor)]
+        if not lacking:
             return
         if top in PYTHON_2:
             self.warn(f"{place} imports {name}, a module of Python 2: it is not packed")
-            return
-        kept = self.optional if is_optional else self.imports
-        kept.setdefault(name, set()).add(place)
+        elif len(lacking) == len(minors) or top in self.project.wheels:
+            self.outside.add(_Outside(name, place, is_optional, self._reading))
+        elif not is_optional:
+            pythons = ", ".join(f"3.{minor}" for minor in lacking)
+            self.warn(
+                f"{place} imports {name}, which Python {pythons} has not: say so in python of"
+                " recipebox.toml, or name what has it there under [wheels]"
+            )
 
-    def request_member(self, package: Module, name: str, place: str, *, is_optional: bool) -> None:
+    def request_member(self, package: Module, name: str, ask: Import) -> None:
         """Take what `from package import name` needs: a submodule, or what its code binds."""
         full = f"{package.name}.{name}"
         if self.checkout.find(full) is not None:
-            self.add_module(full, place)
+            self.add_module(full, ask.place)
             return
         if not package.is_package:
             return
-        if package.path is not None and self.read(package.path, place).may_define(name):
+        if package.path is not None and self.read(package.path, ask.place).may_define(name):
             return
-        self.request(full, place, is_optional=is_optional)
+        self.request(full, ask.place, is_optional=ask.is_optional, minors=ask.minors)
 
-    def request_prefix(self, prefix: str, place: str) -> None:
-        """Take every module whose dotted name begins with `prefix`, and say so."""
+    def request_prefix(self, prefix: str, place: str, *, is_optional: bool) -> None:
+        """Take every module whose dotted name begins with `prefix`, and say so.
+
+        Where that `is_optional` (tried), so is all that only they need.
+        """
         above, _, _ = prefix.rpartition(".")
         if above:
             package = self.checkout.find(above)
             if package is None:
-                if self.checkout.find(prefix.partition(".")[0]) is not None:
-                    self.missing.add(Missing(above, place))
-                else:
-                    self._outside(above, place, is_optional=False)
+                self.request(above, place, is_optional=is_optional)
                 return
             self.add_module(above, place)
             found = list(self.checkout.submodules(package))
@@ -439,10 +580,10 @@ class _Walk:
         matching = [each for each in found if each.name.startswith(prefix)]
         for module in matching:
             self._take(module, f"{place}, by a name that begins with {prefix!r}", kind="module",
-                       is_needed=False)  # fmt: skip
+                       need=_Need.TRIED if is_optional else _Need.GUESSED)  # fmt: skip
         self.warn(
             f"{place} imports a name that begins with {prefix!r}: all {len(matching)} modules that"
-            " do are packed"
+            f" do are packed{'; ' + _TRIED if is_optional else ''}"
         )
 
     # --- data ---
@@ -505,7 +646,8 @@ class _Walk:
         for before, word in zip(["", *words], words, strict=False):
             plain = word.strip("<>|;&()\"'")
             if before == "-m" and self.checkout.find(plain.partition(".")[0]) is not None:
-                self.add_entry(plain, where, is_main=True)
+                is_package = self.checkout.find(f"{plain}.__main__") is not None
+                self.add_entry(f"{plain}.__main__" if is_package else plain, where, is_main=True)
             if not plain or plain.startswith(("/", "-", "~", "..")):
                 continue
             path = self.checkout.file(plain)
@@ -520,14 +662,18 @@ class _Walk:
         else:
             self._add_local(path, where)
 
-    def _add_local(self, path: str, asked_by: str) -> None:
-        """Take a file or folder that something names, unless .gitignore says that it is local."""
+    def _add_local(self, path: str, asked_by: str) -> bool:
+        """Take a file or folder that something names, unless .gitignore says that it is local.
+
+        Says whether it was taken.
+        """
         if self._ignored is None:
             self._ignored = Ignored.of(self.checkout.root)
         if self._ignored.holds(path):
             self.warn(f"{asked_by} names {path}, which .gitignore leaves out: not packed")
-            return
+            return False
         self._add_path(path, Reason("data", asked_by))
+        return True
 
     def _add_path(self, path: str, reason: Reason, above: tuple[Path, ...] = ()) -> None:
         """Take a file, or all of a folder; `above` are the real folders that it is in."""
@@ -553,261 +699,43 @@ class _Walk:
             if each.name not in NEVER and each.suffix != ".pyc":
                 self._add_path(f"{path}/{each.name}", reason, (*above, real))
 
-    def add_found(self, value: Value, place: str) -> None:
-        """Take a file that code builds the path of, from `__file__` or from the root."""
-        path = self.checkout.file(normalise(value.text) or "")
-        if path and not path.endswith(".py") and (self.checkout.root / path).is_file():
+    def _add_named(self, text: str, place: str, *, is_built: bool) -> None:
+        """Take a file that code names, from the root; one of its modules if it is in one text."""
+        path = self.checkout.file((normalise(text) or "") if is_built else text)
+        if not path or (is_built and path.endswith(".py")):
+            return
+        if (self.checkout.root / path).is_file():
             self._add_local(path, place)
 
-
-_JOINS = {"join", "joinpath", "with_name"}
-_PATHS = {"join", "joinpath", "Path", "PurePath", "PosixPath"}
-_PLACES = (b"__file__", b"cwd(", b"getcwd(", b"resources", b"get_data", b"files(")
-_WRITES = {"write_text", "write_bytes", "mkdir", "touch", "unlink", "rmdir", "makedirs"}
-
-
-_Visit = Callable[["_Reader", Any], None]
-
-
-class _Reader(ast.NodeVisitor):
-    """Reads one module: what it imports, and which files it names.
-
-    It goes through the tree as `ast.NodeVisitor` does, in a third of the time: by a table of
-    methods, and past what has nothing below it.
-    """
-
-    _methods: ClassVar[dict[type[ast.AST], _Visit | None]] = {}
-
-    def __init__(self, walk: _Walk, module: Module, source: Source) -> None:
-        self._walk = walk
-        self._module = module
-        self._source = source
-        self._optional = 0
-        self._scope = Scope.of(module, source.tree.body, walk.checkout)
-        self._importers: dict[str, str] = {"__import__": "__import__"}
-        self._written: set[int] = set()
-        self._looks_for_data = any(each in source.text for each in _PLACES)
-
-    def read(self) -> None:
-        for node in ast.walk(self._source.tree) if b"importlib" in self._source.text else ():
-            if isinstance(node, ast.ImportFrom) and node.module == "importlib":
-                for each in node.names:
-                    if each.name in {"import_module", "__import__"}:
-                        self._importers[each.asname or each.name] = each.name
-        self._walk.tables[self._source.path] = self._source.tree
-        self.visit(self._source.tree)
-
-    def visit(self, node: ast.AST) -> None:
-        """Read a node, and what is below it."""
-        kind = type(node)
-        try:
-            method = self._methods[kind]
-        except KeyError:
-            method = self._methods[kind] = getattr(type(self), f"visit_{kind.__name__}", None)
-        if method is not None:
-            method(self, node)
-        else:
-            self.generic_visit(node)
-
-    def generic_visit(self, node: ast.AST) -> None:
-        """Read what is below a node."""
-        for below in children_of(node):
-            self.visit(below)
-
-    def _place(self, node: ast.stmt | ast.expr) -> str:
-        return f"{self._source.path}:{node.lineno}"
-
-    # --- imports ---
-
-    def visit_Import(self, node: ast.Import) -> None:
-        for each in node.names:
-            self._walk.request(each.name, self._place(node), is_optional=self._optional > 0)
-            first = each.name.partition(".")[0]
-            self._scope.imported[each.asname or first] = each.name if each.asname else first
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        place, is_optional = self._place(node), self._optional > 0
-        base = node.module or ""
-        if node.level:
-            parts = self._module.package.split(".") if self._module.package else []
-            if node.level > len(parts):
-                self._walk.missing.add(Missing("." * node.level + base, place))
-                return
-            above = parts[: len(parts) - node.level + 1]
-            base = ".".join([*above, base] if base else above)
-        self._walk.request(base, place, is_optional=is_optional)
-        module = self._walk.checkout.find(base)
-        if module is None:
-            return
-        for each in node.names:
-            if each.name == "*":
-                self._take_all(module, place)
-            else:
-                self._scope.imported[each.asname or each.name] = f"{base}.{each.name}"
-                self._walk.request_member(module, each.name, place, is_optional=is_optional)
-
-    def _take_all(self, module: Module, place: str) -> None:
-        """`from package import *` imports the submodules that `__all__` names."""
-        if not module.is_package or module.path is None:
-            return
-        tree = self._walk.read(module.path, place).tree
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and any(
-                isinstance(each, ast.Name) and each.id == "__all__" for each in node.targets
-            ):
-                for each in ast.walk(node.value):
-                    if isinstance(each, ast.Constant) and isinstance(each.value, str):
-                        name = f"{module.name}.{each.value}"
-                        self._walk.add_module(name, place, is_optional=True)
-
-    def visit_Try(self, node: ast.Try) -> None:
-        catching = [each for each in node.handlers if catches_import_error(each)]
-        is_optional = bool(catching) and not any(gives_up(each) for each in catching)
-        self._visit_all(node.body, is_optional=is_optional)
-        for handler in node.handlers:
-            self._visit_all(handler.body, is_optional=handler in catching)
-        self._visit_all(node.orelse, is_optional=is_optional)
-        self._visit_all(node.finalbody, is_optional=False)
-
-    def visit_TryStar(self, node: ast.TryStar) -> None:
-        self.visit_Try(ast.Try(node.body, node.handlers, node.orelse, node.finalbody))
-
-    def visit_With(self, node: ast.With) -> None:
-        for item in node.items:
-            self.visit(item)
-        suppresses = any(
-            isinstance(item.context_expr, ast.Call)
-            and name_of(item.context_expr.func) == "suppress"
-            and any(name_of(each) in IMPORT_ERRORS for each in item.context_expr.args)
-            for item in node.items
+    def _add_below(self, folder: str, place: str) -> None:
+        """Take a folder of data in which code names a file that can't be computed."""
+        plain = self.checkout.file(folder)
+        own = place.rpartition(":")[0]
+        is_data = (
+            plain and (self.checkout.root / plain).is_dir() and not own.startswith(f"{plain}/")
         )
-        self._visit_all(node.body, is_optional=suppresses)
+        if not plain or not is_data or self.checkout.holds_code(plain):
+            self.warn(
+                f"{place} names a file below {folder or 'the root'!r} that can't be computed: name"
+                " it under data in recipebox.toml if it is read"
+            )
+        elif self._add_local(plain, place):
+            self.warn(
+                f"{place} names a file in {plain}/ by a name that is made when it runs: all that is"
+                " in there is packed"
+            )
 
-    def visit_If(self, node: ast.If) -> None:
-        known = known_test(node.test)
-        if is_main(node.test):
-            known = True if self._module.name in self._walk.mains else False  # noqa: SIM210
-        self.visit(node.test)
-        if known is not False:
-            self._visit_all(node.body, is_optional=False)
-        if known is not True:
-            self._visit_all(node.orelse, is_optional=False)
+    def _add_installed(self, name: str, place: str) -> None:
+        """Take what is written down of a distribution that the checkout itself holds.
 
-    def _visit_all(self, body: Iterable[ast.AST], *, is_optional: bool) -> None:
-        self._optional += is_optional
-        for node in body:
-            self.visit(node)
-        self._optional -= is_optional
-
-    # --- names in functions ---
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        outer = self._scope
-        arguments = node.args
-        names = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        rest = [each for each in (arguments.vararg, arguments.kwarg) if each]
-        self._scope = Scope.of(
-            self._module, node.body, outer, [each.arg for each in [*names, *rest]]
-        )
-        self.generic_visit(node)
-        self._scope = outer
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self.visit_FunctionDef(node)
-
-    # --- imports by name, and data ---
-
-    def visit_Call(self, node: ast.Call) -> None:
-        name = name_of(node.func)
-        if isinstance(node.func, ast.Name):
-            importer = self._importers.get(name)
-        else:
-            importer = name if name in {"import_module", "__import__"} else None
-        if importer is not None and (node.args or node.keywords):
-            self._import_by_name(node, importer)
-        if name == "open" and is_writing(node):
-            self._written.update(id(each) for each in ast.walk(node))
-        elif name in _WRITES and isinstance(node.func, ast.Attribute):
-            self._written.update(id(each) for each in ast.walk(node.func.value))
-        self._look(node)
-        self.generic_visit(node)
-
-    def visit_BinOp(self, node: ast.BinOp) -> None:
-        self._look(node)
-        self.generic_visit(node)
-
-    def visit_Constant(self, node: ast.Constant) -> None:
-        text = node.value
-        if id(node) in self._written or not isinstance(text, str):
-            return
-        if "/" not in text and text not in self._walk.checkout.files_at_root:
-            return
-        if "\n" in text or text.startswith(("/", "..")) or text.endswith(("/", ".py")):
-            return
-        path = self._walk.checkout.file(text)
-        if path and (self._walk.checkout.root / path).is_file():
-            self._walk._add_local(path, self._place(node))  # noqa: SLF001 - one mechanism
-
-    def _look(self, node: ast.BinOp | ast.Call) -> None:
-        """Take the files that an expression names: beside the module, or from the root."""
-        name = name_of(node.func) if isinstance(node, ast.Call) else ""
-        makes_path = name in _PATHS or (
-            isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.Add)
-        )
-        if id(node) in self._written or not (makes_path or self._looks_for_data):
-            return
-        if isinstance(node, ast.Call) and not is_understood(node):
-            return
-        for value in self._scope.values(node):
-            if value.text == self._source.path or not (makes_path or value.is_place):
-                continue
-            if value.complete:
-                self._walk.add_found(value, self._place(node))
-            elif not value.text and self._module.name in self._walk.mains:
-                continue  # the runner's --recipe, below the working directory
-            elif value.is_place and (
-                isinstance(node, ast.BinOp) or name in _JOINS or name in RESOURCES
-            ):
-                self._walk.warn(
-                    f"{self._place(node)} names a file below {value.text or 'the root'!r} that"
-                    " can't be computed: name it under data in recipebox.toml if it is read"
-                )
-
-    def _import_by_name(self, node: ast.Call, importer: str) -> None:
-        place = self._place(node)
-        named = node.args[0] if node.args else node.keywords[0].value
-        package = next((each.value for each in node.keywords if each.arg == "package"), None)
-        if package is None and importer == "import_module" and len(node.args) > 1:
-            package = node.args[1]
-        values = sorted(self._scope.values(named), key=lambda each: each.text)
-        is_optional = self._optional > 0 or len(values) > 1  # one of several: who knows which
-        for value in values:
-            text = value.text
-            if text.startswith("."):
-                text = self._absolute(text, package)
-            if not text.strip("."):
-                of_step = is_step_module(named)
-                if not (of_step and self._module.name in self._walk.mains):
-                    self._walk.free_imports.append(place)
-                if not of_step:
-                    self._walk.warn(f"{place} imports a module whose name can't be computed")
-            elif value.complete:
-                self._walk.request(text, place, is_optional=is_optional)
-                self._take_from_list(node, text, place)
-            else:
-                self._walk.request_prefix(text, place)
-
-    def _absolute(self, text: str, package: ast.expr | None) -> str:
-        level = len(text) - len(text.lstrip("."))
-        inside = next(iter(self._scope.values(package)))
-        base = inside.text if package is not None and inside.complete else self._module.package
-        parts = base.split(".")
-        above = parts[: len(parts) - level + 1]
-        return ".".join([*above, text[level:]]) if above else ""
-
-    def _take_from_list(self, node: ast.Call, name: str, place: str) -> None:
-        """`__import__("a", fromlist=["b"])` imports a.b where it is a module."""
-        listed = next((each.value for each in node.keywords if each.arg == "fromlist"), None)
-        for each in ast.walk(listed) if listed is not None else ():
-            if isinstance(each, ast.Constant) and isinstance(each.value, str):
-                self._walk.add_module(f"{name}.{each.value}", place, is_optional=True)
+        Git nearly always leaves it out, since it is made from the checkout, and it is no secret:
+        .gitignore doesn't count.
+        """
+        found = find_installed(self.checkout.root, self.checkout.roots, name)
+        for path in found:
+            self._add_path(path, Reason("data", place))
+        if not found and canonicalize_name(name) == own_name(self.checkout.root):
+            self.warn(
+                f"{place} asks what is installed as {name!r}, which is this checkout, and nothing"
+                f" is written down of it: make {name}.egg-info (pip install --editable .)"
+            )

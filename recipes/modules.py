@@ -6,6 +6,8 @@ package, and counts only after every regular module of its name (importlib, "Pat
 """
 
 import ast
+import os
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from typing import Final
 
 from recipes.errors import InvalidModule, UnsafePath
 from recipes.paths import read_plain
-from recipes.stdlib import STDLIB
+from recipes.stdlib import MINORS, is_standard
 
 NEVER: Final = frozenset({"__pycache__", ".git", ".hg", ".svn", ".venv", "venv", "node_modules"})
 """Folders of which nothing is ever packed."""
@@ -51,30 +53,34 @@ class Module:
 
 @dataclass(slots=True)
 class Checkout:
-    """A checkout's folder, read only; `paths` in and out of it are from the root, with `/`."""
+    """A checkout's folder, read only; `paths` in and out of it are from the root, with `/`.
+
+    `minors` are those of Python 3 that it is for. Folders are listed once.
+    """
 
     root: Path
+    minors: tuple[int, ...] = MINORS
     _found: dict[str, Module | None] = field(default_factory=dict)
     _holds_code: dict[str, bool] = field(default_factory=dict)
     _files_at_root: frozenset[str] | None = None
-    _real: Path | None = None
-    _real_folders: dict[str, Path] = field(default_factory=dict)
+    _real: str | None = None
+    _real_folders: dict[str, str] = field(default_factory=dict)
+    _listings: dict[str, "_Listing"] = field(default_factory=dict)
+    _known_files: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def files_at_root(self) -> frozenset[str]:
         """The files right at the root that a plain word in code may mean: those with a suffix."""
         if self._files_at_root is None:
             self._files_at_root = frozenset(
-                each.name
-                for each in self.root.iterdir()
-                if each.suffix not in {"", ".py"} and each.is_file()
+                name for name in self._list("").files if Path(name).suffix not in {"", ".py"}
             )
         return self._files_at_root
 
     @property
     def roots(self) -> tuple[str, ...]:
         """Where top-level modules are: the root, and `src` where it is there."""
-        return ("", "src") if (self.root / "src").is_dir() else ("",)
+        return ("", "src") if "src" in self._list("").folders else ("",)
 
     def find(self, name: str) -> Module | None:
         """Return the module of this dotted name, or None where the checkout has none."""
@@ -86,13 +92,7 @@ class Checkout:
         """Yield every module below a package, at all depths, by name."""
         names: set[str] = set()
         for folder in package.folders:
-            for path in (self.root / folder).iterdir():
-                if path.name in NEVER or path.name == "__init__.py":
-                    continue
-                if path.is_dir() and path.name.isidentifier() and self._has_code(path):
-                    names.add(path.name)
-                elif path.suffix == ".py" and path.stem.isidentifier():
-                    names.add(path.stem)
+            names.update(self._named_in(folder))
         for name in sorted(names):
             module = self.find(f"{package.name}.{name}")
             if module is not None:
@@ -102,13 +102,22 @@ class Checkout:
 
     def tops(self) -> list[str]:
         """Return the names of all top-level modules and packages, sorted."""
-        names: set[str] = set()
-        for root in self.roots:
-            for path in (self.root / root).iterdir():
-                stem = path.name.removesuffix(".py")
-                if stem.isidentifier() and self.find(stem) is not None:
-                    names.add(stem)
-        return sorted(names)
+        names = {name for root in self.roots for name in self._named_in(root)}
+        return sorted(name for name in names if self.find(name) is not None)
+
+    def _named_in(self, folder: str) -> Iterator[str]:
+        """Yield the names that modules and packages right in a folder would have."""
+        listing = self._list(folder)
+        for name in listing.files:
+            if (
+                name.endswith(".py")
+                and name != "__init__.py"
+                and _can_be_named(name.removesuffix(".py"))
+            ):
+                yield name.removesuffix(".py")
+        for name in listing.folders:
+            if name not in NEVER and _can_be_named(name) and self.holds_code(_below(folder, name)):
+                yield name
 
     def file(self, path: str) -> str | None:
         """Return `path` (from the root) in its plain form if it is a file or folder inside.
@@ -116,6 +125,11 @@ class Checkout:
         Raises:
             UnsafePath: it is one, but outside, or reached by a link that leaves the checkout.
         """
+        if path not in self._known_files:
+            self._known_files[path] = self._look_for(path)
+        return self._known_files[path]
+
+    def _look_for(self, path: str) -> str | None:
         if not path or "\0" in path or len(path) > 1000:  # noqa: PLR2004 - no path, for sure
             return None
         plain = normalise(path)
@@ -138,22 +152,22 @@ class Checkout:
         folder, _, name = path.rpartition("/")
         above = self._real_folders.get(folder)
         if above is None:
-            above = self._real_folders[folder] = (self.root / folder).resolve()
-        real = above / name
-        if real.is_symlink() or name in {"", ".", ".."}:
-            real = real.resolve()
-        if not real.is_relative_to(self._real_root):
+            above = self._real_folders[folder] = os.path.realpath(self.root / folder)
+        real = f"{above}/{name}"
+        if name in {"", ".", ".."} or os.path.islink(real):  # noqa: PTH114 - asked of every file
+            real = os.path.realpath(real)
+        if real != self._real_root and not real.startswith(f"{self._real_root}/"):
             raise UnsafePath(path, f"a link leads out of the checkout, to {real}")
 
     @property
-    def _real_root(self) -> Path:
+    def _real_root(self) -> str:
         if self._real is None:
-            self._real = self.root.resolve()
+            self._real = str(self.root.resolve())
         return self._real
 
     def _search(self, name: str) -> Module | None:
         parent, _, last = name.rpartition(".")
-        if not last.isidentifier():
+        if not _can_be_named(last):
             return None
         if not parent:
             return self._search_top(name)
@@ -164,49 +178,91 @@ class Checkout:
 
     def _search_top(self, name: str) -> Module | None:
         found = self._regular(name, ("",))
-        if found is None and name in STDLIB:
+        if found is None and all(is_standard(name, minor) for minor in self.minors):
             return None
         return found or self._regular(name, self.roots[1:]) or self._namespace(name, self.roots)
 
     def _regular(self, name: str, folders: tuple[str, ...]) -> Module | None:
         last = name.rpartition(".")[2]
         for folder in folders:
-            below = f"{folder}/{last}" if folder else last
-            package = f"{below}/__init__.py"
-            if (self.root / package).is_file():
-                return Module(name, package, (below,))
-            if (self.root / f"{below}.py").is_file():
+            below, listing = _below(folder, last), self._list(folder)
+            if last in listing.folders and "__init__.py" in self._list(below).files:
+                return Module(name, f"{below}/__init__.py", (below,))
+            if f"{last}.py" in listing.files:
                 return Module(name, f"{below}.py")
-            for built in sorted((self.root / folder).glob(f"{last}.*so")):
-                if built.name.endswith(_EXTENSIONS):
-                    return Module(name, f"{folder}/{built.name}" if folder else built.name)
+            for built in listing.built:
+                if built.startswith(f"{last}."):
+                    return Module(name, _below(folder, built))
         return None
 
     def _namespace(self, name: str, folders: tuple[str, ...]) -> Module | None:
         last = name.rpartition(".")[2]
         found = tuple(
-            f"{folder}/{last}" if folder else last
+            _below(folder, last)
             for folder in folders
-            if last not in NEVER and self._has_code(self.root / folder / last)
+            if last not in NEVER and self.holds_code(_below(folder, last))
         )
         return Module(name, None, found) if found else None
 
-    def _has_code(self, folder: Path) -> bool:
-        """Whether there is a module in it at any depth: else it is no package, but data."""
-        key = str(folder)
-        if key not in self._holds_code:
-            self._holds_code[key] = folder.is_dir() and any(
-                each.suffix in {".py", ".so"}
-                or (
-                    each.is_dir()
-                    and each.name.isidentifier()
-                    and not each.is_symlink()
-                    and self._has_code(each)
-                )
-                for each in folder.iterdir()
-                if each.name not in NEVER
+    def holds_code(self, folder: str) -> bool:
+        """Whether there is a module in a folder at any depth: else it is no package, but data."""
+        if folder not in self._holds_code:
+            listing = self._list(folder)
+            self._holds_code[folder] = any(
+                name.endswith((".py", ".so")) for name in listing.files
+            ) or any(
+                _can_be_named(name) and name not in NEVER and self.holds_code(_below(folder, name))
+                for name in listing.folders - listing.links
             )
-        return self._holds_code[key]
+        return self._holds_code[folder]
+
+    def _list(self, folder: str) -> "_Listing":
+        listing = self._listings.get(folder)
+        if listing is None:
+            listing = self._listings[folder] = _Listing.of(self.root / folder)
+        return listing
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What is right in a folder; nothing of one that isn't there, or that may not be read.
+
+    `built` are its files that hold compiled modules, sorted; `links` folders that are links.
+    """
+
+    files: frozenset[str]
+    folders: frozenset[str]
+    links: frozenset[str]
+    built: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: Path) -> "_Listing":
+        files, folders, links = set(), set(), set()
+        try:
+            with os.scandir(folder) as entries:
+                for each in entries:
+                    if each.is_dir():
+                        folders.add(each.name)
+                        if each.is_symlink():
+                            links.add(each.name)
+                    elif each.is_file():
+                        files.add(each.name)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            pass
+        built = sorted(each for each in files if each.endswith(_EXTENSIONS))
+        return cls(frozenset(files), frozenset(folders), frozenset(links), tuple(built))
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _can_be_named(name: str) -> bool:
+    """Whether importing by name may find it: a statement wants an identifier, and this doesn't."""
+    return name.isidentifier() or _NAMED.fullmatch(name) is not None
+
+
+_NAMED = re.compile(r"[\w-]+")
 
 
 def normalise(path: str) -> str | None:
@@ -232,6 +288,14 @@ class Source:
     text: bytes
     tree: ast.Module
     _defined: frozenset[str] | None = None
+    _public: tuple[str, ...] | None = None
+
+    @property
+    def public(self) -> tuple[str, ...]:
+        """The names that its `__all__` may have, as far as they stand in the code."""
+        if self._public is None:
+            self._public = tuple(dict.fromkeys(_public(self.tree)))
+        return self._public
 
     def may_define(self, name: str) -> bool:
         """Whether importing the module may give it an attribute `name`; when in doubt, it may."""
@@ -248,6 +312,41 @@ class Source:
         if self._defined is None:
             self._defined = frozenset(_defined(self.tree))
         return self._defined
+
+
+def _public(tree: ast.Module) -> Iterator[str]:
+    """Yield what is assigned to `__all__`, added, appended, and what names in there stand for."""
+    wanted, seen = ["__all__"], {"__all__"}
+    while wanted:
+        wanted_name = wanted.pop()
+        for value in _given(tree, wanted_name):
+            for each in ast.walk(value):
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    yield each.value
+                elif isinstance(each, ast.Name) and each.id not in seen:
+                    seen.add(each.id)
+                    wanted.append(each.id)
+
+
+def _given(tree: ast.Module, name: str) -> Iterator[ast.expr]:
+    """Yield what a module binds a name to, or adds to what it is bound to."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                if any(isinstance(each, ast.Name) and each.id == name for each in targets):
+                    yield value
+            case ast.AnnAssign(target=ast.Name(id=found), value=ast.expr() as value):
+                if found == name:
+                    yield value
+            case ast.AugAssign(target=ast.Name(id=found), value=value):
+                if found == name:
+                    yield value
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=found), attr="append" | "extend" | "insert"),
+                args=given,
+            ):
+                if found == name:
+                    yield from given
 
 
 _DYNAMIC = {"globals", "vars", "locals", "setattr", "exec", "__getattr__"}

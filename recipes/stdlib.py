@@ -6,6 +6,8 @@ package is for a range of them. A test holds that the running Python has no name
 
 from typing import Final
 
+from packaging.specifiers import SpecifierSet
+
 STDLIB: Final = frozenset(
     [
         "__future__",
@@ -334,6 +336,56 @@ STDLIB: Final = frozenset(
     ]
 )
 """Top-level modules of Python 3.11, 3.12, 3.13 and 3.14."""
+
+MINORS: Final = (11, 12, 13, 14)
+"""The minors of Python 3 that code is looked at for."""
+
+_CAME: Final = {
+    **dict.fromkeys(["_pydatetime", "_pylong", "_sha2"], 12),
+    **dict.fromkeys(
+        [
+            "_android_support", "_colorize", "_interpchannels", "_interpqueues", "_interpreters",
+            "_ios_support", "_opcode_metadata", "_pyrepl", "_suggestions", "_sysconfig", "_wmi",
+        ],
+        13,
+    ),
+    **dict.fromkeys(["_remote_debugging", "annotationlib", "compression"], 14),
+}  # fmt: skip
+"""The minor that a module came with, where an earlier one of `MINORS` has it not."""
+
+_WENT: Final = {
+    **dict.fromkeys(
+        [
+            "_bootsubprocess", "_sha256", "_sha512", "asynchat", "asyncore", "distutils", "imp",
+            "smtpd",
+        ],
+        12,
+    ),
+    **dict.fromkeys(
+        [
+            "_crypt", "_msi", "aifc", "audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr",
+            "lib2to3", "mailcap", "msilib", "nis", "nntplib", "ossaudiodev", "pipes", "sndhdr",
+            "spwd", "sunau", "telnetlib", "uu", "xdrlib",
+        ],
+        13,
+    ),
+}  # fmt: skip
+"""The minor that a module went with (PEP 594, and what was deprecated before)."""
+
+
+def is_standard(name: str, minor: int) -> bool:
+    """Whether Python 3.`minor` has a top-level module of this name."""
+    return name in STDLIB and _CAME.get(name, 0) <= minor < _WENT.get(name, minor + 1)
+
+
+def minors_in(python: str) -> tuple[int, ...]:
+    """Return those of `MINORS` that a range (`>=3.11,<3.13`) holds; all where it holds none."""
+    range_ = SpecifierSet(python)
+    held = [
+        minor for minor in MINORS if any(range_.contains(f"3.{minor}.{each}") for each in (0, 99))
+    ]
+    return tuple(held) or MINORS
+
 
 PYTHON_2: Final = frozenset(
     [

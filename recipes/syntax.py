@@ -6,7 +6,8 @@ All are pure, and look at one node of `ast`.
 import ast
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from typing import Any, Final
 
 IMPORT_ERRORS: Final = frozenset(
@@ -20,15 +21,15 @@ def _kinds(*bases: type[ast.AST]) -> Iterator[type[ast.AST]]:
         yield from _kinds(*base.__subclasses__())
 
 
-_BARE: Final = frozenset(
+BARE: Final = frozenset(
     _kinds(
         ast.Name, ast.alias, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
-        ast.Pass, ast.Break, ast.Continue, ast.Global, ast.Nonlocal,
+        ast.Pass, ast.Break, ast.Continue, ast.Global, ast.Nonlocal, ast.type_ignore,
     )
 )  # fmt: skip
-"""What has no import, call or text below it."""
+"""The kinds of nodes that have no import, call or text below them."""
 
-_BELOW: Final = {
+BELOW: Final = {
     kind: tuple(
         each
         for each in kind._fields
@@ -37,21 +38,6 @@ _BELOW: Final = {
     for kind in _kinds(ast.AST)
 }
 """The members of each kind of node that may hold others which aren't bare."""
-
-
-def children_of(node: ast.AST) -> list[ast.AST]:
-    """Return the nodes right below one, in order, without those that have nothing to read.
-
-    As `ast.iter_child_nodes`, but quicker: it is asked of every node of a checkout.
-    """
-    found: list[ast.AST] = []
-    for member in _BELOW[type(node)]:
-        value: Any = getattr(node, member, None)
-        if type(value) is list:
-            found += [each for each in value if type(each) in _BELOW and type(each) not in _BARE]
-        elif type(value) in _BELOW and type(value) not in _BARE:
-            found.append(value)
-    return found
 
 
 def name_of(node: ast.expr) -> str:
@@ -93,54 +79,126 @@ def is_main(test: ast.expr) -> bool:
             return False
 
 
-_LOWEST, _HIGHEST = (3, 11), (3, 14)
+def known_test(test: ast.expr, minors: Collection[int]) -> bool | None:
+    """Return how a test comes out in every one of the Pythons 3.`minors`; None where it differs.
+
+    Or where it can't be said: known are constants, `TYPE_CHECKING`, six's `PY2` and `PY3`, and what
+    is compared with `sys.version_info` or `sys.hexversion`, in part or whole. No `minors` are for
+    code that is known to look at neither.
+    """
+    answers = set()
+    for version in _releases(tuple(minors)) if minors else _ANY_RELEASE:
+        value = _evaluate(test, version)
+        if value is _UNKNOWN:
+            return None
+        answers.add(bool(value))
+    return answers.pop() if len(answers) == 1 else None
 
 
-def known_test(test: ast.expr) -> bool | None:
-    """Return how a test comes out in every Python that is packed for; None where it differs."""
-    match test:
-        case ast.Name(id="TYPE_CHECKING" | "PY2") | ast.Attribute(attr="TYPE_CHECKING" | "PY2"):
-            return False
-        case ast.Name(id="PY3") | ast.Attribute(attr="PY3"):
-            return True
+def narrowed(test: ast.expr, minors: tuple[int, ...], *, to: bool) -> tuple[int, ...]:
+    """Return those of the Pythons in which a test may come out as `to`."""
+    return tuple(each for each in minors if known_test(test, (each,)) is not (not to))
+
+
+_Version = tuple[int, int, int, str, int]
+_UNKNOWN: Final = object()
+_ANY_RELEASE: Final[tuple[_Version, ...]] = ((3, 11, 0, "final", 0),)
+_MOST_MICRO = 30  # 3.9 came to 25
+
+
+@cache
+def _releases(minors: tuple[int, ...]) -> tuple[_Version, ...]:
+    return tuple(
+        (3, minor, micro, "final", 0) for minor in minors for micro in range(_MOST_MICRO + 1)
+    )
+
+
+_NAMES: Final = {"TYPE_CHECKING": False, "PY2": False, "PY3": True}
+_PARTS: Final = ("major", "minor", "micro", "releaselevel", "serial")
+
+
+def _evaluate(  # noqa: C901, PLR0911 - one case a kind of expression
+    node: ast.expr, version: _Version
+) -> Any:
+    """Return what an expression is in a Python; `_UNKNOWN` where that can't be said."""
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name) | ast.Attribute(attr=name) if name in _NAMES:
+            return _NAMES[name]
+        case ast.Name(id="version_info") | ast.Attribute(attr="version_info"):
+            return version
+        case ast.Name(id="hexversion") | ast.Attribute(attr="hexversion"):
+            return version[0] << 24 | version[1] << 16 | version[2] << 8 | 0xF0
+        case ast.Attribute(value=inner, attr=part) if part in _PARTS:
+            found = _evaluate(inner, version)
+            return found[_PARTS.index(part)] if found is version else _UNKNOWN
+        case ast.Subscript(value=inner, slice=index):
+            found = _evaluate(inner, version)
+            return found[at] if found is version and (at := _index(index)) is not None else _UNKNOWN
+        case ast.Tuple(elts=elements):
+            parts = [_evaluate(each, version) for each in elements]
+            return _UNKNOWN if _UNKNOWN in parts else tuple(parts)
         case ast.UnaryOp(op=ast.Not(), operand=inner):
-            known = known_test(inner)
-            return None if known is None else not known
-        case ast.Compare(left=left, ops=[how], comparators=[right]):
-            bound, compare = _version_of(left, right), _COMPARE.get(type(how))
-            if bound is None or compare is None:
-                return None
-            answers = {compare(each[: len(bound)], bound) for each in (_LOWEST, _HIGHEST)}
-            return answers.pop() if len(answers) == 1 else None
+            found = _evaluate(inner, version)
+            return _UNKNOWN if found is _UNKNOWN else not found
+        case ast.BoolOp(op=how, values=operands):
+            return _evaluate_all(operands, version, stops=isinstance(how, ast.Or))
+        case ast.Compare(left=left, ops=ways, comparators=rest):
+            return _compare([left, *rest], ways, version)
         case _:
+            return _UNKNOWN
+
+
+def _evaluate_all(operands: list[ast.expr], version: _Version, *, stops: bool) -> Any:
+    """Return what `and` (`stops` at a falsehood) or `or` (at a truth) come to."""
+    found: Any = _UNKNOWN
+    is_known = True
+    for each in operands:
+        found = _evaluate(each, version)
+        if found is _UNKNOWN:
+            is_known = False
+        elif bool(found) is stops:
+            return found  # whatever those before are, as far as being true goes
+    return found if is_known else _UNKNOWN
+
+
+def _compare(operands: list[ast.expr], ways: list[ast.cmpop], version: _Version) -> Any:
+    values = [_evaluate(each, version) for each in operands]
+    if any(each is _UNKNOWN for each in values):
+        return _UNKNOWN
+    for left, how, right in zip(values, ways, values[1:], strict=False):
+        compare = _COMPARE.get(type(how))
+        try:
+            if compare is None:
+                return _UNKNOWN
+            if not compare(left, right):
+                return False
+        except TypeError:  # a version and a number: Python itself refuses it
+            return _UNKNOWN
+    return True
+
+
+def _index(node: ast.expr) -> int | slice | None:
+    """Return a constant index or slice; None of anything else, or one that a version has not."""
+    if isinstance(node, ast.Slice):
+        ends = [each for each in (node.lower, node.upper) if each is not None]
+        plain = [each.value for each in ends if isinstance(each, ast.Constant)]
+        if node.step is not None or len(plain) != len(ends):
             return None
+        lower = node.lower.value if isinstance(node.lower, ast.Constant) else None
+        upper = node.upper.value if isinstance(node.upper, ast.Constant) else None
+        return slice(lower, upper) if all(isinstance(each, int) for each in plain) else None
+    at = node.value if isinstance(node, ast.Constant) else None
+    return at if isinstance(at, int) and at < len(_PARTS) else None
 
 
-def _version_of(left: ast.expr, right: ast.expr) -> tuple[int, ...] | None:
-    """Return what `sys.version_info` (or its first part) is compared with."""
-    is_first = isinstance(left, ast.Subscript)
-    inner = left.value if isinstance(left, ast.Subscript) else left
-    if name_of(inner) != "version_info":
-        return None
-    if is_first:
-        at = left.slice if isinstance(left, ast.Subscript) else None
-        if not (isinstance(at, ast.Constant) and at.value == 0):
-            return None
-        return (
-            (right.value,)
-            if isinstance(right, ast.Constant) and isinstance(right.value, int)
-            else None
-        )
-    if not isinstance(right, ast.Tuple):
-        return None
-    parts = [each.value for each in right.elts if isinstance(each, ast.Constant)]
-    return tuple(each for each in parts if isinstance(each, int))[:2] or None
-
-
-_COMPARE: dict[type[ast.cmpop], Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
 

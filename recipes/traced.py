@@ -3,7 +3,7 @@
 The document `trace.json`, evidence of a release::
 
     {"schema_version": 1, "package": "team/etl", "version": "1.2.3",
-     "closure": {"added": {"engine/plugins/csv.py": ["run: imported by …"]},
+     "closure": {"added": {"engine/plugins/csv.py": ["imported: by the run in the checkout"]},
                  "not_read": ["engine/plugins/xml.py"]},
      "runs": {"package": {"witnesses": ["hooks", "strace"], "silent": {}, "is_cut": false,
                           "imported": ["engine/steps/load.py"], "opened": ["data/rows.csv"],
@@ -185,9 +185,9 @@ def asked_by_the_run(account: RunAccount, closure: Closure) -> dict[str, Reason]
     """Return the files of the checkout that a run in it read, and that the closure lacks."""
     found = {}
     for path in account.imported:
-        found[path] = Reason("run", "imported by the run in the checkout")
+        found[path] = Reason("imported", "by the run in the checkout")
     for path in account.opened:
-        found.setdefault(path, Reason("run", "opened by the run in the checkout"))
+        found.setdefault(path, Reason("opened", "by the run in the checkout"))
     return {path: reason for path, reason in found.items() if path not in closure.files}
 
 

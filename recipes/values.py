@@ -8,12 +8,12 @@ value is *complete*, or the known beginning of one.
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from recipes.modules import Checkout, Module, normalise
-from recipes.syntax import children_of, name_of
+from recipes.syntax import name_of
 
 _MOST = 400
 _DEEPEST = 40
@@ -22,6 +22,7 @@ _SAME: Final = {
     "PosixPath", "resolve", "absolute", "as_posix", "strip", "__str__",
 }  # fmt: skip
 _CUTS: Final = {"split", "rsplit", "partition", "rpartition"}
+_WALKS: Final = {"walk_packages", "iter_modules"}
 _OS: Final = {"pardir": "..", "curdir": ".", "sep": "/"}
 RESOURCES: Final = {
     "get_data", "open_text", "read_text", "open_binary", "read_binary", "path",
@@ -30,17 +31,13 @@ RESOURCES: Final = {
 """Functions that are asked for a file by a package and its name in there."""
 
 
-_UNDERSTOOD: Final = frozenset(
+UNDERSTOOD: Final = frozenset(
     {
         "dirname", "get", "format", "getcwd", "cwd", "files", "join", "joinpath", "Path",
         "PurePath", "with_name", *_SAME, *RESOURCES,
     }
 )  # fmt: skip
-
-
-def is_understood(call: ast.Call) -> bool:
-    """Whether a call may be one whose value can be known: else there is no need to look."""
-    return name_of(call.func) in _UNDERSTOOD
+"""Functions whose value may be known: no other call needs a look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +55,13 @@ Values = frozenset[Value]
 
 @dataclass(slots=True)
 class Scope:
-    """What names are bound to: in a module, or in a function in it.
+    """What names are bound to: in a module, in a class, or in a function in them.
 
-    `imported` are the modules of the checkout that names stand for, as far as they were read.
-    `known` are the values of names that were asked for: each is worked out once, and within that
-    (`text = text.strip()`) it is unknown, or long functions would take for ever.
+    Who reads the code says so, `bind` by `bind`, and asks for values when all of it is read.
+
+    `imported` are the modules of the checkout that names stand for. `known` are the values of names
+    that were asked for: each is worked out once, and within that (`text = text.strip()`) it is
+    unknown, or long functions would take for ever.
     """
 
     module: Module
@@ -70,76 +69,37 @@ class Scope:
     parent: "Scope | None" = None
     imported: dict[str, str] = field(default_factory=dict)
     known: dict[str, "Values"] = field(default_factory=dict)
-    body: Sequence[ast.stmt] = ()
-    arguments: Sequence[str] = ()
-    _bound: dict[str, list[ast.expr | None]] | None = None
+    bound: dict[str, list[ast.expr | None]] = field(default_factory=dict)
 
-    @classmethod
-    def of(
-        cls,
-        module: Module,
-        body: Sequence[ast.stmt],
-        around: "Checkout | Scope",
-        arguments: Sequence[str] = (),
-    ) -> "Scope":
-        """Return the scope of `body`, without the functions in it.
+    def inside(self, arguments: Iterable[str] = ()) -> "Scope":
+        """Return the scope of a function (or a class) in this one.
 
-        `around` is the scope in which it stands, or the checkout where it is a module's own;
-        `arguments` are names of a function's own, whose values are unknown.
+        `arguments` are names of its own, whose values are unknown.
         """
-        return cls(module, *_inherited(around), body=body, arguments=arguments)
+        scope = Scope(self.module, self.checkout, self, self.imported)
+        scope.leave_open(arguments)
+        return scope
 
-    @property
-    def bound(self) -> dict[str, list[ast.expr | None]]:
-        """What each name is bound to, None where that is unknown: collected when it is asked for.
-
-        Most functions name no file, and so it never is.
-        """
-        if self._bound is None:
-            self._bound = {}
-            self._collect()
-            self._leave_open(self.arguments)
-        return self._bound
-
-    def _collect(self) -> None:
-        pending: list[ast.AST] = list(self.body)
-        while pending:
-            node = pending.pop()
-            match node:
-                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
-                    continue
-                case ast.Assign(targets=targets, value=value):
-                    for target in targets:
-                        self._bind(target, value)
-                case ast.AnnAssign(target=target, value=ast.expr() as value):
-                    self._bind(target, value)
-                case ast.For(target=target, iter=iterated):
-                    self._bind_each(target, iterated)
-                case ast.comprehension(target=target, iter=iterated):
-                    self._bind_each(target, iterated)
-                case ast.AugAssign(target=ast.Name(id=name)):
-                    self._leave_open([name])
-                case ast.NamedExpr(target=target, value=value):
-                    self._bind(target, value)
-            pending.extend(children_of(node))
-
-    def _leave_open(self, names: Iterable[str]) -> None:
-        for name in names:
-            self.bound.setdefault(name, []).append(None)
-
-    def _bind(self, target: ast.expr, value: ast.expr) -> None:
+    def bind(self, target: ast.expr, value: ast.expr) -> None:
+        """Have a name, or each of several (`a, b = ...`), stand for a value too."""
         if isinstance(target, ast.Name):
             self.bound.setdefault(target.id, []).append(value)
         elif isinstance(target, ast.Tuple | ast.List):
             for place, each in enumerate(target.elts):
                 index = ast.Subscript(value, ast.Constant(place), ast.Load())
-                self._bind(each, index)
+                self.bind(each, index)
 
-    def _bind_each(self, target: ast.expr, iterated: ast.expr) -> None:
-        for element in _elements(iterated):
-            self._bind(target, element)
-        if not _elements(iterated):
-            self._leave_open(each.id for each in ast.walk(target) if isinstance(each, ast.Name))
+    def bind_each(self, target: ast.expr, iterated: ast.expr) -> None:
+        """Have a name, or each of several, stand for what is in a literal, a value after another.
+
+        It may be one that a name is bound to: once that is known, when it is asked for.
+        """
+        self.bind(target, ast.Starred(iterated, ast.Load()))
+
+    def leave_open(self, names: Iterable[str]) -> None:
+        """Have names stand for what can't be known."""
+        for name in names:
+            self.bound.setdefault(name, []).append(None)
 
     def lookup(self, name: str) -> "tuple[Scope, list[ast.expr | None]] | None":
         """Return where a name is bound and to what, or None."""
@@ -176,6 +136,12 @@ class Scope:
                 return [value for each in options for value in self.values(each, depth)]
             case ast.Attribute(value=ast.Name(), attr=("pardir" | "curdir" | "sep") as name):
                 return [Value(_OS[name])]
+            case ast.Starred(value=iterated):
+                return self._each(iterated, depth)
+            case ast.Attribute(value=ast.Name(id=name), attr="name") if (
+                once := self._bound_once(name)
+            ) and isinstance(once[1], ast.Starred):
+                return once[0]._found(once[1].value, depth)  # noqa: SLF001 - one of us
             case ast.Attribute(value=inner, attr="parent"):
                 return [_above(value) for value in self.values(inner, depth)]
             case ast.Subscript(value=inner, slice=index):
@@ -211,9 +177,80 @@ class Scope:
             made = frozenset(_added(made, self.values(inner, depth) if plain else UNKNOWN))
         return made
 
+    def _each(self, iterated: ast.expr, depth: int) -> Iterable[Value]:
+        """Return what a loop's variable may be."""
+        elements = self.elements(iterated, depth)
+        if elements is None:
+            return UNKNOWN
+        return [value for each in elements for value in self.values(each, depth)]
+
+    def _found(self, walked: ast.expr, depth: int) -> Iterable[Value]:
+        """Return the names that `pkgutil.walk_packages(path, prefix)` finds: they begin so."""
+        if not isinstance(walked, ast.Call) or name_of(walked.func) not in _WALKS:
+            return UNKNOWN
+        named = [each.value for each in walked.keywords if each.arg == "prefix"]
+        prefix = next(iter([*walked.args[1:2], *named]), None)
+        return [replace(value, complete=False) for value in self.values(prefix, depth)]
+
+    def elements(  # noqa: PLR0911 - one case a kind of expression
+        self, node: ast.expr, depth: int
+    ) -> list[ast.expr] | None:
+        """Return the elements of a literal, or of what a name stands for; None where unknown."""
+        if depth > _DEEPEST:
+            return None
+        match node:
+            case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+                return None if any(isinstance(each, ast.Starred) for each in elements) else elements
+            case ast.Call(
+                func=ast.Name(id="sorted" | "list" | "tuple" | "set" | "reversed" | "iter"),
+                args=[inner, *_],
+            ):
+                return self.elements(inner, depth + 1)
+            case ast.Call(func=ast.Name(id="enumerate"), args=[inner, *_]):
+                found = self.elements(inner, depth + 1)
+                return found and [
+                    ast.Tuple([ast.Constant(at), each], ast.Load()) for at, each in enumerate(found)
+                ]
+            case ast.Dict(keys=keys):
+                return None if None in keys else [key for key in keys if key is not None]
+            case ast.Call(
+                func=ast.Attribute(value=inner, attr=("keys" | "values" | "items") as which),
+                args=[],
+            ):
+                table = self.literal(inner, depth + 1)
+                return _parts_of(table, which) if isinstance(table, ast.Dict) else None
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                first, rest = self.elements(left, depth + 1), self.elements(right, depth + 1)
+                return None if first is None or rest is None else [*first, *rest]
+            case ast.Name():
+                found_at = self._bound_once(node.id)
+                return found_at and found_at[0].elements(found_at[1], depth + 1)
+            case _:
+                return None
+
+    def literal(self, node: ast.expr, depth: int) -> ast.expr | None:
+        """Return an expression, or what the name that it is stands for; None where unknown."""
+        if not isinstance(node, ast.Name):
+            return node
+        found = self._bound_once(node.id) if depth <= _DEEPEST else None
+        return found and found[0].literal(found[1], depth + 1)
+
+    def _bound_once(self, name: str) -> "tuple[Scope, ast.expr] | None":
+        found = self.lookup(name)
+        if found is None or len(found[1]) != 1 or found[1][0] is None:
+            return None
+        return found[0], found[1][0]
+
     def _subscript(self, inner: ast.expr, index: ast.expr, depth: int) -> Iterable[Value]:
         at = _constant(index)
         match inner:
+            case ast.Starred(value=iterated):  # `for a, b in ...`: the part of each
+                elements = self.elements(iterated, depth)
+                if elements is None:
+                    return self._found(iterated, depth) if at == 1 else UNKNOWN
+                return [
+                    value for each in elements for value in self._subscript(each, index, depth + 1)
+                ]
             case ast.Attribute(value=place, attr="parents") if isinstance(at, int):
                 found = self.values(place, depth)
                 for _ in range(at + 1):
@@ -231,10 +268,10 @@ class Scope:
     def entries(self, inner: ast.expr, index: ast.expr | None, depth: int) -> list[Value] | None:
         """Return what a literal dict, list or tuple may give for an index."""
         if isinstance(inner, ast.Name):
-            found = self.lookup(inner.id)
-            if found is None or len(found[1]) != 1 or found[1][0] is None:
+            found = self._bound_once(inner.id)
+            if found is None or depth > _DEEPEST:
                 return None
-            return found[0].entries(found[1][0], index, depth + 1) if depth < _DEEPEST else None
+            return found[0].entries(found[1], index, depth + 1)
         at = _constant(index)
         if isinstance(inner, ast.Dict):
             options = [
@@ -288,7 +325,7 @@ class Scope:
 
     def _package_folder(self, named: ast.expr, depth: int) -> Iterable[Value]:
         """Return the folder of a package of the checkout, by its name or as it was imported."""
-        if isinstance(named, ast.Name | ast.Attribute) and (known := _dotted(named)):
+        if isinstance(named, ast.Name | ast.Attribute) and (known := dotted_of(named)):
             first, _, rest = known.partition(".")
             if first in self.imported:
                 known = ".".join(filter(None, [self.imported[first], rest]))
@@ -305,16 +342,10 @@ class Scope:
         return [_above(Value(module.path, is_place=True))]
 
 
-def _inherited(around: Checkout | Scope) -> tuple[Checkout, Scope | None, dict[str, str]]:
-    if isinstance(around, Checkout):
-        return around, None, {}
-    return around.checkout, around, around.imported
-
-
-def _dotted(node: ast.expr) -> str:
+def dotted_of(node: ast.expr) -> str:
     """Return `a.b.c` of a name and its attributes; nothing of anything else."""
     if isinstance(node, ast.Attribute):
-        inner = _dotted(node.value)
+        inner = dotted_of(node.value)
         return f"{inner}.{node.attr}" if inner else ""
     return node.id if isinstance(node, ast.Name) else ""
 
@@ -327,17 +358,15 @@ def _constant(node: ast.expr | None) -> object:
     return node.value if isinstance(node, ast.Constant) else None
 
 
-def _elements(node: ast.expr) -> list[ast.expr]:
-    """Return the elements of a literal; none where they can't be known."""
-    match node:
-        case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
-            return elements
-        case ast.Call(func=ast.Name(id="sorted" | "list" | "tuple" | "set"), args=[inner]):
-            return _elements(inner)
-        case ast.Dict(keys=keys):
-            return [key for key in keys if key is not None]
-        case _:
-            return []
+def _parts_of(table: ast.Dict, which: str) -> list[ast.expr] | None:
+    """Return the keys, values or items of a literal dict; None where another is unpacked in it."""
+    keys = [each for each in table.keys if each is not None]
+    if len(keys) != len(table.keys):
+        return None
+    if which == "items":
+        pairs = zip(keys, table.values, strict=True)
+        return [ast.Tuple([key, value], ast.Load()) for key, value in pairs]
+    return keys if which == "keys" else table.values
 
 
 def _added(left: Values, right: Values) -> Iterator[Value]:

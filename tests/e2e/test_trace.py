@@ -107,12 +107,12 @@ def test_what_only_a_run_shows_is_packed_and_said(root: Path, tmp_path: Path) ->
     found = trace_of(packed)
     assert found.closure.added == {
         "plugins/__init__.py": [
+            "imported: by the run in the checkout",
             "package: package of plugins.by_name",
             "package: package of plugins.later",
-            "run: imported by the run in the checkout",
         ],
-        "plugins/by_name.py": ["run: imported by the run in the checkout"],
-        "tables/rates.csv": ["run: opened by the run in the checkout"],
+        "plugins/by_name.py": ["imported: by the run in the checkout"],
+        "tables/rates.csv": ["opened: by the run in the checkout"],
     }
     assert found.closure.not_read == ["plugins/later.py"]
     assert found.runs.checkout is not None
@@ -201,7 +201,7 @@ def test_what_a_shell_step_reads_is_seen_where_strace_is(root: Path, tmp_path: P
     packed = pack(recipe, tmp_path / "out")
 
     assert trace_of(packed).closure.added == {
-        "data/by-shell.txt": ["run: opened by the run in the checkout"]
+        "data/by-shell.txt": ["opened: by the run in the checkout"]
     }
 
 

@@ -11,7 +11,7 @@ from recipes.errors import InvalidModule, InvalidProject, MissingModules, Unsafe
 from recipes.modules import Checkout, read_source
 from recipes.project import Project, RecipeSettings, find_project
 from recipes.recipe import read_recipe
-from recipes.stdlib import STDLIB
+from recipes.stdlib import MINORS, STDLIB, is_standard
 from tests.checkouts import a_recipe, with_a_runner, write
 
 
@@ -355,6 +355,309 @@ class TestNames:
 
         assert files_of(tmp_path, files) == ["steps/a.py"]
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "import importlib\nload = importlib.import_module\nload('lib.one')",
+            "get = __import__\nget('lib.one')",
+            "import builtins\nbuiltins.__import__('lib.one')",
+            "import importlib\ndef f(load=importlib.import_module): load('lib.one')",
+            (
+                "import importlib\nclass C:\n  def __init__(self):\n"
+                "    self.load = importlib.import_module\n    self.load('lib.one')"
+            ),
+            "def f(): __import__('lib.' + N)\nN = 'one'",
+            "class C:\n  N = 'one'\n  __import__('lib.' + N)",
+            "__import__('lib', None, None, ['one'])",
+            "__import__('one', {'__package__': 'lib'}, None, [], 0)\nimport lib.one",
+            "T = {'k': 'one'}\nfor k, n in T.items(): __import__('lib.' + n)",
+            "for n in {'k': 'one'}.values(): __import__('lib.' + n)",
+            "for k, n in enumerate(['one']): __import__('lib.' + n)",
+            "L = ['one']\nfor n in L + []: __import__('lib.' + n)",
+            "list(map(lambda n: __import__('lib.' + n), ['one']))",
+            "list(map(__import__, ('lib.one',)))",
+        ],
+    )
+    def test_by_other_names_and_in_other_loops_are_followed(
+        self, tmp_path: Path, text: str
+    ) -> None:
+        files = {**code(text), "lib/one.py": "", "lib/two.py": "", "one.py": ""}
+
+        found = files_of(tmp_path, files)
+
+        assert [each for each in found if each.startswith("lib")] == ["lib/one.py"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "for n in {**x}.values(): __import__('lib.' + n)",
+            "for k, n in {**x}.items(): __import__('lib.' + n)",
+            "for n in [*x]: __import__('lib.' + n)",
+            "for n in x + ['a']: __import__('lib.' + n)",
+            "for a, n in pkgutil.walk(): __import__('lib.' + n)",
+            "import pkgutil\nfor _, n, _ in pkgutil.iter_modules(p, 'lib.'): __import__(n)",
+            "import pkgutil\nfor m in pkgutil.walk_packages(p, prefix='lib.'): __import__(m.name)",
+        ],
+    )
+    def test_that_only_a_run_tells_take_all_that_begin_so(self, tmp_path: Path, text: str) -> None:
+        files = {**code(text), "lib/one.py": "", "lib/two-2.py": ""}
+
+        assert files_of(tmp_path, files) == ["lib/one.py", "lib/two-2.py", "steps/a.py"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "try:\n  __import__('lib.' + n)\nexcept ImportError:\n  pass",
+            (
+                "import contextlib, importlib\nwith contextlib.suppress(ImportError):\n"
+                "  importlib.import_module(f'lib.{n}')"
+            ),
+        ],
+    )
+    def test_that_are_tried_ask_for_nothing_that_only_they_need(
+        self, tmp_path: Path, text: str
+    ) -> None:
+        closure = closure_of(
+            tmp_path,
+            a_recipe("steps.a"),
+            {
+                **code(f"import both\n{text}"),
+                "lib/one.py": "import redis, lib.helper, lib.gone",
+                "lib/both_too.py": "import both",
+                "lib/helper.py": "import kafka",
+                "both.py": "import yaml",
+            },
+        )
+
+        assert list(closure.imports) == ["yaml"]
+        assert list(closure.optional_imports) == ["kafka", "redis"]
+        assert "lib/helper.py" in closure.files
+        assert any("lib/one.py:1 imports lib.gone" in each for each in closure.warnings)
+        assert any("what only it needs is optional" in each for each in closure.warnings)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "__import__('lib.' + n)",
+            "try:\n  __import__(R.get(k, k))\nexcept ImportError:\n  raise KeyError(k)",
+            "__import__(n)",
+        ],
+    )
+    def test_that_are_guesses_ask_for_wheels_that_are_known(
+        self, tmp_path: Path, text: str
+    ) -> None:
+        closure = closure_of(
+            tmp_path,
+            a_recipe("steps.a"),
+            {**code(f"R = {{'a': 'lib.one', 'b': 'lib.two'}}\n{text}"), "lib/two.py": "",
+             "lib/one.py": "import numpy, unheard_of_sdk, lib.gone"},
+        )  # fmt: skip
+
+        assert list(closure.imports) == ["numpy"]
+        assert list(closure.optional_imports) == ["unheard_of_sdk"]
+        assert any("it is not sure that lib/one.py" in each for each in closure.warnings)
+
+    def test_of_a_package_elsewhere_that_are_tried_are_optional(self, tmp_path: Path) -> None:
+        text = "try:\n  __import__('docutils.parsers.' + n)\nexcept ImportError:\n  pass"
+        closure = closure_of(tmp_path, a_recipe("steps.a"), code(text))
+
+        assert closure.imports == {}
+        assert list(closure.optional_imports) == ["docutils.parsers"]
+
+
+class TestPythons:
+    def imports_of(self, root: Path, text: str, python: str) -> list[str]:
+        return list(closure_of(root, a_recipe("steps.a"), code(text), python=python).imports)
+
+    @pytest.mark.parametrize(
+        ("python", "found"),
+        [
+            (">=3.11", ["one", "two"]),
+            (">=3.12", ["one"]),
+            ("==3.12.*", ["one"]),
+            (">=3.11,<3.12", ["two"]),
+            ("<3.9", ["one", "two"]),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "test",
+        [
+            "sys.version_info >= (3, 12)",
+            "sys.version_info[:2] > (3, 11)",
+            "sys.version_info[1] > 11",
+            "sys.version_info.minor not in (11,) if False else sys.version_info.minor >= 12",
+            "sys.hexversion >= 0x030C0000",
+            "(3, 12, 0) <= sys.version_info < (4,)",
+            "not sys.version_info < (3, 12)",
+        ],
+    )
+    def test_a_branch_counts_where_one_of_the_range_takes_it(
+        self, tmp_path: Path, test: str, python: str, found: list[str]
+    ) -> None:
+        if " if False else " in test:
+            test = test.rpartition(" else ")[2]
+        text = f"import sys\nif {test}:\n  import one\nelse:\n  import two"
+
+        assert self.imports_of(tmp_path, text, python) == found
+
+    def test_branches_in_branches_are_of_fewer(self, tmp_path: Path) -> None:
+        text = (
+            "import sys\nif sys.version_info >= (3, 12):\n  if sys.version_info < (3, 12):\n"
+            "    import never\n  else:\n    import one\n"
+            "elif sys.version_info >= (3, 11, 4) and sys.version_info >= (3, 12):\n  import never\n"
+            "elif sys.version_info >= (3, 11, 4):\n  import two\nelse:\n  import three"
+        )
+
+        assert self.imports_of(tmp_path, text, ">=3.11") == ["one", "three", "two"]
+
+    @pytest.mark.parametrize(
+        "test",
+        [
+            "sys.version_info >= wanted", "sys.version_info > 3", "sys.version_info is (3, 12)",
+            "sys.version_info[one] > 3", "sys.version_info[9] > 3", "sys.version_info[::2] > (3,)",
+            "sys.version_info[:one] > (3,)", "other.minor > 3", "x[1] > 3", "-sys.hexversion",
+        ],
+    )  # fmt: skip
+    def test_what_can_not_be_said_counts_both_ways(self, tmp_path: Path, test: str) -> None:
+        text = f"import sys\nif {test}:\n  import one\nelse:\n  import two"
+
+        assert self.imports_of(tmp_path, text, ">=3.11") == ["one", "two"]
+
+    @pytest.mark.parametrize(
+        ("python", "imports", "said"),
+        [
+            (">=3.11", [], "cgi, which Python 3.13, 3.14 has not"),
+            (">=3.11,<3.13", [], ""),
+            (">=3.13", ["cgi"], ""),
+        ],
+    )
+    def test_what_the_standard_library_lost_is_said_and_then_wanted(
+        self, tmp_path: Path, python: str, imports: list[str], said: str
+    ) -> None:
+        closure = closure_of(tmp_path, a_recipe("steps.a"), code("import cgi"), python=python)
+
+        assert list(closure.imports) == imports
+        assert said in "".join(closure.warnings)
+        assert bool(closure.warnings) is bool(said)
+
+    def test_what_it_lost_comes_from_where_the_author_says(self, tmp_path: Path) -> None:
+        closure = closure_of(
+            tmp_path, a_recipe("steps.a"), code("import cgi"), wheels={"cgi": "legacy-cgi"}
+        )
+
+        assert list(closure.imports) == ["cgi"]
+        assert closure.warnings == ()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "import sys\nif sys.version_info < (3, 13): import cgi",
+            "try:\n  import cgi\nexcept ImportError:\n  cgi = None",
+            "import sys\nsys.version_info >= (3, 14) and __import__('annotationlib')",
+        ],
+    )
+    def test_where_only_those_import_it_that_have_it_all_is_well(
+        self, tmp_path: Path, text: str
+    ) -> None:
+        closure = closure_of(tmp_path, a_recipe("steps.a"), code(text))
+
+        assert (closure.imports, closure.warnings) == ({}, ())
+
+    def test_in_src_it_is_found_by_those_that_have_it_not(self, tmp_path: Path) -> None:
+        files = {**code("import chunk, csv"), "src/chunk.py": "", "src/csv.py": ""}
+
+        assert files_of(tmp_path, files) == ["src/chunk.py", "steps/a.py"]
+        assert files_of(tmp_path, files, python="<3.13") == ["steps/a.py"]
+
+    def test_a_module_is_dated_as_this_python_has_it(self) -> None:
+        minor = sys.version_info.minor
+        public = {each for each in STDLIB if not each.startswith("_")}
+
+        dated = {each for each in public if is_standard(each, minor)}
+
+        assert dated == {each for each in sys.stdlib_module_names if not each.startswith("_")}
+
+    @pytest.mark.parametrize(
+        ("name", "minors"),
+        [
+            ("tomllib", (11, 12, 13, 14)), ("imp", (11,)), ("distutils", (11,)),
+            ("telnetlib", (11, 12)), ("annotationlib", (14,)), ("yaml", ()),
+        ],
+    )  # fmt: skip
+    def test_each_minor_has_its_own(self, name: str, minors: tuple[int, ...]) -> None:
+        assert tuple(each for each in MINORS if is_standard(name, each)) == minors
+
+
+class TestInstalled:
+    def egg_info(self, folder: str, name: str = "own-dist") -> dict[str, str]:
+        return {
+            f"{folder}/PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+            f"{folder}/entry_points.txt": "",
+            f"{folder}/SOURCES.txt": "",
+        }
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "import importlib.metadata\nx = importlib.metadata.version('own-dist')",
+            "from importlib import metadata\nx = metadata.version('Own.Dist')",
+            "from importlib.metadata import version as v\nN = 'own_dist'\nx = v(N)",
+            "import importlib_metadata as m\nx = m.distribution('own-dist').version",
+            "import pkg_resources\nx = pkg_resources.get_distribution('own-dist').version",
+        ],
+    )
+    @pytest.mark.parametrize("folder", ["src/own.egg-info", "own_dist.egg-info"])
+    def test_what_is_written_down_of_the_checkout_itself_is_in(
+        self, tmp_path: Path, text: str, folder: str
+    ) -> None:
+        files = {**code(text), **self.egg_info(folder), **self.egg_info("o.egg-info", "other")}
+        files |= {".gitignore": "*.egg-info\n", "src/x.py": ""}
+
+        closure = closure_of(tmp_path, a_recipe("steps.a"), files)
+
+        found = [each for each in closure.files if "-info" in each]
+        assert found == [f"{folder}/PKG-INFO", f"{folder}/entry_points.txt"]
+        assert closure.warnings == ()
+
+    def test_it_may_be_a_file_or_a_wheels(self, tmp_path: Path) -> None:
+        text = "from importlib.metadata import version\nx = version('a'), version('b')"
+        found = files_of(
+            tmp_path,
+            {**code(text), "a.egg-info": "Name: a\n", "b-1.dist-info/METADATA": "Name: b\n"},
+        )
+
+        assert found == ["a.egg-info", "b-1.dist-info/METADATA", "steps/a.py"]
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("pyproject.toml", "[project]\nname = 'Own_Dist'\n"),
+            ("setup.cfg", "[metadata]\nname = own-dist\n"),
+            ("setup.py", "from setuptools import setup\nsetup(\n    name='own-dist',\n)\n"),
+        ],
+    )
+    def test_where_nothing_is_written_down_of_it_that_is_said(
+        self, tmp_path: Path, name: str, text: str
+    ) -> None:
+        asking = "from importlib.metadata import version\nx = version('own-dist'), version('numpy')"
+        closure = closure_of(tmp_path, a_recipe("steps.a"), {**code(asking), name: text})
+
+        assert len(closure.warnings) == 1
+        assert "steps/a.py:2 asks what is installed as 'own-dist'" in closure.warnings[0]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "from importlib.metadata import version\ndef f(n): return version(n)",
+            "import pkg_resources\nx = other.version('own-dist')",
+            "from importlib.metadata import version\nx = version('elsewhere')",
+        ],
+    )
+    def test_of_others_nothing_is(self, tmp_path: Path, text: str) -> None:
+        files = {**code(text), **self.egg_info("o.egg-info"), "pyproject.toml": "[tool.x]\na=1\n"}
+
+        assert "o.egg-info/PKG-INFO" not in files_of(tmp_path, files)
+
 
 class TestMissing:
     def test_all_are_named_with_all_who_ask(self, tmp_path: Path) -> None:
@@ -621,6 +924,45 @@ class TestData:
 
         assert any("below 'steps/r' that can't be computed" in each for each in closure.warnings)
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "def f(*n): return open(os.path.join(os.path.dirname(__file__), 'zones', *n))",
+            "H = Path(__file__).parent / 'zones'\ndef f(n): return (H / n).read_text()",
+            "def f(n): return open(os.path.join(os.getcwd(), 'steps', 'zones', n))",
+            "def f(n): return pkgutil.get_data('steps', 'zones/' + n)",
+        ],
+    )
+    def test_a_folder_in_which_any_file_may_be_read_is_in(self, tmp_path: Path, text: str) -> None:
+        files = {
+            **code(f"import os, pkgutil\nfrom pathlib import Path\n{text}"),
+            "steps/zones/a.tz": "",
+            "steps/zones/deep/b.tz": "",
+        }
+
+        closure = closure_of(tmp_path, a_recipe("steps.a"), files)
+
+        assert list(closure.files) == ["steps/a.py", "steps/zones/a.tz", "steps/zones/deep/b.tz"]
+        assert any("all that is in there is packed" in each for each in closure.warnings)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "def f(n): return open(os.path.join(os.path.dirname(__file__), n))",
+            "def f(n): return open(os.path.join(os.path.dirname(__file__), 'more', n))",
+            "def f(n): return open(os.path.join(os.path.dirname(__file__), 'zones', n), 'w')",
+            "def f(n): os.makedirs(os.path.join(os.path.dirname(__file__), 'zones', n))",
+            "def f(n): return open(os.path.join(os.path.dirname(__file__), 'local', n))",
+        ],
+    )
+    def test_not_where_it_has_code_is_local_or_is_written(self, tmp_path: Path, text: str) -> None:
+        files = {
+            **code(f"import os\n{text}"), "steps/zones/a.tz": "", "steps/more/b.py": "",
+            "steps/local/c.tz": "", ".gitignore": "local/\n",
+        }  # fmt: skip
+
+        assert files_of(tmp_path, files) == ["steps/a.py"]
+
     def test_what_recipebox_toml_names_is_in(self, tmp_path: Path) -> None:
         settings = {"etl": RecipeSettings(data=("rules/*.json", "docs"))}
         files = {**code(""), "rules/a.json": "", "rules/b.txt": "", "docs/x/y.md": ""}
@@ -641,6 +983,7 @@ class TestData:
             ("python tools/go.py '", ["lib.py", "tools/go.py"]),
             ("python -m tools.go", ["lib.py", "tools/go.py"]),
             ("python -m json.tool data/a.csv", ["data/a.csv"]),
+            ("python -m app", ["app/__init__.py", "app/__main__.py", "lib.py"]),
             ("sh tools/no-module.py", ["tools/no-module.py"]),
         ],
     )
@@ -652,6 +995,8 @@ class TestData:
             tmp_path,
             f"steps:\n  - {{type: shell, command: {quoted}}}\n",
             {"data/a.csv": "", "tools/go.sh": "", "lib.py": "", "tools/no-module.py": "not python",
+             "app/__init__.py": "",
+             "app/__main__.py": "if __name__ == '__main__':\n    from lib import x\n",
              "tools/go.py": "if __name__ == '__main__':\n    import lib\n"},
         )  # fmt: skip
 

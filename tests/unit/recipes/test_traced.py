@@ -100,8 +100,8 @@ def test_what_the_run_asked_for_and_what_it_left(tree: Path) -> None:
     drawn = draw_trace(METADATA, a_closure("a.py", "b.py"), ["a.py"], account, None)
 
     assert {path: str(why) for path, why in added.items()} == {
-        "a.py": "run: imported by the run in the checkout",
-        "data/c.csv": "run: opened by the run in the checkout",
+        "a.py": "imported: by the run in the checkout",
+        "data/c.csv": "opened: by the run in the checkout",
     }
     assert asked_by_the_run(account, a_closure("a.py", "data/c.csv")) == {}
     assert drawn.closure.added == {"a.py": ["module: step 1 (load)"]}
