@@ -118,7 +118,8 @@ def _sections(output: Output) -> Callable[[str, Sequence[str]], None]:
         if lines:
             output.say(title, "strong")
         for line in lines:
-            output.say(f"  {line}", _STYLES.get(line[:1]) if line[:1] in "+-" else None)
+            shown = line.replace("\n", "?")  # a name with a line's end in it makes no line of ours
+            output.say(f"  {shown}", _STYLES.get(line[:1]) if line[:1] in "+-" else None)
 
     return section
 

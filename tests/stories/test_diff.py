@@ -142,6 +142,16 @@ def test_what_will_be_published_is_compared_with_what_is(
         assert not set("\x1b\x9b\u202e") & set(text)
 
 
+def test_a_name_with_a_line_in_it_makes_no_line_of_ours(other: Machine, tmp_path: Path) -> None:
+    old = a_tree(tmp_path / "old", args={"a": 1})
+    new = a_tree(tmp_path / "new", args={"a\n+ recipe/innocent.py": "x\ny"})
+
+    said = other.rb("diff", old, new).out
+
+    assert "+ recipe/innocent.py" not in [line.strip() for line in said.splitlines()]
+    assert 'args.a?+ recipe/innocent.py: null -> "x\\ny"' in said
+
+
 def test_a_patch_is_one_that_git_applies(publish: Publish, other: Machine, tmp_path: Path) -> None:
     publish("team/etl")
     out = a_tree(tmp_path / "new", "team/etl", "1.0.0", code=MORE + "no end")

