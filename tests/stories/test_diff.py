@@ -1,8 +1,10 @@
 """Comparing two releases, a folder, a file of `export`: verified as elsewhere, or not at all."""
 
+import io
 import json
 import os
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,12 @@ from typing import Any
 import jsonschema
 import pytest
 
+from artifacts.digest import Digest
 from recipes.difference import LARGEST_SHOWN, difference_schema
+from recipes.evidence import draw_evidence, folder_of, write_evidence
+from recipes.licences import WheelFacts
+from recipes.package import read_tree
+from recipes.sbom import draw_sbom
 from tests.checkouts import a_counting_checkout
 from tests.keys import OTHER, SIGNER
 from tests.stories.machines import STEP, URL, Machine, a_tree, a_wheel
@@ -266,6 +273,81 @@ def test_licences_are_those_of_the_sboms(author: Machine, tmp_path: Path) -> Non
         "metadata", "containers", "monitoring", "ci-cd"
     }  # fmt: skip
     assert json.dumps(found["steps"]) == "[]"
+
+
+def licensed(wheel: tuple[str, bytes], said: str) -> tuple[str, bytes]:
+    """Return a wheel whose METADATA says something of its licence."""
+    filename, data = wheel
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(made, "w") as new:
+        for each in old.infolist():
+            more = f"License-Expression: {said}\n" if each.filename.endswith("/METADATA") else ""
+            new.writestr(each, old.read(each).decode() + more)
+    return filename, made.getvalue()
+
+
+def test_what_was_packed_is_compared_by_the_wheels_and_sboms_that_lie_beside_it(
+    make_machine: Callable[..., Machine], tmp_path: Path
+) -> None:
+    alone = make_machine("alone", RECIPEBOX_URL="")
+    tiny = a_wheel("tiny", {"tiny.py": "x = 1\n"})
+    gone = a_wheel("gone", {"gone.py": ""})
+    old = a_tree(tmp_path / "old", wheels=[licensed(tiny, "MIT"), gone])
+    new = a_tree(tmp_path / "new", wheels=[licensed(tiny, "ISC")])
+    script = new / "team/etl-1.0.0/recipe/made.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+
+    told = alone.rb("diff", old, new).out
+    back = alone.rb("diff", new, old).out
+    found = alone.rb("diff", old, new, "--json").json
+
+    assert "~ tiny: MIT -> ISC" in told
+    assert "~ gone: (nothing said) -> (no wheel)" in told
+    assert "~ tiny: other files of the same version" in told
+    assert "- gone 1.0 (linux/amd64, linux/arm64)" in told
+    assert "+ recipe/made.sh  10 B, executable" in told
+    assert "- recipe/made.sh  10 B, executable" in back
+    assert "+ gone 1.0 (linux/amd64, linux/arm64)" in back
+
+    tree = read_tree(new)
+    facts = {tree.metadata.wheels[0].filename: WheelFacts("Zlib", (), (), "")}
+    digest = Digest.parse(found["new"]["digest"])
+    documents = {"sbom.cdx.json": draw_sbom(tree.metadata, digest, facts, ["tiny"])}
+    evidence = draw_evidence(tree.metadata, digest, proof=None, documents=documents)
+    write_evidence(folder_of(new, "team/etl-1.0.0"), evidence)
+    assert "~ tiny: MIT -> Zlib" in alone.rb("diff", old, new).out
+
+    for path in (old / "wheels").iterdir():
+        path.unlink()
+    assert "not compared: one of both has no SBOM" in alone.rb("diff", old, new).out
+
+
+def test_who_signed_a_folder_is_not_said_where_no_registry_is_named(
+    publish: Publish, make_machine: Callable[..., Machine]
+) -> None:
+    out = publish("team/etl")
+
+    said = make_machine("alone", RECIPEBOX_URL="").rb("diff", out, out, "--json")
+
+    assert said.json["old"]["signers"] is None
+    assert "who signed it wasn't looked at: no registry is named" in said.err
+
+
+def test_two_versions_of_requirements_are_told_in_words(other: Machine, tmp_path: Path) -> None:
+    old = a_tree(tmp_path / "old", requires={"team/a": "^1", "team/b": "^1"})
+    new = a_tree(tmp_path / "new", requires={"team/b": "^2"})
+    (new / "team/etl-1.0.0/recipe/steps/a.py").chmod(0o755)
+    (new / "team/etl-1.0.0/recipe/only").mkdir()
+
+    said = other.rb("diff", old, new).out
+    back = other.rb("diff", new, old).out
+
+    assert "- team/a ^1" in said
+    assert "~ team/b ^1 -> ^2" in said
+    assert "+ recipe/only/" in said
+    assert "not executable any more" in back
+    assert "- recipe/only/" in back
 
 
 @pytest.mark.parametrize(
