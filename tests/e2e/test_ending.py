@@ -2,6 +2,7 @@
 
 import signal
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,17 +44,18 @@ def running(*marks: str) -> list[str]:
 @pytest.mark.parametrize("command", ["run", "pack"])
 def test_it_ends_with_the_command(command: str, number: signal.Signals, tmp_path: Path) -> None:
     mark = uuid.uuid4().hex
-    temporary = tmp_path / f"tmp-{mark}"  # where the runner's own files are, which its words name
-    temporary.mkdir(mode=0o777)
     code = CODE.replace("{mark}", mark)
     recipe = a_counting_checkout(tmp_path / "checkout", **{"steps/count.py": code})
-    ada = Machine(tmp_path / "ada", variables={"TMPDIR": str(temporary)})
+    ada = Machine(tmp_path / "ada")
     words: tuple[str | Path, ...] = ("pack", recipe, "--out", tmp_path / "out")
     if command == "run":
         ada.run(*words, "--no-run")
         words = ("run", tmp_path / "out")
+        temporary = tmp_path / f"tmp-{mark}"  # where the runner's files are, which its words name
+        temporary.mkdir()
+        ada = replace(ada, variables={"TMPDIR": str(temporary)})
     process = ada.start(*words)
-    wait_until(lambda: len(running(mark)) > STARTED)
+    wait_until(lambda: len(running(f"# {mark}")) >= STARTED)
 
     process.send_signal(number)
 
