@@ -56,6 +56,15 @@ class TestImports:
         assert closure.files["lib/deep/one.py"][0].asked_by == "steps/a.py:2"
         assert closure.files["steps/a.py"][0].asked_by == "step 1 'step_1' (etl.yaml:2)"
 
+    def test_code_that_is_nested_deeply_is_read_to_the_end(self, tmp_path: Path) -> None:
+        total = " + ".join(f"x{number}" for number in range(1_500))
+        nested = "TABLE = " + "[" * 80 + "]" * 80
+        inner = f"def f():\n    {nested}\n    return {total} + __import__('lib.one').one\n"
+
+        found = files_of(tmp_path, {**code(inner), "lib/one.py": ""})
+
+        assert found == ["lib/one.py", "steps/a.py"]
+
     def test_a_package_is_never_what_only_holds_data(self, tmp_path: Path) -> None:
         closure = closure_of(
             tmp_path, a_recipe("steps.a"), {**code("import yaml"), "yaml/one.yaml": "a: 1"}
