@@ -9,6 +9,7 @@ import ast
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -67,6 +68,7 @@ class Checkout:
     _real_folders: dict[str, str] = field(default_factory=dict)
     _listings: dict[str, "_Listing"] = field(default_factory=dict)
     _known_files: dict[str, str | None] = field(default_factory=dict)
+    _bound: dict[str, dict[str, ast.expr]] = field(default_factory=dict)
 
     @property
     def files_at_root(self) -> frozenset[str]:
@@ -87,6 +89,19 @@ class Checkout:
         if name not in self._found:
             self._found[name] = self._search(name)
         return self._found[name]
+
+    def bound_in(self, name: str, attribute: str) -> ast.expr | None:
+        """Return what a module's top level binds a name to, if it does so once and plainly."""
+        module = self.find(name)
+        if module is None or not module.is_source or module.path is None:
+            return None
+        if name not in self._bound:
+            try:
+                source = read_source(self, module.path, name)
+            except (InvalidModule, UnsafePath):
+                return None  # whoever imports it says so
+            self._bound[name] = _plainly_bound(source.tree)
+        return self._bound[name].get(attribute)
 
     def submodules(self, package: Module) -> Iterator[Module]:
         """Yield every module below a package, at all depths, by name."""
@@ -263,6 +278,21 @@ def _can_be_named(name: str) -> bool:
 
 
 _NAMED = re.compile(r"[\w-]+")
+
+
+def _plainly_bound(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return what `name = value` binds, right at the top and nowhere else in the module."""
+    bound: dict[str, ast.expr] = {}
+    stored = Counter(
+        each.id
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    )
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if stored[name] == 1:
+                bound[name] = value
+    return bound
 
 
 def normalise(path: str) -> str | None:

@@ -6,6 +6,7 @@ is read, since a name may be bound further down.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -111,6 +112,8 @@ _WRITES = {"write_text", "write_bytes", "mkdir", "touch", "unlink", "rmdir", "ma
 _MAKES = {"mkdir", "makedirs", "unlink", "rmdir", "rmtree"}
 _IMPORTERS = {"import_module", "__import__"}
 _VERSIONS = (b"version_info", b"hexversion")
+_FLAG = re.compile(rb"(?i)py_?(?:thon)?_?[23]")  # IS_PY3, PYTHON2, PY_3_14_PLUS
+_DEEPEST_FLAG = 8
 _REGISTERS = (b"importlib.metadata", b"importlib_metadata", b"pkg_resources", b"import metadata")
 _REGISTER_MODULES = {"importlib.metadata", "importlib_metadata", "pkg_resources"}
 _OF_INSTALLED = {"version", "metadata", "distribution", "requires", "files", "get_distribution"}
@@ -151,7 +154,9 @@ class _Reader:
         self._installed: list[tuple[Scope, ast.Call]] = []
         self._looks_for_data = any(each in source.text for each in _PLACES)
         self._imports_by_name = any(each in source.text for each in _TELLING)
-        self._looks_at_version = any(each in source.text for each in _VERSIONS)
+        self._looks_at_version = (
+            any(each in source.text for each in _VERSIONS) or _FLAG.search(source.text) is not None
+        )
 
     def read(self) -> list[Ask]:
         self._below(self._source.tree)
@@ -273,12 +278,49 @@ class _Reader:
         self._minors = minors
 
     def _known(self, test: ast.expr) -> bool | None:
-        return known_test(test, self._minors if self._looks_at_version else ())
+        if not self._looks_at_version:
+            return known_test(test, ())
+        return known_test(self._plain(test), self._minors)
 
     def _narrow(self, test: ast.expr, *, to: bool) -> None:
         """Leave the Pythons in which a test may come out so."""
         if self._looks_at_version:
-            self._minors = narrowed(test, self._minors, to=to)
+            self._minors = narrowed(self._plain(test), self._minors, to=to)
+
+    def _plain(self, test: ast.expr, depth: int = 0) -> ast.expr:
+        """Return a test with what its names stand for, such as `IS_PY3 = sys.version_info[0] > 2`.
+
+        A name that is bound once may be the module's own, or another's that it is imported from.
+        """
+        match test:
+            case ast.Name() | ast.Attribute(value=ast.Name()) if depth < _DEEPEST_FLAG:
+                meant = self._flag(test)
+                return test if meant is None else self._plain(meant, depth + 1)
+            case ast.UnaryOp(op=ast.Not(), operand=inner):
+                return ast.UnaryOp(ast.Not(), self._plain(inner, depth))
+            case ast.BoolOp(op=how, values=operands):
+                return ast.BoolOp(how, [self._plain(each, depth) for each in operands])
+            case _:
+                return test
+
+    def _flag(self, test: ast.Name | ast.Attribute) -> ast.expr | None:
+        if isinstance(test, ast.Name):
+            bound = self._scope.bound_once(test.id)
+            if bound is not None:
+                return bound[1]
+        full = self._full_name(test)
+        if full is None or _FLAG.search(full.rpartition(".")[2].encode()) is None:
+            return None
+        return self._checkout.bound_in(*full.rpartition(".")[::2])
+
+    def _full_name(self, test: ast.Name | ast.Attribute) -> str | None:
+        """Return what a name is imported as, with the module before it."""
+        if isinstance(test, ast.Name):
+            return self._scope.imported.get(test.id)
+        above = (
+            self._scope.imported.get(test.value.id) if isinstance(test.value, ast.Name) else None
+        )
+        return above and f"{above}.{test.attr}"
 
     # --- names ---
 

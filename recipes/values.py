@@ -139,7 +139,7 @@ class Scope:
             case ast.Starred(value=iterated):
                 return self._each(iterated, depth)
             case ast.Attribute(value=ast.Name(id=name), attr="name") if (
-                once := self._bound_once(name)
+                once := self.bound_once(name)
             ) and isinstance(once[1], ast.Starred):
                 return once[0]._found(once[1].value, depth)  # noqa: SLF001 - one of us
             case ast.Attribute(value=inner, attr="parent"):
@@ -223,7 +223,7 @@ class Scope:
                 first, rest = self.elements(left, depth + 1), self.elements(right, depth + 1)
                 return None if first is None or rest is None else [*first, *rest]
             case ast.Name():
-                found_at = self._bound_once(node.id)
+                found_at = self.bound_once(node.id)
                 return found_at and found_at[0].elements(found_at[1], depth + 1)
             case _:
                 return None
@@ -232,10 +232,11 @@ class Scope:
         """Return an expression, or what the name that it is stands for; None where unknown."""
         if not isinstance(node, ast.Name):
             return node
-        found = self._bound_once(node.id) if depth <= _DEEPEST else None
+        found = self.bound_once(node.id) if depth <= _DEEPEST else None
         return found and found[0].literal(found[1], depth + 1)
 
-    def _bound_once(self, name: str) -> "tuple[Scope, ast.expr] | None":
+    def bound_once(self, name: str) -> "tuple[Scope, ast.expr] | None":
+        """Return what a name is bound to, and where, if there is one such thing and it is known."""
         found = self.lookup(name)
         if found is None or len(found[1]) != 1 or found[1][0] is None:
             return None
@@ -268,7 +269,7 @@ class Scope:
     def entries(self, inner: ast.expr, index: ast.expr | None, depth: int) -> list[Value] | None:
         """Return what a literal dict, list or tuple may give for an index."""
         if isinstance(inner, ast.Name):
-            found = self._bound_once(inner.id)
+            found = self.bound_once(inner.id)
             if found is None or depth > _DEEPEST:
                 return None
             return found[0].entries(found[1], index, depth + 1)

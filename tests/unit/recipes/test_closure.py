@@ -56,6 +56,44 @@ class TestImports:
         assert closure.files["lib/deep/one.py"][0].asked_by == "steps/a.py:2"
         assert closure.files["steps/a.py"][0].asked_by == "step 1 'step_1' (etl.yaml:2)"
 
+    @pytest.mark.parametrize(
+        ("test", "taken"),
+        [
+            ("NEW", "later"),  # bound by a test of the version, in this module
+            ("not NEW", "earlier"),
+            ("NEW and is_py3", "later"),
+            ("is_py3", "later"),  # bound so where it is imported from
+            ("not compat.is_py2", "later"),
+            ("compat.is_py2 or UNKNOWN", "both"),
+            ("PY_TWICE", "both"),
+            ("is_py_nowhere3", "both"),
+        ],
+    )
+    def test_a_flag_of_the_version_is_what_it_is_bound_to(
+        self, tmp_path: Path, test: str, taken: str
+    ) -> None:
+        found = files_of(
+            tmp_path,
+            {
+                **code(
+                    "import sys\nfrom lib import compat\nfrom lib.compat import is_py3\n"
+                    "from lib.compat import PY_TWICE\n"
+                    "NEW = sys.version_info[:2] >= (3, 11)\n"
+                    f"if {test}:\n    import lib.later\nelse:\n    import lib.earlier\n"
+                ),
+                "lib/compat.py": "import sys\nis_py3 = sys.version_info[0] > 2\n"
+                "is_py2 = not is_py3 and sys.version_info[0] == 2\n"
+                "PY_TWICE = True\nif sys.argv:\n    PY_TWICE = False\n",
+                "lib/later.py": "",
+                "lib/earlier.py": "",
+            },
+            python="==3.11.*",
+        )
+
+        names = {each.removeprefix("lib/").removesuffix(".py") for each in found}
+        both = {"later", "earlier"}
+        assert names & both == (both if taken == "both" else {taken})
+
     def test_code_that_is_nested_deeply_is_read_to_the_end(self, tmp_path: Path) -> None:
         total = " + ".join(f"x{number}" for number in range(1_500))
         nested = "TABLE = " + "[" * 80 + "]" * 80
