@@ -496,7 +496,8 @@ class _Walk:
     def _take_from_tables(self) -> bool:
         """Take what tables of the code name, where some code imports by a name that isn't known.
 
-        Entries are `a.b`, `a.b:Function` or `a.b.Function`. Says whether there was any.
+        Entries are `a.b`, `a.b:Function` or `a.b.Function`; or `a.b.`, for all that begins so. Says
+        whether there was any.
         """
         if not self.free_imports:
             return False
@@ -504,7 +505,7 @@ class _Walk:
         taken = False
         for path, tree in self.tables.items():
             texts = dict.fromkeys(tables_of(tree))
-            named = [module for text in texts if (module := self._named(text)) is not None]
+            named = [module for text in texts for module in self._named(text)]
             for module in named:
                 self._take_above(module.name)
                 self._take(module, f"a table in {path}, imported by name at {importer}",
@@ -518,13 +519,16 @@ class _Walk:
         self.tables.clear()
         return taken
 
-    def _named(self, text: str) -> Module | None:
+    def _named(self, text: str) -> list[Module]:
         dotted, _, attribute = text.partition(":")
+        if dotted.endswith("."):
+            package = self.checkout.find(dotted[:-1])
+            return list(self.checkout.submodules(package)) if package is not None else []
         module = self.checkout.find(dotted)
         if module is None and not attribute:
             module = self.checkout.find(dotted.rpartition(".")[0])
             module = None if module is not None and module.is_package else module
-        return module if module is not None and module.is_source else None
+        return [module] if module is not None and module.is_source else []
 
     def request(
         self,

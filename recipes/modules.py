@@ -63,7 +63,7 @@ class Checkout:
     minors: tuple[int, ...] = MINORS
     _found: dict[str, Module | None] = field(default_factory=dict)
     _holds_code: dict[str, bool] = field(default_factory=dict)
-    _files_at_root: frozenset[str] | None = None
+    _data: dict[str, frozenset[str]] = field(default_factory=dict)
     _real: str | None = None
     _real_folders: dict[str, str] = field(default_factory=dict)
     _listings: dict[str, "_Listing"] = field(default_factory=dict)
@@ -72,12 +72,16 @@ class Checkout:
 
     @property
     def files_at_root(self) -> frozenset[str]:
-        """The files right at the root that a plain word in code may mean: those with a suffix."""
-        if self._files_at_root is None:
-            self._files_at_root = frozenset(
-                name for name in self._list("").files if Path(name).suffix not in {"", ".py"}
+        """The files right at the root that a plain word in code may mean."""
+        return self.data_in("")
+
+    def data_in(self, folder: str) -> frozenset[str]:
+        """Return the files right in a folder that a plain word may mean: those with a suffix."""
+        if folder not in self._data:
+            self._data[folder] = frozenset(
+                name for name in self._list(folder).files if Path(name).suffix not in {"", ".py"}
             )
-        return self._files_at_root
+        return self._data[folder]
 
     @property
     def roots(self) -> tuple[str, ...]:

@@ -148,11 +148,15 @@ class _Reader:
         self._scope = Scope(module, checkout)
         self._importers: dict[str, str] = {"__import__": "__import__"}
         self._written: set[int] = set()
+        self._parts: set[int] = set()  # of paths that are looked at as a whole
         self._looks: list[tuple[Scope, ast.BinOp | ast.Call, bool]] = []
         self._by_name: list[tuple[Scope, ast.Call, _Where]] = []
         self._asks_of_installed = any(each in source.text for each in _REGISTERS)
         self._installed: list[tuple[Scope, ast.Call]] = []
         self._looks_for_data = any(each in source.text for each in _PLACES)
+        self._folder = source.path.rpartition("/")[0]
+        # a module that looks beside itself may join the name elsewhere
+        self._beside = checkout.data_in(self._folder) if b"__file__" in source.text else ()
         self._imports_by_name = any(each in source.text for each in _TELLING)
         self._looks_at_version = (
             any(each in source.text for each in _VERSIONS) or _FLAG.search(source.text) is not None
@@ -433,12 +437,18 @@ class _Reader:
     def _keep_look(self, node: ast.BinOp | ast.Call, *, makes_path: bool) -> None:
         if id(node) not in self._written:
             self._looks.append((self._scope, node, makes_path))
+        if makes_path and self._beside:
+            inside = node.args if isinstance(node, ast.Call) else (node.left, node.right)
+            self._parts.update(map(id, inside))
 
     def _constant(self, node: ast.Constant) -> None:
         text = node.value
         if type(text) is not str or id(node) in self._written:
             return
         if "/" not in text and text not in self._checkout.files_at_root:
+            if text in self._beside and id(node) not in self._parts:
+                path = f"{self._folder}/{text}" if self._folder else text
+                self._asks.append(File(path, self._place(node), is_built=True))
             return
         if "\n" in text or text.startswith(("/", "..")) or text.endswith(("/", ".py")):
             return

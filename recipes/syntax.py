@@ -214,11 +214,13 @@ def is_writing(node: ast.Call) -> bool:
     )
 
 
-_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+(:[^\W\d]\w*)?|[^\W\d]\w*:[^\W\d]\w*")
+_DOTTED = re.compile(
+    r"[^\W\d]\w*(\.[^\W\d]\w*)+(:[^\W\d]\w*)?|[^\W\d]\w*:[^\W\d]\w*|([^\W\d]\w*\.)+"
+)
 
 
 def tables_of(tree: ast.Module) -> Iterator[str]:
-    """Yield the texts of a module's literal tables that look like `a.b`, `a.b.C` or `a.b:C`."""
+    """Yield what a module's literal tables have like `a.b`, `a.b.C`, `a.b:C` or `a.b.`."""
     pending: list[ast.stmt] = list(tree.body)
     while pending:
         node = pending.pop()

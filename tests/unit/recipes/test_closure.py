@@ -392,6 +392,12 @@ class TestNames:
         )
         assert any("all 1 modules that steps/table.py names" in each for each in closure.warnings)
 
+    def test_from_a_table_of_beginnings_are_packed_too(self, tmp_path: Path) -> None:
+        text = "class C:\n  places = ('lib.', 'a.', '')\n  def f(s, n):\n    for p in s.places:"
+        files = {**code(f"{text}\n      __import__(p + n)"), "lib/x.py": "", "lib/y/z.py": ""}
+
+        assert files_of(tmp_path, files) == ["lib/x.py", "lib/y/z.py", "steps/a.py"]
+
     def test_tables_are_left_alone_where_every_name_is_known(self, tmp_path: Path) -> None:
         files = {**code("T = ['lib.x']\nimport lib.y"), "lib/x.py": "", "lib/y.py": ""}
 
@@ -900,6 +906,22 @@ class TestData:
         files = {**code(text), "steps/rules/a.json": "{}", "steps/rules/b.json": "{}"}
 
         assert files_of(tmp_path, files) == ["steps/a.py", "steps/rules/a.json"]
+
+    @pytest.mark.parametrize("folder", ["steps/", ""])
+    def test_a_file_beside_a_module_that_looks_there_is_found_by_its_bare_name(
+        self, tmp_path: Path, folder: str
+    ) -> None:
+        text = (
+            "import os\nPLACES = [os.path.dirname(__file__)]\nN = 'a.css', 'gone.css', 'LICENSE'"
+            "\ndef run(c, a): return [open(os.path.join(p, n)) for p in PLACES + [] for n in M]\n"
+        )
+        files = {f"{folder}a.py": text, f"{folder}a.css": "", f"{folder}b.css": ""}
+        files |= {f"{folder}LICENSE": "", "steps/c.py": "x = 'a.css'\n"}
+        step = f"{folder}a".replace("/", ".")
+
+        closure = closure_of(tmp_path, a_recipe(step), files)
+
+        assert list(closure.files) == [f"{folder}a.css", f"{folder}a.py"]
 
     def test_a_file_at_the_root_is_found_by_its_bare_name(self, tmp_path: Path) -> None:
         text = "N = 'a.ini'\ndef f(): return open(N), open('b.txt', 'w'), 'LICENSE', 'gone.csv'"
