@@ -253,9 +253,9 @@ class _Walk:
     missing: set[tuple[Missing, str | None]] = field(default_factory=set)
     warnings: dict[str, None] = field(default_factory=dict)
     mains: set[str] = field(default_factory=set)
-    tables: dict[str, ast.Module] = field(default_factory=dict)
+    tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
     free_imports: list[str] = field(default_factory=list)
-    _sources: dict[str, Source] = field(default_factory=dict)
+    _followed: set[str] = field(default_factory=set)
     _parsed: dict[str, Source] = field(default_factory=dict)
     _pending: list[tuple[Module, str, bool]] = field(default_factory=list)
     _ignored: "Ignored | None" = None
@@ -328,10 +328,10 @@ class _Walk:
             self._take_outside(name, where, is_optional=False, minors=self.checkout.minors)
             return
         self.add_entry(name, where)
-        if module is None or not module.is_source or module.path not in self._sources:
+        if module is None or module.path not in self._followed:
             return
         first = function.partition(".")[0]
-        if not self._sources[module.path].may_define(first):
+        if not self.read(module.path, where).may_define(first):
             self._lack(f"{name}:{function}", where)
 
     def add_chosen(self, entry: str, stem: str) -> None:
@@ -422,7 +422,7 @@ class _Walk:
             if not self._pending:
                 continue
             module, asked_by, is_needed = self._pending.pop()
-            if module.path is None or module.path in self._sources:
+            if module.path is None or module.path in self._followed:
                 continue
             try:
                 source = self.read(module.path, asked_by)
@@ -431,13 +431,16 @@ class _Walk:
                     raise
                 self.warn(f"{error}: packed as it is, and not followed")
                 continue
-            self._sources[module.path] = source
-            self.tables[module.path] = source.tree
+            self._followed.add(module.path)
+            if texts := tuple(dict.fromkeys(tables_of(source.tree))):
+                self.tables[module.path] = texts
             is_run = module.name in self.mains
             self._reading = module.path
             for ask in self._asks_of(module, source, asked_by):
                 self._answer(ask, is_run=is_run)
             self._reading = None
+            if not module.is_package:
+                self._parsed.pop(module.path)  # nobody asks again, and thousands take the memory
 
     def _asks_of(self, module: Module, source: Source, asked_by: str) -> list[Ask]:
         try:
@@ -487,7 +490,7 @@ class _Walk:
                 self.add_module(f"{module.name}.{name}", place, is_optional=True)
 
     def read(self, path: str, asked_by: str) -> Source:
-        """Return a module's code, read and parsed once."""
+        """Return a module's code, read and parsed once as far as it is a package's."""
         source = self._parsed.get(path)
         if source is None:
             source = self._parsed[path] = read_source(self.checkout, path, asked_by)
@@ -503,8 +506,7 @@ class _Walk:
             return False
         importer = self.free_imports[0]
         taken = False
-        for path, tree in self.tables.items():
-            texts = dict.fromkeys(tables_of(tree))
+        for path, texts in self.tables.items():
             named = [module for text in texts for module in self._named(text)]
             for module in named:
                 self._take_above(module.name)

@@ -81,6 +81,8 @@ def _twins(closure: Closure) -> Iterator[Twin]:
     Python takes the one whose folder is first on sys.path, and code changes that as it runs.
     """
     found = []
+    if not (closure.root / "src").is_dir():
+        return
     for path, reasons in closure.files.items():
         asked = next((each for each in reasons if each.kind in {"module", "package"}), None)
         if asked is None or not path.endswith(".py") or path.startswith("src/"):

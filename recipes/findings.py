@@ -132,11 +132,13 @@ def _blocks(name: str, source: Path | bytes) -> Iterator[str]:
             yield source.decode(errors="replace")
         return
     try:
-        if not _is_text(_probe(source)):
-            return
-        wide = _probe(source)[:2] in {b"\xff\xfe", b"\xfe\xff"}
-        encoding = "utf-16" if wide else "utf-8"
-        with TextIOWrapper(open_plain(source), encoding, "replace", newline="\n") as file:
+        with open_plain(source) as raw:
+            probe = raw.read(_PROBE)
+            if not _is_text(probe):
+                return
+            raw.seek(0)
+            encoding = "utf-16" if probe[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8"
+            file = TextIOWrapper(raw, encoding, errors="replace", newline="\n")
             left = MOST
             while left > 0 and (text := file.read(_BLOCK)):
                 text += file.readline(_LONGEST_LINE)

@@ -499,7 +499,8 @@ def _draw(
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.parent.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open_plain(source) as reading, target.open("wb") as writing:
             shutil.copyfileobj(reading, writing, _BUFFER)
