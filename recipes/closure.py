@@ -470,7 +470,7 @@ class _Walk:
                 self._add_installed(name, place)
 
     def _take_import(self, ask: Import) -> None:
-        need = _Need.GUESSED if ask.is_guess else _Need.SURE
+        need = self._need_of(ask)
         self.request(ask.name, ask.place, is_optional=ask.is_optional, minors=ask.minors, need=need)
         module = self.checkout.find(ask.name) if ask.members else None
         if module is None:
@@ -482,6 +482,13 @@ class _Walk:
                 self.add_module(f"{module.name}.{name}", ask.place, is_optional=True)
             else:
                 self.request_member(module, name, ask)
+
+    @staticmethod
+    def _need_of(ask: Import) -> _Need:
+        """What a tried import finds may fail within, and that is caught, too."""
+        if ask.is_guess:
+            return _Need.GUESSED
+        return _Need.TRIED if ask.is_optional and not ask.is_listed else _Need.SURE
 
     def _take_public(self, module: Module, place: str) -> None:
         """`from package import *` imports the submodules that `__all__` names."""
@@ -571,7 +578,7 @@ class _Walk:
         """Take what `from package import name` needs: a submodule, or what its code binds."""
         full = f"{package.name}.{name}"
         if self.checkout.find(full) is not None:
-            self.add_module(full, ask.place)
+            self.add_module(full, ask.place, need=self._need_of(ask))
             return
         if not package.is_package:
             return

@@ -328,6 +328,14 @@ class _Reader:
 
     # --- names ---
 
+    def _defined(self, node: ast.FunctionDef) -> None:
+        """Read a function; a module's own `__getattr__` is asked for what `__all__` names."""
+        over: list[ast.expr] = []
+        if node.name == "__getattr__" and not self._functions:
+            bound = self._scope.bound_once("__all__")
+            over = [] if bound is None or not any(_texts_in(bound[1])) else [bound[1]]
+        self._function(node, over)
+
     def _function(
         self,
         node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
@@ -533,7 +541,7 @@ class _Reader:
         ast.IfExp: _if,
         ast.While: _if,
         ast.BoolOp: _and_or,
-        ast.FunctionDef: _function,
+        ast.FunctionDef: _defined,
         ast.AsyncFunctionDef: _function,
         ast.Lambda: _function,
         ast.ClassDef: _class,

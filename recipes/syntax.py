@@ -83,8 +83,8 @@ def known_test(test: ast.expr, minors: Collection[int]) -> bool | None:
     """Return how a test comes out in every one of the Pythons 3.`minors`; None where it differs.
 
     Or where it can't be said: known are constants, `TYPE_CHECKING`, six's `PY2` and `PY3`, and what
-    is compared with `sys.version_info` or `sys.hexversion`, in part or whole. No `minors` are for
-    code that is known to look at neither.
+    is compared with `sys.version_info` or `sys.hexversion`, in part or whole; and the system, which
+    is Linux. No `minors` are for code that is known to look at neither version.
     """
     answers = set()
     for version in _releases(tuple(minors)) if minors else _ANY_RELEASE:
@@ -117,7 +117,7 @@ _NAMES: Final = {"TYPE_CHECKING": False, "PY2": False, "PY3": True}
 _PARTS: Final = ("major", "minor", "micro", "releaselevel", "serial")
 
 
-def _evaluate(  # noqa: C901, PLR0911 - one case a kind of expression
+def _evaluate(  # noqa: C901, PLR0911, PLR0912 - one case a kind of expression
     node: ast.expr, version: _Version
 ) -> Any:
     """Return what an expression is in a Python; `_UNKNOWN` where that can't be said."""
@@ -128,6 +128,15 @@ def _evaluate(  # noqa: C901, PLR0911 - one case a kind of expression
             return _NAMES[name]
         case ast.Name(id="version_info") | ast.Attribute(attr="version_info"):
             return version
+        case ast.Attribute(value=ast.Name(id="sys"), attr="platform"):
+            return "linux"  # as all that is packed is for
+        case ast.Attribute(value=ast.Name(id="os"), attr="name"):
+            return "posix"
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="platform"), attr="system"), args=[]):
+            return "Linux"
+        case ast.Call(func=ast.Attribute(value=inner, attr="startswith"), args=[given]):
+            text, begins = _evaluate(inner, version), _evaluate(given, version)
+            return text.startswith(begins) if _are_texts(text, begins) else _UNKNOWN
         case ast.Name(id="hexversion") | ast.Attribute(attr="hexversion"):
             return version[0] << 24 | version[1] << 16 | version[2] << 8 | 0xF0
         case ast.Attribute(value=inner, attr=part) if part in _PARTS:
@@ -135,7 +144,8 @@ def _evaluate(  # noqa: C901, PLR0911 - one case a kind of expression
             return found[_PARTS.index(part)] if found is version else _UNKNOWN
         case ast.Subscript(value=inner, slice=index):
             found = _evaluate(inner, version)
-            return found[at] if found is version and (at := _index(index)) is not None else _UNKNOWN
+            is_known = found is version or isinstance(found, str)
+            return found[at] if is_known and (at := _index(index)) is not None else _UNKNOWN
         case ast.Tuple(elts=elements):
             parts = [_evaluate(each, version) for each in elements]
             return _UNKNOWN if _UNKNOWN in parts else tuple(parts)
@@ -148,6 +158,11 @@ def _evaluate(  # noqa: C901, PLR0911 - one case a kind of expression
             return _compare([left, *rest], ways, version)
         case _:
             return _UNKNOWN
+
+
+def _are_texts(text: Any, begins: Any) -> bool:
+    among = begins if isinstance(begins, tuple) else (begins,)
+    return isinstance(text, str) and all(isinstance(each, str) for each in among)
 
 
 def _evaluate_all(operands: list[ast.expr], version: _Version, *, stops: bool) -> Any:
@@ -200,6 +215,8 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
+    ast.In: lambda value, among: value in among,
+    ast.NotIn: lambda value, among: value not in among,
 }
 
 

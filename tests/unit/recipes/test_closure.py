@@ -56,6 +56,27 @@ class TestImports:
         assert closure.files["lib/deep/one.py"][0].asked_by == "steps/a.py:2"
         assert closure.files["steps/a.py"][0].asked_by == "step 1 'step_1' (etl.yaml:2)"
 
+    def test_a_module_that_loads_its_own_when_asked_has_what_it_names(self, tmp_path: Path) -> None:
+        lazy = (
+            "import importlib\n__all__ = ['one', 'two']\n"
+            "def __getattr__(name):\n    if name in __all__:\n"
+            "        return importlib.import_module('.' + name, __name__)\n"
+            "    raise AttributeError(name)\n"
+        )
+
+        found = files_of(
+            tmp_path,
+            {
+                **code("import lib"),
+                "lib/__init__.py": lazy,
+                "lib/one.py": "",
+                "lib/two.py": "",
+                "lib/test/__init__.py": "import nowhere_at_all\n",
+            },
+        )
+
+        assert found == ["lib/__init__.py", "lib/one.py", "lib/two.py", "steps/a.py"]
+
     @pytest.mark.parametrize(
         ("test", "taken"),
         [
@@ -67,6 +88,13 @@ class TestImports:
             ("compat.is_py2 or UNKNOWN", "both"),
             ("PY_TWICE", "both"),
             ("is_py_nowhere3", "both"),
+            ("sys.platform == 'linux'", "later"),  # all packages are for Linux
+            ("sys.platform.startswith(('win', 'cygwin'))", "earlier"),
+            ("sys.platform[:3] == 'win' or __import__('os').name == 'nt'", "both"),
+            ("os.name != 'nt' and platform.system() in {'Linux', 'Darwin'}", "both"),
+            ("os.name != 'nt' and platform.system() in ('Linux', 'Darwin')", "later"),
+            ("sys.platform[:4] not in 'java'", "later"),
+            ("sys.platform.startswith(UNKNOWN)", "both"),
         ],
     )
     def test_a_flag_of_the_version_is_what_it_is_bound_to(
@@ -76,8 +104,8 @@ class TestImports:
             tmp_path,
             {
                 **code(
-                    "import sys\nfrom lib import compat\nfrom lib.compat import is_py3\n"
-                    "from lib.compat import PY_TWICE\n"
+                    "import os, platform, sys\nfrom lib import compat\n"
+                    "from lib.compat import PY_TWICE, is_py3\n"
                     "NEW = sys.version_info[:2] >= (3, 11)\n"
                     f"if {test}:\n    import lib.later\nelse:\n    import lib.earlier\n"
                 ),
