@@ -311,6 +311,33 @@ def test_a_trace_that_can_not_be_told_stops_nothing(root: Path, tmp_path: Path) 
         assert os.spawnve(os.P_WAIT, sys.executable, words, environment) == 0
 
 
+def test_what_is_packed_though_it_is_local_is_in_the_checkouts_run_too(
+    root: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import importlib.metadata\n"
+        "def Count(c, a):\n"
+        "    c.set('count.lines', [importlib.metadata.version('Own'), open('made/x.dat').read()])\n"
+    )
+    recipe = a_counting_checkout(
+        root,
+        **{
+            "steps/count.py": code,
+            ".gitignore": "*.egg-info\nmade/\n",
+            "made/x.dat": "7",
+            "Own.egg-info/PKG-INFO": "Metadata-Version: 2.1\nName: Own\nVersion: 3.1\n",
+        },
+    )
+    with (root / "recipebox.toml").open("a") as file:
+        file.write('[recipes.count]\ndata = ["made"]\n')
+
+    packed = pack(recipe, tmp_path / "out")
+
+    assert packed.proof.context == {"count.lines": ["3.1", "7"]}
+    assert packed.proof.compared is not None
+    assert packed.proof.compared.was_run
+
+
 def test_data_beside_other_data_is_not_packed(root: Path, tmp_path: Path) -> None:
     code = (
         "import glob\n"
