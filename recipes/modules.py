@@ -6,6 +6,7 @@ package, and counts only after every regular module of its name (importlib, "Pat
 """
 
 import ast
+import errno
 import os
 import re
 import warnings
@@ -23,6 +24,7 @@ NEVER: Final = frozenset({"__pycache__", ".git", ".hg", ".svn", ".venv", "venv",
 """Folders of which nothing is ever packed."""
 
 _EXTENSIONS = (".abi3.so", ".so")
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,9 @@ class Checkout:
         found = tuple(
             _below(folder, last)
             for folder in folders
-            if last not in NEVER and self.holds_code(_below(folder, last))
+            if last not in NEVER
+            and last in self._list(folder).folders
+            and self.holds_code(_below(folder, last))
         )
         return Module(name, None, found) if found else None
 
@@ -259,15 +263,21 @@ class _Listing:
         files, folders, links = set(), set(), set()
         try:
             with os.scandir(folder) as entries:
-                for each in entries:
-                    if each.is_dir():
-                        folders.add(each.name)
-                        if each.is_symlink():
-                            links.add(each.name)
-                    elif each.is_file():
-                        files.add(each.name)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            pass
+                found = list(entries)
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
+            found = []
+        for each in found:
+            try:
+                is_folder, is_file = each.is_dir(), each.is_file()
+            except OSError:  # a link that leads to itself: nothing is there
+                continue
+            if is_folder:
+                folders.add(each.name)
+                links.update([each.name] if each.is_symlink() else [])
+            elif is_file:
+                files.add(each.name)
         built = sorted(each for each in files if each.endswith(_EXTENSIONS))
         return cls(frozenset(files), frozenset(folders), frozenset(links), tuple(built))
 

@@ -896,6 +896,16 @@ class TestData:
         with pytest.raises(UnsafePath, match="a link leads out"):
             closure_of(root, a_recipe("steps.b"), {})
 
+    def test_a_link_to_itself_is_nothing(self, tmp_path: Path) -> None:
+        write(tmp_path, {**code("try:\n  import loop, gone.x\nexcept ImportError: pass")})
+        (tmp_path / "loop.py").symlink_to("loop.py")
+        (tmp_path / "loop").symlink_to("loop")
+
+        closure = closure_of(tmp_path, a_recipe("steps.a"), {})
+
+        assert list(closure.files) == ["steps/a.py"]
+        assert list(closure.optional_imports) == ["gone.x", "loop"]
+
     def test_a_pipe_is_no_data(self, tmp_path: Path) -> None:
         write(tmp_path, {**code(""), "in/a.csv": ""})
         os.mkfifo(tmp_path / "in" / "pipe")
