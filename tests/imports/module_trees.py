@@ -202,7 +202,7 @@ class _Writer:
             self.aliased,
         ]
         if at_top:
-            kinds.append(self.star)
+            kinds += [self.star, self.star]
         return self.draw(st.sampled_from(kinds))()
 
     def plain(self) -> list[str]:
@@ -249,7 +249,8 @@ class _Writer:
         return [f"from {dots}{'.'.join(rest)} import value as {self.fresh()}  #: {label}"]
 
     def star(self) -> list[str]:
-        packages = [each for each in self.names if each.is_package and each.path]
+        parents = {each.parent for each in self.names}
+        packages = [each for each in self.names if each.path and each.dotted in parents]
         name = self.target(code=True)
         if packages and self.draw(st.booleans()):
             name = self.draw(st.sampled_from(packages))
@@ -644,7 +645,7 @@ class _Writer:
         below = [
             each.last for each in self.names if each.parent == self.own.dotted and each.is_plain
         ]
-        if not self.own.is_package or not below or not self.draw(st.booleans()):
+        if not self.own.is_package or not below or not self.draw(st.integers(0, 2)):
             return []
         chosen = [self.draw(st.sampled_from(below))]
         kind = self.pick(
