@@ -341,7 +341,15 @@ class _Writer:
         variable, other = self.fresh(), self.fresh()
         whole = f"{parent + '.'!r} + {variable}" if parent else variable
         kind = self.pick(
-            "for", "comprehension", "table", "items", "values", "constant", "pairs", "map"
+            "for",
+            "comprehension",
+            "table",
+            "items",
+            "values",
+            "constant",
+            "pairs",
+            "map",
+            "by name",
         )
         call = f"importlib.import_module({whole})"
         listed = tuple(chosen)
@@ -378,7 +386,7 @@ class _Writer:
         if kind == "pairs":
             pairs = [(each, at) for at, each in enumerate(chosen)]
             return [*before, f"for {variable}, {variable}k in {pairs!r}:", f"    {call}  #: pairs"]
-        if kind == "map by name" and not parent:
+        if kind == "by name" and not parent:
             return [*before, f"list(map(importlib.import_module, {listed!r}))  #: map by name"]
         return [*before, f"list(map(lambda {variable}: {call}, {listed!r}))  #: map"]
 

@@ -160,7 +160,7 @@ def test_what_python_imports_is_what_is_packed(
     )
     @given(trees().filter(lambda tree: bool(tree.steps)))
     def compare(tree: Tree) -> None:
-        check(tree, importer, counts, most=24 if is_long else 8)
+        check(tree, importer, counts, most=12 if is_long else 8)
 
     for _ in range(10 if is_long else 1):  # what one run remembers takes its memory
         compare()
@@ -220,11 +220,11 @@ def take_one_branch(patch: pytest.MonkeyPatch) -> None:
 def take_siblings(patch: pytest.MonkeyPatch) -> None:
     plain = _Walk.add_module
 
-    def add_more(self: _Walk, name: str, asked_by: str, *, is_optional: bool = False) -> bool:
+    def add_more(self: _Walk, name: str, asked_by: str, **given: Any) -> bool:
         above = self.checkout.find(name.rpartition(".")[0])
         for each in self.checkout.submodules(above) if above else ():
             self._take(each, asked_by, kind="module")
-        return plain(self, name, asked_by, is_optional=is_optional)
+        return plain(self, name, asked_by, **given)
 
     patch.setattr(_Walk, "add_module", add_more)
 
