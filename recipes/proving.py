@@ -145,9 +145,7 @@ class Bench:
         problem = copy_checkout(self.root, inside, without=[self.aside])
         if problem is not None:
             return CheckoutRun(reason=problem)
-        shutil.copytree(
-            packed, inside, dirs_exist_ok=True
-        )  # and what is local, and packed
+        shutil.copytree(packed, inside, dirs_exist_ok=True)  # and what is local, and packed
         shutil.rmtree(packed)
         _open_to_all(self.place)
         result, account = self._run(copy)
