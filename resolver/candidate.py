@@ -1,7 +1,7 @@
 """A candidate: a release as the index lists it; and the environment that is solved for."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from artifacts.digest import Digest
 from artifacts.reference import PackageName
 from resolver.errors import InvalidEnvironment, SelfRequirement
-from resolver.requirement import Requirement
+from resolver.requirement import Requirement, check_extra
 from resolver.version import Version
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class Candidate:
 
     `size` is its manifest's, in bytes; `python` a range as PEP 440 has it; `platforms` the wheel
     set of each platform, and empty where it needs no wheels; `signers` the fingerprints of the
-    primary keys that signed it (sorted); `requires` is sorted by package, each once.
+    primary keys that signed it (sorted); `requires` is sorted by package, each once; `extras` holds
+    the groups of requirements that it has only where somebody asks for them by name.
     """
 
     name: PackageName
@@ -117,21 +118,35 @@ class Candidate:
     platforms: Mapping[str, WheelSet] = field(default_factory=dict, hash=False)
     yanked: Yank | None = None
     signers: tuple[str, ...] = ()
+    extras: Mapping[str, tuple[Requirement, ...]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Sort what has no order of its own.
 
         Raises:
             SelfRequirement: it requires its own package.
+            InvalidRequirement: an extra's name is outside of its grammar.
         """
-        if any(requirement.package == self.name for requirement in self.requires):
-            raise SelfRequirement(self.name, self.version)
+        groups = {check_extra(extra): group for extra, group in self.extras.items()}
+        for group in (self.requires, *groups.values()):
+            if any(requirement.package == self.name for requirement in group):
+                raise SelfRequirement(self.name, self.version)
         object.__setattr__(self, "requires", tuple(sorted(self.requires, key=str)))
+        object.__setattr__(
+            self,
+            "extras",
+            {extra: tuple(sorted(groups[extra], key=str)) for extra in sorted(groups)},
+        )
         object.__setattr__(self, "signers", tuple(sorted(self.signers)))
 
     def __str__(self) -> str:
         """Return `team/etl 1.2.3`."""
         return f"{self.name} {self.version}"
+
+    def requirements(self, extras: Collection[str] = ()) -> tuple[Requirement, ...]:
+        """Return what it requires with these extras on, sorted; one that it lacks adds nothing."""
+        found = set(self.requires).union(*(self.extras.get(extra, ()) for extra in extras))
+        return tuple(sorted(found, key=str))
 
     def runs_on_python(self, python: str) -> bool:
         """Whether a minor version such as `3.11` is in its range; the minor counts as its first.

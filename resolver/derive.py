@@ -7,56 +7,79 @@ conflict-driven learning over *incompatibilities*, as PubGrub has them
 
     {team/app: 1.1.0 or 1.0.0, team/lib: absent or not in ^2}     can't all be so
 
-Each package has a value: one of its usable candidates, or *absent*. A *fact* is an incompatibility
-that the index or the user states. From two incompatibilities on the same package a third follows:
-the union of what they say of it, with the rest of both. When one without terms follows, nothing
-fits, and the facts that it came from say why.
+Each package has a value: one of its usable candidates, or *absent*; and each extra that somebody
+asks for is a *node* of its own, on or absent. A *fact* is an incompatibility (or, where it asks for
+extras, a few of them) that the index or the user states. From two incompatibilities on the same
+node a third follows: the union of what they say of it, with the rest of both. When one without
+terms follows, nothing fits, and the facts that it came from say why.
 """
 
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from artifacts.reference import PackageName
 from resolver.candidate import Candidate
-from resolver.errors import TooManyRounds
 from resolver.offers import Offers
 from resolver.requirement import Requirement
+from resolver.watch import Watch
 
-ABSENT = 1
-"""The bit of 'not in the answer'; candidates follow, newest first."""
+Node: TypeAlias = tuple[PackageName, str]
+"""A package with an empty text, or one of its extras."""
+
+ABSENT: Final = 1
+"""The bit of 'not in the answer'; candidates follow, the preferred first."""
+
+ON: Final = 2
+"""The bit of an extra that is in the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """The candidates in `mask` of `by` (None is the user) require `requirement`."""
+    """The candidates in `mask` of `by` require `requirement`, with their extra `extra` if given.
+
+    Where `by` is None the user requires it, or, with `is_constraint`, bounds the package by it.
+    """
 
     by: PackageName | None
     mask: int
     requirement: Requirement
+    extra: str | None = None
+    is_constraint: bool = False
+
+    @property
+    def order(self) -> tuple[str, str, int, bool, str]:
+        """What sorts facts, the same on every machine."""
+        by, extra = str(self.by or ""), self.extra or ""
+        return by, extra, self.mask, self.is_constraint, str(self.requirement)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Incompatibility:
-    """Terms that can't all hold; a fact, or derived from two others."""
+    """Terms that can't all hold; of a fact, or derived from two others."""
 
-    terms: Mapping[PackageName, int]
+    terms: Mapping[Node, int]
     fact: Fact | None = None
     causes: "tuple[Incompatibility, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Facts that can't all hold together, in no order."""
+    """Facts that can't all hold together, in no order; `root` is what followed from them: nothing.
+
+    Its causes are the derivation.
+    """
 
     facts: frozenset[Fact]
+    root: Incompatibility | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
     """A package's possible values shrank, by a decision (no cause) or since nothing else fits."""
 
-    package: PackageName
+    node: Node
     before: int
     after: int
     level: int
@@ -65,139 +88,173 @@ class _Step:
 
 @dataclass(slots=True)
 class _State:
-    now: dict[PackageName, int] = field(default_factory=dict)
-    about: dict[PackageName, list[Incompatibility]] = field(default_factory=dict)
+    now: dict[Node, int] = field(default_factory=dict)
+    about: dict[Node, list[Incompatibility]] = field(default_factory=dict)
     steps: list[_Step] = field(default_factory=list)
     level: int = 0
 
 
+class OutOfRounds(Exception):
+    """A search came to the limit of its watch; `facts` are what its last conflict was about."""
+
+    def __init__(self, facts: frozenset[Fact]) -> None:
+        self.facts = facts
+        super().__init__(f"out of rounds, over {len(facts)} facts")
+
+
 def decide(
-    roots: Collection[Requirement], offers: Offers, max_rounds: int
+    roots: Collection[Requirement], offers: Offers, watch: Watch
 ) -> dict[PackageName, Candidate] | Proof:
     """Return an answer to the requirements, or a proof that there is none.
 
     Raises:
-        TooManyRounds: neither was found in so many rounds.
+        OutOfRounds: neither was found before the watch's limit.
     """
-    search = _Search(offers, max_rounds, by_need=True)
+    search = _Search(offers, watch, by_need=True)
     return search.run([Fact(None, 0, requirement) for requirement in roots])
 
 
-def minimised(proof: Proof, offers: Offers, max_rounds: int) -> Proof:
-    """Return a proof of which no fact can be left out.
+def minimised(proof: Proof, offers: Offers, watch: Watch) -> Proof:
+    """Return a proof of which no fact can be left out, as far as the watch's limit lets one see.
 
-    Raises:
-        TooManyRounds: whether one can be left out wasn't found in so many rounds.
+    Facts are tried in their order. Each try has the whole of the limit; a fact of which it isn't
+    found out in time whether it can be left out, stays.
     """
-    kept = sorted(proof.facts, key=lambda fact: (str(fact.by), fact.mask, str(fact.requirement)))
+    kept = sorted(proof.facts, key=lambda fact: fact.order)
     for fact in list(kept):
         others = [other for other in kept if other != fact]
-        if isinstance(_Search(offers, max_rounds, by_need=False).run(others), Proof):
-            kept = others
-    return Proof(frozenset(kept))
+        if len(others) == len(kept):
+            continue  # it went with an earlier one
+        try:
+            found = _Search(offers, watch.another(watch.limit), by_need=False).run(others)
+        except OutOfRounds:
+            continue
+        if isinstance(found, Proof):
+            kept = [other for other in others if other in found.facts]
+    final = _Search(offers, watch.another(watch.limit), by_need=False).run(kept)
+    return final if isinstance(final, Proof) and len(final.facts) == len(kept) else proof
 
 
 class _Search:
-    """Unit propagation, decisions, and learning from conflicts; newest candidates first."""
+    """Unit propagation, decisions, and learning from conflicts; preferred candidates first."""
 
-    def __init__(self, offers: Offers, max_rounds: int, *, by_need: bool) -> None:
+    def __init__(self, offers: Offers, watch: Watch, *, by_need: bool) -> None:
         self._offers = offers
         self._state = _State()
-        self._max_rounds = max_rounds
+        self._watch = watch
         self._by_need = by_need  # whether to take in what a chosen candidate requires
         self._stated: set[Fact] = set()
-        self._expanded: set[tuple[PackageName, int]] = set()
+        self._expanded: set[tuple[Node, int]] = set()
         self._contradiction: Incompatibility | None = None
 
     def run(self, facts: Collection[Fact]) -> dict[PackageName, Candidate] | Proof:
         """Return an answer or a proof."""
         for fact in facts:
             self._state_fact(fact)
-        conflict = self._first_conflict()
-        for _ in range(self._max_rounds):
+        conflict = self._contradiction or self._propagate(list(self._state.about))
+        learnt: Incompatibility | None = None
+        while self._watch.left:
+            self._watch.count(len(self._expanded))
             if conflict is not None:
                 learnt, level = self._learn_from(conflict)
                 if not learnt.terms:
-                    return Proof(frozenset(_facts_of(learnt)))
+                    return Proof(frozenset(facts_of(learnt)), learnt)
                 self._undo_to(level)
                 self._add(learnt)
                 conflict = self._propagate(learnt.terms)
                 continue
-            package = self._next()
-            if package is None:
+            node = self._next()
+            if node is None:
                 return self._answer()
-            conflict = self._choose(package)
-        raise TooManyRounds(self._max_rounds)
+            conflict = self._choose(node)
+        raise OutOfRounds(frozenset() if learnt is None else frozenset(facts_of(learnt)))
 
-    def _values(self, package: PackageName) -> int:
-        now = self._state.now.get(package)
+    def _values(self, node: Node) -> int:
+        now = self._state.now.get(node)
         if now is None:
-            now = self._state.now[package] = self._universe(package)
+            now = self._state.now[node] = self._universe(node)
         return now
 
-    def _universe(self, package: PackageName) -> int:
-        return self._offers[package].usable << 1 | ABSENT
+    def _universe(self, node: Node) -> int:
+        package, extra = node
+        return ON | ABSENT if extra else self._offers[package].usable << 1 | ABSENT
 
-    def _state_fact(self, fact: Fact) -> None:
+    def _state_fact(self, fact: Fact) -> set[Node]:
+        """Take a fact in, and what constrains its package; return the nodes that it is on."""
         if fact in self._stated:
-            return
+            return set()
         self._stated.add(fact)
-        target = fact.requirement.package
-        unfit = self._universe(target) & ~(self._offers[target].fitting(fact.requirement) << 1)
-        terms = {target: unfit}
+        condition: dict[Node, int] = {}
         if fact.by is not None:
-            terms[fact.by] = fact.mask << 1
-        self._add(Incompatibility(self._simplified(terms), fact))
+            condition[fact.by, ""] = fact.mask << 1
+            if fact.extra is not None:
+                condition[fact.by, fact.extra] = ON
+        target = (fact.requirement.package, "")
+        offer, universe = self._offers[fact.requirement.package], self._universe(target)
+        if fact.is_constraint:
+            unfit = universe & ~(offer.within(fact.requirement) << 1) & ~ABSENT
+        else:
+            unfit = universe & ~(offer.fitting(fact.requirement) << 1)
+        self._add(Incompatibility(self._simplified({**condition, target: unfit}), fact))
+        touched = {*condition, target}
+        if fact.is_constraint:
+            return touched
+        for extra in fact.requirement.extras:
+            asked = (fact.requirement.package, extra)
+            self._add(Incompatibility(self._simplified({**condition, asked: ABSENT}), fact))
+            touched.add(asked)
+        if self._by_need:
+            for constraint in offer.constraints:
+                touched |= self._state_fact(Fact(None, 0, constraint, is_constraint=True))
+        return touched
 
-    def _simplified(self, terms: Mapping[PackageName, int]) -> dict[PackageName, int]:
+    def _simplified(self, terms: Mapping[Node, int]) -> dict[Node, int]:
         """Leave out terms that always hold."""
         return {
-            package: mask
-            for package, mask in terms.items()
-            if mask & self._universe(package) != self._universe(package)
+            node: mask
+            for node, mask in terms.items()
+            if mask & (universe := self._universe(node)) != universe
         }
 
     def _add(self, incompatibility: Incompatibility) -> None:
         if not incompatibility.terms:
             self._contradiction = incompatibility
-        for package in incompatibility.terms:
-            self._values(package)
-            self._state.about.setdefault(package, []).append(incompatibility)
+        for node in incompatibility.terms:
+            self._values(node)
+            self._state.about.setdefault(node, []).append(incompatibility)
 
-    def _first_conflict(self) -> Incompatibility | None:
-        return self._contradiction or self._propagate(list(self._state.about))
-
-    def _propagate(self, changed: Collection[PackageName]) -> Incompatibility | None:
+    def _propagate(self, changed: Collection[Node]) -> Incompatibility | None:
         """Narrow what must be narrowed; return an incompatibility whose terms all hold."""
         queue = deque(changed)
+        now = self._state.now
         while queue:
             for incompatibility in self._state.about.get(queue.popleft(), ()):
-                free: PackageName | None = None
-                for package, mask in incompatibility.terms.items():
-                    values = self._values(package)
+                free: Node | None = None
+                for node, mask in incompatibility.terms.items():
+                    values = now[node]
                     if not values & ~mask:
                         continue
                     if free is not None or not values & mask:
                         break
-                    free = package
+                    free = node
                 else:
                     if free is None:
                         return incompatibility
-                    values = self._values(free) & ~incompatibility.terms[free]
+                    values = now[free] & ~incompatibility.terms[free]
                     self._narrow(free, values, incompatibility)
                     queue.append(free)
         return None
 
-    def _narrow(self, package: PackageName, after: int, cause: Incompatibility | None) -> None:
+    def _narrow(self, node: Node, after: int, cause: Incompatibility | None) -> None:
         state = self._state
-        state.steps.append(_Step(package, state.now[package], after, state.level, cause))
-        state.now[package] = after
+        state.steps.append(_Step(node, state.now[node], after, state.level, cause))
+        state.now[node] = after
 
     def _undo_to(self, level: int) -> None:
         state = self._state
         while state.steps and state.steps[-1].level > level:
             step = state.steps.pop()
-            state.now[step.package] = step.before
+            state.now[step.node] = step.before
         state.level = level
 
     def _learn_from(self, conflict: Incompatibility) -> tuple[Incompatibility, int]:
@@ -209,71 +266,72 @@ class _Search:
             level = 0 if previous is None else previous.level
             if last.cause is None or level < last.level:
                 return conflict, level
-            conflict = self._resolved(conflict, last.cause, last.package)
+            conflict = self._resolved(conflict, last.cause, last.node)
         return conflict, 0
 
     def _satisfiers(self, conflict: Incompatibility) -> Iterator[_Step]:
         """Yield the steps that made the terms hold, last first."""
         for step in reversed(self._state.steps):
-            mask = conflict.terms.get(step.package)
+            mask = conflict.terms.get(step.node)
             if mask is not None and step.before & ~mask and not step.after & ~mask:
                 yield step
 
-    def _resolved(
-        self, one: Incompatibility, other: Incompatibility, package: PackageName
-    ) -> Incompatibility:
+    def _resolved(self, one: Incompatibility, other: Incompatibility, on: Node) -> Incompatibility:
         terms = dict(one.terms)
-        for name, mask in other.terms.items():
-            if name == package:
-                terms[name] |= mask
+        for node, mask in other.terms.items():
+            if node == on:
+                terms[node] |= mask
             else:
-                terms[name] = terms.get(name, mask) & mask
+                terms[node] = terms.get(node, mask) & mask
         return Incompatibility(self._simplified(terms), None, (one, other))
 
-    def _next(self) -> PackageName | None:
-        """Return the first package, by name, that is needed and not settled.
+    def _next(self) -> Node | None:
+        """Return the first node, by name, that is needed and not settled.
 
-        One with a single candidate left comes before all others, so that what it requires is
-        known from the level on at which it became the only one.
+        What has a single value left comes before all others, so that what it requires is known
+        from the level on at which it became the only one.
         """
-        unsettled = (
-            (values.bit_count() > 1, package)
-            for package, values in self._state.now.items()
-            if not values & ABSENT
-            and (values.bit_count() > 1 or (package, values) not in self._expanded)
-        )
+        unsettled: list[tuple[bool, Node]] = []
+        for node, values in self._state.now.items():
+            if values & ABSENT:
+                continue
+            package, extra = node
+            chosen = self._state.now[package, ""] if extra else values
+            is_open = chosen.bit_count() > 1
+            if (is_open and not extra) or (not is_open and (node, chosen) not in self._expanded):
+                unsettled.append((is_open, node))
         return min(unsettled, default=(False, None))[1]
 
-    def _choose(self, package: PackageName) -> Incompatibility | None:
-        """Take the newest that is left, and take in what it requires."""
-        values = self._values(package)
-        newest = values & -values
-        if newest != values:
+    def _choose(self, node: Node) -> Incompatibility | None:
+        """Take the preferred one that is left, and take in what it requires."""
+        package, extra = node
+        values = self._values((package, ""))
+        chosen = values & -values
+        if chosen != values:
             self._state.level += 1
-            self._narrow(package, newest, None)
-        self._expanded.add((package, newest))
-        changed = {package}
+            self._narrow(node, chosen, None)
+        self._expanded.add((node, chosen))
+        changed = {node}
         if self._by_need:
             offer = self._offers[package]
-            for requirement in offer.candidates[newest.bit_length() - 2].requires:
-                alike = sum(
-                    1 << position
-                    for position, candidate in enumerate(offer.candidates)
-                    if requirement in candidate.requires and offer.usable >> position & 1
-                )
-                self._state_fact(Fact(package, alike, requirement))
-                changed.add(requirement.package)
+            candidate = offer.candidates[chosen.bit_length() - 2]
+            group = candidate.extras.get(extra, ()) if extra else candidate.requires
+            self._offers.snapshot.read_ahead(one.package for one in group)
+            for requirement in group:
+                alike = offer.requiring(requirement, extra or None)
+                changed |= self._state_fact(Fact(package, alike, requirement, extra or None))
         return self._propagate(sorted(changed))
 
     def _answer(self) -> dict[PackageName, Candidate]:
         return {
             package: self._offers[package].candidates[values.bit_length() - 2]
-            for package, values in self._state.now.items()
-            if not values & ABSENT
+            for (package, extra), values in self._state.now.items()
+            if not extra and not values & ABSENT
         }
 
 
-def _facts_of(derived: Incompatibility) -> Iterator[Fact]:
+def facts_of(derived: Incompatibility) -> Iterator[Fact]:
+    """Yield the facts that an incompatibility came from, some of them more than once."""
     pending, seen = [derived], {id(derived)}
     while pending:
         one = pending.pop()

@@ -31,7 +31,14 @@ from resolver.candidate import (
     utc_text,
 )
 from resolver.errors import InvalidDocument
-from resolver.requirement import LONGEST_RANGE, Range, Requirement
+from resolver.requirement import (
+    EXTRA_PATTERN,
+    LONGEST_EXTRA,
+    LONGEST_RANGE,
+    Range,
+    Requirement,
+    check_extra,
+)
 from resolver.version import LONGEST, PATTERN, Version
 
 _LARGEST = 2**53 - 1  # RFC 8785: the largest integer that every JSON reader keeps
@@ -129,6 +136,10 @@ Python = Annotated[
 Platform = Annotated[
     str, _text(check_platform), _schema(PLATFORM_PATTERN, "os/architecture, as in linux/amd64")
 ]
+ExtraText = Annotated[
+    str, _text(check_extra), _schema(EXTRA_PATTERN, "the name of an extra", LONGEST_EXTRA)
+]
+PreferenceText = Literal["newest", "lowest", "lowest-direct"]
 Size = Annotated[int, Field(ge=0, le=_LARGEST, description="bytes")]
 Revision = Annotated[int, Field(ge=0, le=_LARGEST, description="a revision of the whole index")]
 
@@ -168,6 +179,7 @@ class ReleaseDocument(Document):
     digest: DigestText
     size: Size
     requires: list[RequirementDocument]
+    extras: dict[ExtraText, list[RequirementDocument]] = {}
     python: PythonRange
     platforms: dict[Platform, WheelSetDocument]
     yanked: YankDocument | None
@@ -194,6 +206,7 @@ class LockedPackageDocument(Document):
     signers: list[Fingerprint]
     requires: list[RequirementText]
     required_by: list[PackageNameText]
+    extras: list[ExtraText] = []
     wheel_sets: dict[Platform, DigestText] = {}
 
 
@@ -205,6 +218,11 @@ class LockDocument(Document):
     python: Python
     platform: Platform
     requirements: list[RequirementText]
+    constraints: list[RequirementText] = []
+    overrides: list[RequirementText] = []
+    prereleases: bool = False
+    published_before: TimeText | None = None
+    prefer: PreferenceText = "newest"
     package: list[LockedPackageDocument] = []
 
 

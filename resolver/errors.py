@@ -16,7 +16,10 @@
     ├── IndexMoved              an answer of the index that is newer than the solve's revision
     ├── PinChanged              a pinned version that the index lists with another digest
     ├── ResolutionImpossible    nothing satisfies the requirements; carries why
-    └── TooManyRounds           the search reached its limit
+    ├── TooManyRounds           the search reached its limit; carries what it was stuck on
+    └── SolveCancelled          somebody asked the search to end
+
+    Unread (of no tree)         a source can't say now what there is of a package
 """
 
 from collections.abc import Sequence
@@ -163,11 +166,34 @@ class ResolutionImpossible(ResolverError):
 
 
 class TooManyRounds(ResolverError):
-    """The search reached `rounds` rounds and doesn't know the answer yet."""
+    """The search reached `rounds` rounds and doesn't know the answer yet.
 
-    def __init__(self, rounds: int) -> None:
+    `stuck_on` holds sentences: what the last conflict was about, empty where there was none.
+    """
+
+    def __init__(self, rounds: int, stuck_on: Sequence[str] = ()) -> None:
         self.rounds = rounds
-        super().__init__(
+        self.stuck_on = tuple(stuck_on)
+        headline = (
             f"no answer after {rounds:,} rounds of search; narrow the requirements "
             "(an upper bound on a package with many releases helps most), or raise the limit"
         )
+        lines = [headline]
+        if self.stuck_on:
+            lines += ["The last thing that didn't fit:", *self.stuck_on]
+        super().__init__("\n".join(lines))
+
+
+class SolveCancelled(ResolverError):
+    """The search was asked to end, and did after `rounds` rounds."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+        super().__init__(f"cancelled after {rounds:,} rounds of search; nothing was written")
+
+
+class Unread(Exception):
+    """Base for a source's errors that say: what there is of a package can't be read now.
+
+    A requirement that needs it can't be solved then; a hint that would need it isn't given.
+    """

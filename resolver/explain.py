@@ -2,23 +2,23 @@
 
 The facts are a proof (resolver/derive.py): they can't all hold together, and none can be left out.
 They are told from the user's own requirements downwards; then, for each package of which nothing
-is left, what there is of it and why it doesn't count.
+is left, what there is of it and why it doesn't count; then the hint, if there is one
+(resolver/hint.py). The derivation, step by step, is for machines and for who doubts the sentences.
 """
 
-import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from artifacts.reference import PackageName
 from resolver.candidate import Candidate, Environment
-from resolver.derive import Fact, Proof
+from resolver.derive import ABSENT, Fact, Incompatibility, Node, Proof
+from resolver.hint import Hint
+from resolver.near import declared_extras, near_extras, near_packages
 from resolver.offers import Offer, Offers, bits
-from resolver.requirement import ANY, Requirement
-from resolver.source import NamingSource
+from resolver.requirement import ANY, Range, Requirement
 
 _SHOWN = 4
-_NEAR = 0.8  # of difflib's ratio: the namespace alone makes most names alike
 _PRERELEASE = (
     "a prerelease counts only where every requirement on it names one of the same version, "
     "or where prereleases are allowed"
@@ -27,154 +27,284 @@ _PRERELEASE = (
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """The releases `by` (none: the user) all require `requirement`; `by` is newest first."""
+    """The releases `by` (none: the user) all require `requirement`; `by` is newest first.
+
+    `extra` is the extra of theirs by which they do; the user may also constrain by it, and
+    `override` is the range that counts instead, as text.
+    """
 
     by: tuple[Candidate, ...]
     requirement: Requirement
+    extra: str | None = None
+    is_constraint: bool = False
+    override: str | None = None
 
     def __str__(self) -> str:
         """Return the sentence."""
+        if self.is_constraint:
+            return f"You constrain {self.requirement}."
+        wanted = _wanted(self.requirement)
+        if self.override is not None:
+            wanted = (
+                f"{self.requirement.name_with_extras}, where your override says {self.override}"
+            )
         if not self.by:
-            return f"You require {_wanted(self.requirement)}."
+            return f"You require {wanted}."
         verb = "requires" if len(self.by) == 1 else "require"
-        return f"{self.by[0].name} {_versions(self.by)} {verb} {_wanted(self.requirement)}."
+        extra = f"[{self.extra}]" if self.extra else ""
+        return f"{self.by[0].name}{extra} {_versions(self.by)} {verb} {wanted}."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows from earlier steps: `causes` are their places, or `fact` the place of a fact."""
+
+    sentence: str
+    fact: int | None = None
+    causes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Facts that can't all hold, in the order to tell them, and what there is of the packages."""
+    """Facts that can't all hold, in the order to tell them, and what there is of the packages.
+
+    The last of the `steps` is that nothing fits; each stands after what it follows from.
+    """
 
     environment: Environment
     revision: int
     facts: tuple[Required, ...]
     notes: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    hint: Hint | None = None
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """All of it: a headline, the facts, and what exists."""
+        """All of it: a headline, the facts, what exists, and what would help."""
         headline = (
             f"No set of releases fits all requirements ({self.environment}, "
             f"index revision {self.revision})."
         )
-        return (headline, *(str(fact) for fact in self.facts), *self.notes)
+        hint = () if self.hint is None else (str(self.hint),)
+        return (headline, *(str(fact) for fact in self.facts), *self.notes, *hint)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines; `by` is null for the user's own requirements."""
+        """Return it for machines; `by` is null for the user's own requirements.
+
+        `derivation` holds steps; each has the place of a fact, or the places of those steps that
+        it follows from.
+        """
         return {
             "python": self.environment.python,
             "platform": self.environment.platform,
             "revision": self.revision,
             "facts": [
                 {
+                    "kind": "constraint" if fact.is_constraint else "requirement",
                     "by": {
                         "package": str(fact.by[0].name),
                         "versions": [str(candidate.version) for candidate in fact.by],
+                        "extra": fact.extra,
                     }
                     if fact.by
                     else None,
                     "package": str(fact.requirement.package),
                     "range": str(fact.requirement.range),
                     "extras": list(fact.requirement.extras),
+                    "override": fact.override,
                     "sentence": str(fact),
                 }
                 for fact in self.facts
             ],
             "notes": list(self.notes),
+            "derivation": [
+                {"sentence": step.sentence, "fact": step.fact, "causes": list(step.causes)}
+                for step in self.steps
+            ],
+            "hint": None if self.hint is None else self.hint.to_json(),
         }
 
 
-def explain(proof: Proof, offers: Offers) -> Explanation:
+def explain(proof: Proof, offers: Offers, hint: Hint | None = None) -> Explanation:
     """Put a proof into words."""
-    facts = _told_from_the_top(proof.facts, offers)
-    targets = list(dict.fromkeys(fact.requirement.package for fact in facts))
+    order = _from_the_top(proof.facts)
+    facts = _named(order, offers)
     notes: list[str] = []
-    for package in targets:
+    for package in dict.fromkeys(fact.requirement.package for fact in facts):
         notes.extend(
             _notes([fact for fact in facts if fact.requirement.package == package], offers)
         )
-    return Explanation(offers.environment, offers.revision, facts, tuple(notes))
+    places = {fact: place for place, fact in enumerate(order)}
+    sentences = [str(fact) for fact in facts]
+    steps = tuple(_steps(proof.root, places, sentences, offers)) if proof.root else ()
+    return Explanation(offers.environment, offers.revision, facts, tuple(notes), steps, hint)
 
 
-def _told_from_the_top(facts: Iterable[Fact], offers: Offers) -> tuple[Required, ...]:
-    """Order facts from the user's downwards, and name only releases that those before allow."""
-    left = sorted(facts, key=lambda fact: (str(fact.requirement), str(fact.by), fact.mask))
-    told = [fact for fact in left if fact.by is None]
-    named = dict.fromkeys(fact.requirement.package for fact in told)
+def told(facts: Iterable[Fact], offers: Offers) -> tuple[Required, ...]:
+    """Put facts into an order and words, whether they are a proof or not."""
+    return _named(_from_the_top(facts), offers)
+
+
+def _from_the_top(facts: Iterable[Fact]) -> list[Fact]:
+    """Order facts from the user's downwards; those that hang on nothing come last."""
+    left = sorted(
+        facts,
+        key=lambda fact: (fact.is_constraint, str(fact.requirement), fact.order),
+    )
+    ordered = [fact for fact in left if fact.by is None]
+    named = dict.fromkeys(fact.requirement.package for fact in ordered)
     for package in (queue := list(named)):
         own = [fact for fact in left if fact.by == package]
-        told.extend(own)
+        ordered.extend(own)
         for fact in own:
             if fact.requirement.package not in named:
                 named[fact.requirement.package] = None
                 queue.append(fact.requirement.package)
+    return [*ordered, *(fact for fact in left if fact not in ordered)]
+
+
+def _named(order: Sequence[Fact], offers: Offers) -> tuple[Required, ...]:
+    """Name only releases that the facts before allow."""
     allowed: dict[PackageName, int] = {}
-    for fact in told:
+    for fact in order:
         package = fact.requirement.package
-        allowed[package] = allowed.get(package, 0) | offers[package].fitting(fact.requirement)
-    return tuple(
-        Required(
-            ()
-            if fact.by is None
-            else tuple(offers[fact.by].candidates[at] for at in bits(fact.mask & allowed[fact.by])),
-            fact.requirement,
+        if not fact.is_constraint:
+            allowed[package] = allowed.get(package, 0) | offers[package].fitting(fact.requirement)
+    for fact in order:
+        package = fact.requirement.package
+        if fact.is_constraint and package in allowed:
+            allowed[package] &= offers[package].within(fact.requirement) or -1
+    named = []
+    for fact in order:
+        by: tuple[Candidate, ...] = ()
+        if fact.by is not None:
+            some = fact.mask & allowed.get(fact.by, -1) or fact.mask
+            by = _newest_first(offers[fact.by].candidates[at] for at in bits(some))
+        override = offers[fact.requirement.package].override
+        named.append(
+            Required(
+                by,
+                fact.requirement,
+                fact.extra,
+                fact.is_constraint,
+                None if override is None or fact.is_constraint else str(override),
+            )
         )
-        for fact in told
-    )
+    return tuple(named)
+
+
+def _newest_first(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    return tuple(sorted(candidates, key=lambda one: one.version, reverse=True))
 
 
 def _notes(facts: Sequence[Required], offers: Offers) -> Iterator[str]:
     """Say what there is of a package, where that is why the requirements on it can't be had."""
-    wanted = list(dict.fromkeys(fact.requirement for fact in facts))
-    offer = offers[wanted[0].package]
+    offer = offers[facts[0].requirement.package]
     if not offer.known:
         yield _unknown(offer.name, offers)
         return
-    hopeless = [one for one in wanted if not offer.fitting(one)]
-    clashing = [] if hopeless else _clashing(facts, wanted, offer)
-    yield from _refusals([clashing] if clashing else [(one,) for one in hopeless or wanted], offer)
-    exists = f"the index has {_versions(offer.candidates)}" if offer.candidates else ""
-    for one in hopeless:
-        if not exists:
-            yield f"{offer.name} has no releases."
-        elif one.extras:
-            extras = ",".join(one.extras)
-            yield f"No release of {offer.name} declares extras, so none has [{extras}]."
-        elif one.range == ANY:
-            yield f"No release of {offer.name} can be used; {exists}."
-        else:
-            yield f"No usable release of {offer.name} is in {one.range}; {exists}."
+    wishes = list({(str(_range(fact, offer)), _extras(fact)): fact for fact in facts}.values())
+    hopeless = [one for one in wishes if not _fitting(one, offer)]
+    clashing = [] if hopeless else _clashing(facts, wishes, offer)
+    yield from _refusals([clashing] if clashing else [(one,) for one in hopeless or wishes], offer)
+    if not offer.candidates:
+        yield f"{offer.name} has no releases."
+        return
+    exists = f"the index has {_versions(_newest_first(offer.candidates))}"
+    yield from dict.fromkeys(_hopeless(one, offer, exists) for one in hopeless)
     if clashing:
-        ranges = _and(str(one.range) for one in clashing)
-        yield f"No usable release of {offer.name} is in {ranges} at once; {exists}."
+        ranges = _and(dict.fromkeys(str(_range(one, offer)) for one in clashing))
+        extras = sorted({extra for one in clashing for extra in _extras(one)})
+        having = (
+            f" with [{','.join(extras)}]" if extras and not _left_without(clashing, offer) else ""
+        )
+        once = " at once" if len(clashing) > 1 else ""
+        yield f"No usable release of {offer.name}{having} is in {ranges}{once}; {exists}."
+
+
+def _hopeless(one: Required, offer: Offer, exists: str) -> str:
+    """Say why a requirement or constraint alone leaves nothing."""
+    wanted = _range(one, offer)
+    in_range = offer.usable & offer.matching(
+        wanted, allow_prereleases=offer.allow_prereleases or one.is_constraint
+    )
+    if _extras(one) and in_range:
+        return _undeclared(one, offer, in_range)
+    if wanted == ANY:
+        return f"No release of {offer.name} can be used; {exists}."
+    return f"No usable release of {offer.name} is in {wanted}; {exists}."
+
+
+def _undeclared(one: Required, offer: Offer, in_range: int) -> str:
+    extras = ",".join(_extras(one))
+    declared = declared_extras(offer)
+    if not declared:
+        return f"No release of {offer.name} declares extras, so none has [{extras}]."
+    for extra in _extras(one):
+        if extra not in declared:
+            near = near_extras(extra, declared)
+            meant = f"; did you mean [{near[0]}]?" if near else f"; they have {_and(declared)}."
+            return f"No release of {offer.name} declares the extra [{extra}]{meant}"
+    elsewhere = _newest_first(
+        offer.candidates[at] for at in bits(offer.declaring(_extras(one)) & ~in_range)
+    )
+    does = (
+        f"; {_versions(elsewhere)} {'does' if len(elsewhere) == 1 else 'do'}" if elsewhere else ""
+    )
+    within = "" if _range(one, offer) == ANY else f" in {_range(one, offer)}"
+    return f"No usable release of {offer.name}{within} declares [{extras}]{does}."
+
+
+def _range(fact: Required, offer: Offer) -> Range:
+    return fact.requirement.range if fact.is_constraint else offer.range_of(fact.requirement)
+
+
+def _extras(fact: Required) -> tuple[str, ...]:
+    return fact.requirement.extras
+
+
+def _fitting(fact: Required, offer: Offer) -> int:
+    if fact.is_constraint:
+        return offer.within(fact.requirement)
+    return offer.fitting(fact.requirement)
 
 
 def _clashing(
-    facts: Sequence[Required], wanted: Sequence[Requirement], offer: Offer
-) -> list[Requirement]:
-    """Return requirements that hold at once and leave nothing: none of them can be left out.
+    facts: Sequence[Required], wishes: Sequence[Required], offer: Offer
+) -> list[Required]:
+    """Return what holds at once and leaves nothing: none of it can be left out.
 
-    Those of two releases of one package do not hold at once, and there are none then.
+    Requirements of two releases of one package do not hold at once, and there is none then.
     """
-    sources = [fact.by[0].name for fact in facts if fact.by]
-    if len(set(sources)) < len(sources) or _left(wanted, offer):
+    sources = [(fact.by[0].name, fact.extra) for fact in facts if fact.by]
+    if len({name for name, _ in sources}) < len(sources) or _left(wishes, offer):
         return []
-    clashing = list(wanted)
-    for one in wanted:
+    clashing = list(wishes)
+    for one in wishes:
         others = [other for other in clashing if other != one]
         if not _left(others, offer):
             clashing = others
     return clashing
 
 
-def _left(wanted: Iterable[Requirement], offer: Offer) -> int:
+def _left(wishes: Iterable[Required], offer: Offer) -> int:
     left = offer.usable
-    for one in wanted:
-        left &= offer.fitting(one)
+    for one in wishes:
+        left &= _fitting(one, offer)
     return left
 
 
-def _refusals(groups: Sequence[Sequence[Requirement]], offer: Offer) -> Iterator[str]:
-    """Say why releases aren't used that a group of requirements would take; a sentence a reason."""
+def _left_without(wishes: Iterable[Required], offer: Offer) -> bool:
+    """Whether nothing would be left even if nobody asked for extras."""
+    left = offer.usable
+    for one in wishes:
+        allowed = offer.allow_prereleases or one.is_constraint
+        left &= offer.matching(_range(one, offer), allow_prereleases=allowed)
+    return not left
+
+
+def _refusals(groups: Sequence[Sequence[Required]], offer: Offer) -> Iterator[str]:
+    """Say why releases aren't used that a group of wishes would take; a sentence a reason."""
     reasons: dict[str, list[Candidate]] = {}
     for at, candidate in enumerate(offer.candidates):
         for group in groups:
@@ -188,11 +318,64 @@ def _refusals(groups: Sequence[Sequence[Requirement]], offer: Offer) -> Iterator
                 reasons.setdefault(_PRERELEASE, []).append(candidate)
                 break
     for reason, candidates in reasons.items():
-        yield f"{offer.name} {_versions(candidates)} can't be used: {reason}."
+        yield f"{offer.name} {_versions(_newest_first(candidates))} can't be used: {reason}."
 
 
-def _takes(offer: Offer, one: Requirement, at: int, *, allow_prereleases: bool) -> bool:
-    return bool(offer.matching(one.range, allow_prereleases=allow_prereleases) >> at & 1)
+def _takes(offer: Offer, one: Required, at: int, *, allow_prereleases: bool) -> bool:
+    allowed = allow_prereleases or one.is_constraint
+    return bool(offer.matching(_range(one, offer), allow_prereleases=allowed) >> at & 1)
+
+
+def _steps(
+    root: Incompatibility, places: Mapping[Fact, int], facts: Sequence[str], offers: Offers
+) -> Iterator[Step]:
+    """Yield the derivation, each step after its causes; facts are steps of their own, once."""
+    numbers: dict[object, int] = {}
+    pending = [root]
+    while pending:
+        one = pending[-1]
+        key: object = one.fact or id(one)
+        waiting = [cause for cause in one.causes if (cause.fact or id(cause)) not in numbers]
+        if key not in numbers and waiting:
+            pending.extend(reversed(waiting))
+            continue
+        pending.pop()
+        if key in numbers:
+            continue
+        numbers[key] = len(numbers)
+        if one.fact is not None:
+            place = places[one.fact]
+            yield Step(facts[place], place)
+        else:
+            causes = dict.fromkeys(numbers[cause.fact or id(cause)] for cause in one.causes)
+            yield Step(_follows(one.terms, offers), None, tuple(causes))
+    if root.fact is not None:  # one fact that can't be, alone
+        yield Step(_follows({}, offers), None, (0,))
+
+
+def _follows(terms: Mapping[Node, int], offers: Offers) -> str:
+    """Say what an incompatibility means: these need one of those, or can't be together."""
+    if not terms:
+        return "So nothing fits."
+    having: list[str] = []
+    needing: list[str] = []
+    for (package, extra), mask in sorted(terms.items()):
+        offer = offers[package]
+        if extra:
+            (needing if mask & ABSENT else having).append(f"{package}[{extra}]")
+            continue
+        which = (offer.usable & ~(mask >> 1)) if mask & ABSENT else mask >> 1
+        versions = _newest_first(offer.candidates[at] for at in bits(which))
+        text = f"{package} {_or(versions)}" if which != offer.usable else str(package)
+        (needing if mask & ABSENT else having).append(text)
+    if not needing:
+        together = "be used" if len(having) == 1 else "be together"
+        return f"So {_and(having)} can't {together}."
+    need = " or ".join(needing)
+    if not having:
+        return f"So {need} is needed."
+    verb = "needs" if len(having) == 1 else "need"
+    return f"So {_and(having)} {verb} {need}."
 
 
 def _wanted(requirement: Requirement) -> str:
@@ -203,12 +386,8 @@ def _wanted(requirement: Requirement) -> str:
 
 def _unknown(package: PackageName, offers: Offers) -> str:
     sentence = f"{package} is not in the index, or may not be read with this login"
-    if isinstance(offers.source, NamingSource):
-        names = sorted(str(name) for name in offers.source.list_names())
-        near = difflib.get_close_matches(str(package), names, n=1, cutoff=_NEAR)
-        if near:
-            return f"{sentence}; did you mean {near[0]}?"
-    return f"{sentence}."
+    near = near_packages(package, offers)
+    return f"{sentence}; did you mean {near[0]}?" if near else f"{sentence}."
 
 
 def _versions(candidates: Sequence[Candidate]) -> str:
@@ -216,6 +395,13 @@ def _versions(candidates: Sequence[Candidate]) -> str:
     if len(shown) <= _SHOWN + 1:
         return _and(shown)
     return f"{', '.join(shown[:_SHOWN])} and {len(shown) - _SHOWN} more down to {shown[-1]}"
+
+
+def _or(candidates: Sequence[Candidate]) -> str:
+    shown = [str(candidate.version) for candidate in candidates]
+    if len(shown) <= _SHOWN + 1:
+        return " or ".join(shown)
+    return f"{' or '.join(shown[:_SHOWN])} or {len(shown) - _SHOWN} more down to {shown[-1]}"
 
 
 def _and(parts: Iterable[str]) -> str:

@@ -9,6 +9,11 @@
     python = "3.11"
     platform = "linux/amd64"
     requirements = ["team/etl ^1"]         what was asked for
+    constraints = ["team/log <3"]          these five only where they were given, see
+    overrides = ["team/clean ^1.2"]        resolver/options.py
+    prereleases = true
+    published_before = "2026-01-02T03:04:05Z"
+    prefer = "lowest"
 
     [[package]]                            sorted by name
     name = "team/clean"
@@ -16,8 +21,9 @@
     digest = "sha256:…"                    of the release's manifest
     size = 1234                            of the manifest, in bytes
     signers = ["ABCD…"]                    fingerprints of primary keys
-    requires = []
+    requires = []                          with those of the extras that are on
     required_by = ["team/etl"]             why it is here; the requirements above say the rest
+    extras = ["gpu"]                       which are on, where any is
 
     [package.wheel_sets]                   where it needs wheels: those of the platform above
     "linux/amd64" = "sha256:…"
@@ -33,8 +39,9 @@ from typing import Any, Final
 
 from artifacts.digest import Digest
 from artifacts.reference import PackageName
-from resolver.candidate import Environment
-from resolver.errors import InvalidLock, UnsupportedSchema
+from resolver.candidate import Environment, utc_text
+from resolver.errors import InvalidLock, InvalidRequirement, UnsupportedSchema
+from resolver.options import Options
 from resolver.requirement import Requirement
 from resolver.solve import Solution
 from resolver.version import Version
@@ -49,7 +56,7 @@ _HEADER = "# Made by recipebox: review and commit it, and change it by locking a
 class LockedPackage:
     """A release of the solved set; `wheel_sets` holds the digest for the lock's platform, if any.
 
-    `size` is the manifest's, in bytes.
+    `size` is the manifest's, in bytes; `extras` are those that are on, and `requires` has theirs.
     """
 
     name: PackageName
@@ -59,6 +66,7 @@ class LockedPackage:
     signers: tuple[str, ...] = ()
     requires: tuple[Requirement, ...] = ()
     wheel_sets: Mapping[str, Digest] = field(default_factory=dict, hash=False)
+    extras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ class Difference:
         if self.solved is None:
             return f"{self.name} {self.locked} is locked, and not needed any more"
         if self.locked == self.solved:
-            return f"{self.name} {self.locked} is locked with other bytes than the index lists"
+            return f"{self.name} {self.locked} is locked with other bytes or extras than it has"
         return f"{self.name} is locked as {self.locked}, and would now be {self.solved}"
 
 
@@ -86,13 +94,14 @@ class Lock:
 
     Raises:
         InvalidLock: a package stands twice, something required is not there or of a version that
-            doesn't satisfy, or a package is there that nothing requires.
+            doesn't satisfy, or a package or extra is there that nothing requires.
     """
 
     requirements: tuple[Requirement, ...]
     environment: Environment
     revision: int
     packages: tuple[LockedPackage, ...]
+    options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
         """Sort everything, and hold the lock to what it says."""
@@ -117,11 +126,13 @@ class Lock:
                     one.digest,
                     one.size,
                     one.signers,
-                    one.requires,
+                    solution.requires(one.name),
                     {platform: one.platforms[platform].digest} if one.platforms else {},
+                    solution.extras.get(one.name, ()),
                 )
                 for one in solution.candidates.values()
             ),
+            solution.options,
         )
 
     @classmethod
@@ -158,9 +169,11 @@ class Lock:
                     tuple(sorted(one.signers)),
                     tuple(sorted(one.requires, key=str)),
                     one.wheel_sets,
+                    tuple(sorted(one.extras)),
                 )
                 for one in document.package
             ),
+            _options(document),
         )
         for package in document.package:
             expected = lock.required_by(package.name)
@@ -181,6 +194,7 @@ class Lock:
             "python": self.environment.python,
             "platform": self.environment.platform,
             "requirements": [str(requirement) for requirement in self.requirements],
+            **_drawn_options(self.options),
             "package": [self._drawn(package) for package in self.packages],
         }
         if not self.packages:
@@ -234,6 +248,8 @@ class Lock:
             "requires": [str(requirement) for requirement in package.requires],
             "required_by": [str(name) for name in self.required_by(package.name)],
         }
+        if package.extras:
+            drawn["extras"] = list(package.extras)
         if package.wheel_sets:
             drawn["wheel_sets"] = {
                 platform: str(digest) for platform, digest in sorted(package.wheel_sets.items())
@@ -252,27 +268,86 @@ class Lock:
                     f"the lock is for {self.environment.platform}, and holds wheels of "
                     f"{', '.join(sorted(package.wheel_sets))}",
                 )
-        needed: set[PackageName] = set()
+        self._check_needs(locked)
+
+    def _check_needs(self, locked: Mapping[PackageName, LockedPackage]) -> None:
+        asked: dict[PackageName, set[str]] = {}
         pending = [("requirements", requirement) for requirement in self.requirements]
         while pending:
             where, requirement = pending.pop(0)
-            found = locked.get(requirement.package)
-            if found is None:
-                raise InvalidLock(where, f"{requirement} is required, and not in the lock")
-            if not requirement.range.contains(found.version, allow_prereleases=True):
-                raise InvalidLock(
-                    where, f"{requirement} is required, and {found.version} is locked"
-                )
-            if found.name not in needed:
-                needed.add(found.name)
+            found = self._satisfying(where, requirement, locked)
+            if found.name not in asked:
+                asked[found.name] = set()
                 pending.extend((f"{found.name}: requires", one) for one in found.requires)
-        superfluous = sorted(locked.keys() - needed)
+            asked[found.name].update(requirement.extras)
+        superfluous = sorted(locked.keys() - asked.keys())
         if superfluous:
             raise InvalidLock(str(superfluous[0]), "nothing in the lock requires it")
+        for package in self.packages:
+            needless = sorted(set(package.extras) - asked[package.name])
+            if needless:
+                raise InvalidLock(
+                    f"{package.name}: extras", f"nothing in the lock asks for {needless[0]}"
+                )
+        for constraint in self.options.constraints:
+            bound = locked.get(constraint.package)
+            if bound and not constraint.range.contains(bound.version, allow_prereleases=True):
+                raise InvalidLock(
+                    "constraints", f"{constraint} is constrained, and {bound.version} is locked"
+                )
+
+    def _satisfying(
+        self, where: str, requirement: Requirement, locked: Mapping[PackageName, LockedPackage]
+    ) -> LockedPackage:
+        """Return the package that satisfies a requirement, as it may be overridden."""
+        found = locked.get(requirement.package)
+        if found is None:
+            raise InvalidLock(where, f"{requirement} is required, and not in the lock")
+        said, wanted = f"{requirement} is required", requirement.range
+        for override in self.options.overrides:
+            if override.package == found.name:
+                said, wanted = f"{said}, and overridden with {override.range}", override.range
+        if not wanted.contains(found.version, allow_prereleases=True):
+            raise InvalidLock(where, f"{said}, and {found.version} is locked")
+        lacking = sorted(set(requirement.extras) - set(found.extras))
+        if lacking:
+            raise InvalidLock(where, f"{said}, and its extra {lacking[0]} is not on")
+        return found
+
+
+def _options(document: Any) -> Options:
+    try:
+        return Options(
+            tuple(document.constraints),
+            tuple(document.overrides),
+            document.prereleases,
+            document.published_before,
+            document.prefer,
+        )
+    except InvalidRequirement as error:
+        raise InvalidLock("constraints and overrides", str(error)) from error
+
+
+def _drawn_options(options: Options) -> dict[str, Any]:
+    """Return what differs from an ordinary solve."""
+    drawn: dict[str, Any] = {}
+    if options.constraints:
+        drawn["constraints"] = [str(one) for one in options.constraints]
+    if options.overrides:
+        drawn["overrides"] = [str(one) for one in options.overrides]
+    if options.allow_prereleases:
+        drawn["prereleases"] = True
+    if options.published_before is not None:
+        drawn["published_before"] = utc_text(options.published_before)
+    if options.prefer != "newest":
+        drawn["prefer"] = options.prefer
+    return drawn
 
 
 def _bytes_of(package: LockedPackage | None) -> object:
-    return None if package is None else (package.version, package.digest, package.wheel_sets)
+    if package is None:
+        return None
+    return package.version, package.digest, package.wheel_sets, package.extras
 
 
 def lock_schema() -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""What resolvelib asks of us: candidates newest first, and which package to look at next.
+"""What resolvelib asks of us: the preferred candidates first, and which package to look at next.
+
+An extra that is asked for later, of a package that is pinned already, leaves the pin unsatisfied,
+and resolvelib pins it anew with both.
 
 The preference may steer the search and never sees the user's order, so the same requirements and
 index give the same search, whatever their order.
@@ -8,6 +11,7 @@ index give the same search, whatever their order.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from resolvelib import AbstractProvider, BaseReporter
@@ -15,16 +19,27 @@ from resolvelib.structs import RequirementInformation
 
 from artifacts.reference import PackageName
 from resolver.candidate import Candidate
+from resolver.derive import Fact
 from resolver.offers import Offers, bits
 from resolver.requirement import Requirement
+from resolver.watch import Watch
 
-Information: TypeAlias = RequirementInformation[Requirement, Candidate]
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A candidate with the extras of it that are asked for so far, sorted."""
+
+    candidate: Candidate
+    extras: tuple[str, ...] = ()
+
+
+Information: TypeAlias = RequirementInformation[Requirement, Chosen]
 
 _CONFLICTS_TO_PROMOTE = 5
 """After so many conflicts a package is looked at first (uv does the same)."""
 
 
-class Provider(AbstractProvider[Requirement, Candidate, PackageName]):
+class Provider(AbstractProvider[Requirement, Chosen, PackageName]):
     """resolvelib's delegate over the offers of one solve."""
 
     def __init__(self, offers: Offers) -> None:
@@ -34,33 +49,50 @@ class Provider(AbstractProvider[Requirement, Candidate, PackageName]):
     def note_conflict(self, causes: Iterable[Information]) -> None:
         """Count the packages of a conflict, to look at them earlier."""
         self._conflicts.update({cause.requirement.package for cause in causes})
-        self._conflicts.update({cause.parent.name for cause in causes if cause.parent is not None})
+        self._conflicts.update(
+            {cause.parent.candidate.name for cause in causes if cause.parent is not None}
+        )
 
-    def identify(self, requirement_or_candidate: Requirement | Candidate) -> PackageName:
+    def stated(self, cause: Information) -> Fact:
+        """Return what a cause of a conflict says, as a fact."""
+        if cause.parent is None:
+            return Fact(None, 0, cause.requirement)
+        by = cause.parent.candidate
+        extra = next(
+            (each for each in cause.parent.extras if cause.requirement in by.extras.get(each, ())),
+            None,
+        )
+        if cause.requirement in by.requires:
+            extra = None
+        return Fact(by.name, 1 << self._offers.position(by), cause.requirement, extra)
+
+    def identify(self, requirement_or_candidate: Requirement | Chosen) -> PackageName:
         """Return the package of either."""
         if isinstance(requirement_or_candidate, Requirement):
             return requirement_or_candidate.package
-        return requirement_or_candidate.name
+        return requirement_or_candidate.candidate.name
 
     def narrow_requirement_selection(
         self,
         identifiers: Iterable[PackageName],
-        resolutions: Mapping[PackageName, Candidate],
-        candidates: Mapping[PackageName, Iterator[Candidate]],
+        resolutions: Mapping[PackageName, Chosen],
+        candidates: Mapping[PackageName, Iterator[Chosen]],
         information: Mapping[PackageName, Iterator[Information]],
         backtrack_causes: Sequence[Information],
     ) -> Iterable[PackageName]:
         """Return those that the last conflict was about, or all where none was."""
         names = list(identifiers)
         causes = {cause.requirement.package for cause in backtrack_causes}
-        causes |= {cause.parent.name for cause in backtrack_causes if cause.parent is not None}
+        causes |= {
+            cause.parent.candidate.name for cause in backtrack_causes if cause.parent is not None
+        }
         return [name for name in names if name in causes] or names
 
     def get_preference(
         self,
         identifier: PackageName,
-        resolutions: Mapping[PackageName, Candidate],
-        candidates: Mapping[PackageName, Iterator[Candidate]],
+        resolutions: Mapping[PackageName, Chosen],
+        candidates: Mapping[PackageName, Iterator[Chosen]],
         information: Mapping[PackageName, Iterator[Information]],
         backtrack_causes: Sequence[Information],
     ) -> tuple[bool, bool, bool, bool, str]:
@@ -78,53 +110,67 @@ class Provider(AbstractProvider[Requirement, Candidate, PackageName]):
         self,
         identifier: PackageName,
         requirements: Mapping[PackageName, Iterator[Requirement]],
-        incompatibilities: Mapping[PackageName, Iterator[Candidate]],
+        incompatibilities: Mapping[PackageName, Iterator[Chosen]],
     ) -> Any:
-        """Return what fits all requirements and is not known to fail, newest first."""
+        """Return what fits all requirements and is not known to fail, the preferred first."""
         offer = self._offers[identifier]
-        mask = offer.usable
+        mask = offer.allowed
+        extras: set[str] = set()
         for requirement in requirements[identifier]:
             mask &= offer.fitting(requirement)
-        for candidate in incompatibilities[identifier]:
-            mask &= ~(1 << self._offers.position(candidate))
-        return lambda: (offer.candidates[position] for position in bits(mask))
+            extras.update(requirement.extras)
+        for chosen in incompatibilities[identifier]:
+            if extras.issuperset(chosen.extras):  # with fewer extras it may yet fit
+                mask &= ~(1 << self._offers.position(chosen.candidate))
+        asked = tuple(sorted(extras))
+        return lambda: (Chosen(offer.candidates[position], asked) for position in bits(mask))
 
-    def is_satisfied_by(self, requirement: Requirement, candidate: Candidate) -> bool:
-        """Whether a candidate satisfies a requirement on its package."""
-        return self._offers.satisfies(candidate, requirement)
+    def is_satisfied_by(self, requirement: Requirement, candidate: Chosen) -> bool:
+        """Whether a candidate satisfies a requirement on its package, with the extras it has on."""
+        return set(requirement.extras) <= set(candidate.extras) and self._offers.satisfies(
+            candidate.candidate, requirement
+        )
 
-    def get_dependencies(self, candidate: Candidate) -> Iterable[Requirement]:
-        """Return what a candidate requires."""
-        return candidate.requires
+    def get_dependencies(self, candidate: Chosen) -> Iterable[Requirement]:
+        """Return what a candidate requires with the extras that it has on."""
+        requires = candidate.candidate.requirements(candidate.extras)
+        self._offers.snapshot.read_ahead(one.package for one in requires)
+        return requires
 
 
 class Circling(Exception):
     """The search makes no progress: it pins packages in turn, each against the one before."""
 
 
-class Reporter(BaseReporter[Requirement, Candidate, PackageName]):
+class Reporter(BaseReporter[Requirement, Chosen, PackageName]):
     """Tells the provider of conflicts, and stops a search that makes no progress.
 
     resolvelib re-pins a package whose pin a later one contradicts, without backtracking; where
     packages require each other it may do so for ever (seen on indexes of five packages).
     """
 
-    def __init__(self, provider: Provider, patience: int) -> None:
+    def __init__(self, provider: Provider, patience: int, watch: Watch) -> None:
         self._provider = provider
         self._patience = patience
+        self._watch = watch
         self._most_pinned = 0
         self._waited = 0
+        self.last_conflict: frozenset[Fact] = frozenset()
 
     def resolving_conflicts(self, causes: Iterable[Information]) -> None:
-        """Pass a conflict on."""
+        """Pass a conflict on, and keep it in case that it is the last."""
+        causes = list(causes)
         self._provider.note_conflict(causes)
+        self.last_conflict = frozenset(self._provider.stated(cause) for cause in causes)
 
     def ending_round(self, index: int, state: Any) -> None:
         """Count the rounds since more packages were pinned than ever before.
 
         Raises:
             Circling: they are too many.
+            SolveCancelled: somebody asked for it.
         """
+        self._watch.count(len(state.mapping))
         self._waited += 1
         if len(state.mapping) > self._most_pinned:
             self._most_pinned = len(state.mapping)

@@ -44,6 +44,9 @@ from resolver.version import LONGEST, NUMBER, PRERELEASE, Key, Version, prerelea
 LONGEST_RANGE: Final = 512
 """Characters that a range may have."""
 
+LONGEST_EXTRA: Final = 64
+"""Characters that an extra's name may have."""
+
 EXTRA_PATTERN: Final = "[a-z0-9]+(?:[._-][a-z0-9]+)*"
 
 _Bound: TypeAlias = Key | None
@@ -287,6 +290,21 @@ ANY: Final = Range.parse("*")
 """The range that holds every version that is no prerelease."""
 
 
+def check_extra(text: str) -> str:
+    """Return `text` if it is the name of an extra.
+
+    Raises:
+        InvalidRequirement: it isn't, or has over 64 characters.
+    """
+    if len(text) > LONGEST_EXTRA or not _EXTRA.fullmatch(text):
+        raise InvalidRequirement(
+            text,
+            "an extra is lower-case letters and digits, joined by '.', '_' or '-', and at most "
+            f"{LONGEST_EXTRA} characters",
+        )
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """A package, a range of its versions, and extras of it (sorted)."""
@@ -302,10 +320,7 @@ class Requirement:
             InvalidRequirement: an extra's name is outside of its grammar.
         """
         for extra in self.extras:
-            if not _EXTRA.fullmatch(extra):
-                raise InvalidRequirement(
-                    extra, "an extra is lower-case letters and digits, joined by '.', '_' or '-'"
-                )
+            check_extra(extra)
         object.__setattr__(self, "extras", tuple(sorted(set(self.extras))))
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@
           "digest": "sha256:…",            of the release's manifest
           "size": 1234,                    of the manifest, in bytes
           "requires": [{"package": "team/clean", "range": "^1.2", "extras": []}],
+          "extras": {"gpu": [...]},        not there where it has none; as `requires`
           "python": ">=3.11",              PEP 440; empty is any
           "platforms": {                   empty where it needs no wheels
             "linux/amd64": {"digest": "sha256:…", "size": 567}
@@ -26,6 +27,7 @@
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
@@ -86,6 +88,15 @@ class NamingSource(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadAheadSource(Protocol):
+    """A source that can read several packages at once, before each is asked for."""
+
+    def read_ahead(self, packages: Collection[PackageName]) -> None:
+        """Begin to read these packages; `find_index` has the last word on each."""
+        ...
+
+
 class MemorySource:
     """An index in memory."""
 
@@ -140,14 +151,8 @@ def index_document(index: PackageIndex) -> dict[str, Any]:
                 "version": str(release.version),
                 "digest": str(release.digest),
                 "size": release.size,
-                "requires": [
-                    {
-                        "package": str(requirement.package),
-                        "range": str(requirement.range),
-                        "extras": list(requirement.extras),
-                    }
-                    for requirement in release.requires
-                ],
+                "requires": _drawn(release.requires),
+                **_extras_member(release),
                 "python": release.python,
                 "platforms": {
                     platform: {"digest": str(wheels.digest), "size": wheels.size}
@@ -164,6 +169,23 @@ def index_document(index: PackageIndex) -> dict[str, Any]:
     }
 
 
+def _drawn(requires: Iterable[Requirement]) -> list[dict[str, Any]]:
+    return [
+        {
+            "package": str(requirement.package),
+            "range": str(requirement.range),
+            "extras": list(requirement.extras),
+        }
+        for requirement in requires
+    ]
+
+
+def _extras_member(release: Candidate) -> dict[str, Any]:
+    if not release.extras:
+        return {}
+    return {"extras": {extra: _drawn(group) for extra, group in release.extras.items()}}
+
+
 def encode_index(index: PackageIndex) -> bytes:
     """Return the RFC 8785 bytes of a package's index, which `parse_index` reads."""
     return encode(index_document(index))
@@ -177,20 +199,13 @@ def index_schema() -> dict[str, Any]:
 
 
 def _candidate(name: PackageName, release: Any) -> Candidate:
-    requires = tuple(
-        Requirement(one.package, one.range, tuple(one.extras)) for one in release.requires
-    )
-    packages = [requirement.package for requirement in requires]
-    for package in packages:
-        if packages.count(package) > 1:
-            raise InvalidRequirement(str(package), "it is required twice by one release")
     return Candidate(
         name=name,
         version=release.version,
         digest=release.digest,
         size=release.size,
         published=release.published,
-        requires=requires,
+        requires=_requirements(release.requires),
         python=release.python,
         platforms={
             platform: WheelSet(wheels.digest, wheels.size)
@@ -198,7 +213,17 @@ def _candidate(name: PackageName, release: Any) -> Candidate:
         },
         yanked=None if release.yanked is None else Yank(release.yanked.reason, release.yanked.at),
         signers=tuple(release.signers),
+        extras={extra: _requirements(group) for extra, group in release.extras.items()},
     )
+
+
+def _requirements(group: Any) -> tuple[Requirement, ...]:
+    """Return a release's requirements, or those of one of its extras: each package once."""
+    requires = tuple(Requirement(one.package, one.range, tuple(one.extras)) for one in group)
+    for package, count in Counter(requirement.package for requirement in requires).items():
+        if count > 1:
+            raise InvalidRequirement(str(package), "it is required twice by one release")
+    return requires
 
 
 def _read_object(data: bytes) -> dict[str, Any]:

@@ -39,13 +39,15 @@ def release(
     python: str = "",
     platforms: Sequence[str] = (),
     yanked: str | None = None,
+    extras: Mapping[str, Sequence[str]] | None = None,
+    published: str | None = None,
 ) -> Candidate:
     return Candidate(
         name=name(package),
         version=Version.parse(version),
         digest=digest_of(f"{package} {version}"),
         size=1234,
-        published=PUBLISHED,
+        published=PUBLISHED if published is None else utc(published),
         requires=tuple(requirements(*requires)),
         python=python,
         platforms={
@@ -54,11 +56,12 @@ def release(
         },
         yanked=None if yanked is None else Yank(yanked, PUBLISHED),
         signers=(SIGNER,),
+        extras={extra: tuple(requirements(*group)) for extra, group in (extras or {}).items()},
     )
 
 
 def source(drawn: Mapping[str, Mapping[str, Any]], revision: int = 7) -> MemorySource:
-    """Return an index from {package: {version: [requires] or {requires, python, ...}}}."""
+    """Return an index from {package: {version: [requires] or what `release` takes}}."""
     return MemorySource(
         [
             PackageIndex(

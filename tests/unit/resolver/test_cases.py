@@ -2,14 +2,20 @@
 
 import random
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resolver.candidate import Environment
+from resolver.candidate import Environment, utc
 from resolver.errors import ResolutionImpossible
-from resolver.solve import solve
+from resolver.explain import Explanation
+from resolver.hint import Hint
+from resolver.lock import Lock
+from resolver.options import Options
+from resolver.requirement import Requirement
+from resolver.solve import Solution, solve
 from resolver.version import Version
 from tests.unit.resolver.builders import digest_of, name, requirements, source
 
@@ -20,54 +26,92 @@ CASES = [
     for case in tomllib.loads(path.read_text())["case"]
 ]
 KEYS = {
-    "name",
-    "requirements",
-    "index",
-    "python",
-    "platform",
-    "prereleases",
-    "pins",
-    "answer",
-    "impossible",
-}
+    "name", "requirements", "index", "python", "platform", "pins",
+    "prereleases", "constraints", "overrides", "published_before", "prefer", "refused",
+    "answer", "extras", "impossible", "hint",
+}  # fmt: skip
 
 
 def shuffled(drawn: dict[str, Any], chance: random.Random) -> dict[str, Any]:
     return dict(chance.sample(list(drawn.items()), len(drawn)))
 
 
-def outcome(case: dict[str, Any], chance: random.Random) -> dict[str, Any]:
-    """Solve a case with its requirements and index in some order."""
+def solution_of(case: dict[str, Any], chance: random.Random, hint: Hint | None = None) -> Solution:
+    """Solve a case with its requirements and index in some order, changed as a hint says."""
     wanted = requirements(*case["requirements"])
     drawn = {package: shuffled(said, chance) for package, said in case["index"].items()}
+    refused = case.get("refused", {})
+    options = Options(
+        tuple(requirements(*case.get("constraints", []))),
+        tuple(requirements(*case.get("overrides", []))),
+        case.get("prereleases", False),
+        utc(case["published_before"]) if "published_before" in case else None,
+        case.get("prefer", "newest"),
+    )
+    asked: Sequence[Requirement] = chance.sample(wanted, len(wanted))
+    if hint is not None:
+        asked, options = hint.apply(asked, options)
+    return solve(
+        asked,
+        source(shuffled(drawn, chance)),
+        Environment(case.get("python", "3.11"), case.get("platform", "linux/amd64")),
+        pins={
+            name(package): (Version.parse(version), digest_of(f"{package} {version}"))
+            for package, version in case.get("pins", {}).items()
+        },
+        constraints=options.constraints,
+        overrides=options.overrides,
+        allow_prereleases=options.allow_prereleases,
+        published_before=options.published_before,
+        prefer=options.prefer,
+        refused=lambda one: refused.get(str(one)),
+    )
+
+
+def outcome(case: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """Return a case's answer, or the sentences that say why it has none."""
     try:
-        solution = solve(
-            chance.sample(wanted, len(wanted)),
-            source(shuffled(drawn, chance)),
-            Environment(case.get("python", "3.11"), case.get("platform", "linux/amd64")),
-            pins={
-                name(package): (Version.parse(version), digest_of(f"{package} {version}"))
-                for package, version in case.get("pins", {}).items()
-            },
-            allow_prereleases=case.get("prereleases", False),
-        )
+        solution = solution_of(case, chance)
     except ResolutionImpossible as error:
-        headline, *sentences = str(error).split("\n")
-        assert headline.startswith("No set of releases fits all requirements (python 3.")
-        return {"impossible": sentences}
+        return explained(case, chance, error)
+    lock = Lock.from_solution(solution)
+    assert Lock.loads(lock.dumps()) == lock
+    assert lock.options == solution.options
     return {
-        "answer": {str(package): str(one.version) for package, one in solution.candidates.items()}
+        "answer": {str(package): str(one.version) for package, one in solution.candidates.items()},
+        "extras": {str(package): list(on) for package, on in solution.extras.items()},
     }
+
+
+def explained(
+    case: dict[str, Any], chance: random.Random, error: ResolutionImpossible
+) -> dict[str, Any]:
+    """Return the sentences of a refusal, whose derivation ends and whose hint holds."""
+    found = error.explanation
+    assert isinstance(found, Explanation)
+    headline, *sentences = found.sentences
+    assert headline.startswith("No set of releases fits all requirements (python 3.")
+    assert str(error) == "\n".join([headline, *sentences])
+    assert found.steps[-1].sentence == "So nothing fits."
+    assert {step.fact for step in found.steps} >= set(range(len(found.facts)))
+    assert found.hint is not None
+    assert sentences.pop() == str(found.hint)
+    assert solution_of(case, chance, found.hint)
+    return {"impossible": sentences, "hint": str(found.hint)}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_has_its_answer_in_every_order(case: dict[str, Any]) -> None:
     assert case.keys() <= KEYS
-    expected = {key: case[key] for key in ("answer", "impossible") if key in case}
+    expected = {key: case[key] for key in ("answer", "impossible", "hint") if key in case}
+    if "answer" in case:
+        expected["extras"] = case.get("extras", {})
     chance = random.Random(case["name"])
     for _ in range(4):
         assert outcome(case, chance) == expected
 
 
 def test_there_are_as_many_cases_as_were_promised() -> None:
+    conflicts = [case for case in CASES if "impossible" in case.values[0]]
     assert len(CASES) >= 40
+    assert len(conflicts) >= 20

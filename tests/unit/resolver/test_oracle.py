@@ -17,6 +17,7 @@ from resolver.offers import Offers
 from resolver.requirement import Requirement
 from resolver.solve import Solution, solve
 from resolver.source import MemorySource, PackageIndex
+from resolver.watch import Watch
 from tests.unit.resolver.builders import LINUX, release, requirement
 
 NAMES = [f"t/{letter}" for letter in "abcde"]
@@ -171,8 +172,7 @@ def test_the_other_way_to_decide_agrees(
 ) -> None:
     releases, roots = drawn
     answers = list(all_answers(roots, usable(releases)))
-    offers = Offers(source_of(releases), LINUX, {}, allow_prereleases=False)
-    found = decide(roots, offers, 10_000)
+    found = decide(roots, Offers(source_of(releases), LINUX), Watch(10_000))
     if isinstance(found, Proof):
         assert not answers
     else:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from artifacts.reference import PackageName
-from resolver.derive import Fact, Proof, decide, minimised
+from resolver.derive import Fact, OutOfRounds, Proof, decide, minimised
 from resolver.errors import (
     IndexMoved,
     InvalidIndex,
@@ -18,6 +18,7 @@ from resolver.offers import Offers
 from resolver.solve import Solution, solve
 from resolver.source import MemorySource, PackageIndex
 from resolver.version import Version
+from resolver.watch import Watch
 from tests.unit.resolver.builders import LINUX, digest_of, name, release, requirements, source
 
 
@@ -70,15 +71,14 @@ def test_the_search_stops_at_its_limit() -> None:
 
 
 def test_the_other_way_to_decide_stops_at_the_limit_too() -> None:
-    offers = Offers(chain(10), LINUX, {}, allow_prereleases=False)
-    with pytest.raises(TooManyRounds):
-        decide(requirements("t/p0"), offers, 5)
+    with pytest.raises(OutOfRounds):
+        decide(requirements("t/p0"), Offers(chain(10), LINUX), Watch(5))
 
 
 def test_a_fact_that_proves_nothing_is_left_out_of_a_proof() -> None:
-    offers = Offers(source({"t/a": {"1.0.0": []}}), LINUX, {}, allow_prereleases=False)
+    offers = Offers(source({"t/a": {"1.0.0": []}}), LINUX)
     needless, needed = (Fact(None, 0, wanted) for wanted in requirements("t/a *", "t/a ^2"))
-    assert minimised(Proof(frozenset({needless, needed})), offers, 100).facts == {needed}
+    assert minimised(Proof(frozenset({needless, needed})), offers, Watch(100)).facts == {needed}
 
 
 def test_a_thousand_releases_of_which_the_oldest_fits() -> None:
@@ -115,7 +115,7 @@ def test_a_pinned_release_with_other_bytes_is_refused() -> None:
 def test_a_source_that_lists_no_names_offers_none() -> None:
     with pytest.raises(ResolutionImpossible) as caught:
         solve(requirements("t/a"), Elsewhere(None), LINUX)
-    assert caught.value.explanation.sentences[-1] == (
+    assert caught.value.explanation.sentences[-2] == (
         "t/a is not in the index, or may not be read with this login."
     )
 
@@ -131,21 +131,35 @@ def test_an_explanation_has_the_same_facts_for_machines() -> None:
         "revision": 7,
         "facts": [
             {
+                "kind": "requirement",
                 "by": None,
                 "package": "t/a",
                 "range": "^1",
                 "extras": [],
+                "override": None,
                 "sentence": "You require t/a ^1.",
             },
             {
-                "by": {"package": "t/a", "versions": ["1.0.0"]},
+                "kind": "requirement",
+                "by": {"package": "t/a", "versions": ["1.0.0"], "extra": None},
                 "package": "t/b",
                 "range": "^2",
                 "extras": [],
+                "override": None,
                 "sentence": "t/a 1.0.0 requires t/b ^2.",
             },
         ],
         "notes": ["No usable release of t/b is in ^2; the index has 1.0.0."],
+        "derivation": [
+            {"sentence": "t/a 1.0.0 requires t/b ^2.", "fact": 1, "causes": []},
+            {"sentence": "You require t/a ^1.", "fact": 0, "causes": []},
+            {"sentence": "So nothing fits.", "fact": None, "causes": [0, 1]},
+        ],
+        "hint": {
+            "changes": [{"kind": "override", "from": None, "to": "t/b ^1"}],
+            "sentence": "It would fit with --override 't/b ^1' "
+            "(try whether what requires it runs with that).",
+        },
     }
 
 
