@@ -17,13 +17,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 from artifacts.reference import PackageName
 from resolver.candidate import utc_text
-from resolver.derive import OutOfRounds, Proof
+from resolver.derive import OutOfRounds, Proof, decide
 from resolver.errors import Unread
 from resolver.near import declared_extras, near_extras, near_packages
 from resolver.offers import Offers
 from resolver.options import Options
 from resolver.requirement import ANY, Range, Requirement
-from resolver.search import Answer, search
+from resolver.search import Answer
 from resolver.version import Version
 from resolver.watch import Watch
 
@@ -223,7 +223,7 @@ class _Seeker:
         if asked.options != offers.options:
             offers = offers.changed(asked.options)
         try:
-            return search(sorted(set(asked.roots), key=str), offers, self._watch.another(ROUNDS))
+            return decide(sorted(set(asked.roots), key=str), offers, self._watch.another(ROUNDS))
         except (OutOfRounds, Unread):
             return None
 

@@ -121,6 +121,7 @@ class Snapshot:
     def __init__(self, source: IndexSource) -> None:
         self.source = source
         self.revision = source.revision
+        self._reading_ahead = source if isinstance(source, ReadAheadSource) else None
         self._indexes: dict[PackageName, PackageIndex | None] = {}
 
     def find_index(self, package: PackageName) -> PackageIndex | None:
@@ -142,10 +143,10 @@ class Snapshot:
 
     def read_ahead(self, packages: Iterable[PackageName]) -> None:
         """Tell a source that can read ahead which packages will be asked for soon."""
-        if isinstance(self.source, ReadAheadSource):
+        if self._reading_ahead is not None:
             new = [package for package in dict.fromkeys(packages) if package not in self._indexes]
             if new:
-                self.source.read_ahead(new)
+                self._reading_ahead.read_ahead(new)
 
 
 class Offers:
