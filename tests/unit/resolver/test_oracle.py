@@ -118,7 +118,7 @@ def _is_stated(fact: Required, case: Case) -> bool:
     releases = case["index"][str(fact.by[0].name)]
     for one in fact.by:
         said = releases[str(one.version)]
-        if text not in (said["extras"][fact.extra] if fact.extra else said["requires"]):
+        if text not in (said["extras"][fact.extra] if fact.extra else said.get("requires", ())):
             return False
     return True
 
@@ -192,7 +192,7 @@ def _features(case: Case) -> set[str]:
         for version, said in releases.items():
             found |= said.keys() - {"requires", "published"}
             found |= {"prerelease"} if "-" in version else set()
-            asked += [*said["requires"], *itertools.chain(*said.get("extras", {}).values())]
+            asked += [*said.get("requires", ()), *itertools.chain(*said.get("extras", {}).values())]
     found |= {"asked extras"} if any("[" in text for text in asked) else set()
     found |= {"asked prereleases"} if any("-rc" in text for text in asked) else set()
     return found
