@@ -56,6 +56,7 @@ from recipes.wheels import wheels_here
 from resolver.candidate import Environment
 from resolver.lock import Lock, LockedPackage
 from resolver.offers import Pins
+from resolver.options import Options
 from resolver.requirement import Requirement
 from resolver.solve import Solution, solve
 from settings.load import Settings
@@ -340,11 +341,13 @@ class Client:
         platform: str | None = None,
         pins: Pins | None = None,
         allow_prereleases: bool = False,
+        options: Options | None = None,
     ) -> Solution:
         """Solve requirements such as `team/etl ^1.2` at one revision of the index.
 
         `python` and `platform` are this interpreter's and this machine's by default; `pins` are
-        those of a lock, whose yanked releases stay candidates.
+        those of a lock, whose yanked releases stay candidates. `options` are constraints,
+        overrides and the like; with them, `allow_prereleases` is theirs.
 
         Raises:
             ResolutionImpossible: nothing fits; the error says why, in sentences.
@@ -359,7 +362,8 @@ class Client:
                     hint=f"look for it: recipebox search {each.package.name}",
                     package=str(each.package),
                 )
-        return solve(wanted, source, environment, pins=pins, allow_prereleases=allow_prereleases)
+        options = options or Options(allow_prereleases=allow_prereleases)
+        return solve(wanted, source, environment, pins=pins, **options.arguments())
 
     def lock(self, requirements: Sequence[str], *, allow_prereleases: bool = False) -> Lock:
         """Solve requirements for this machine, and freeze the answer.

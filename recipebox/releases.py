@@ -30,7 +30,7 @@ from recipes.evidence import LARGEST_DOCUMENT, STATEMENTS, Evidence
 from recipes.package import FOLDERS, PackageMetadata, Wheel
 from recipes.wheels import wheels_here
 from resolver.lock import LockedPackage
-from resolver.requirement import Range
+from resolver.requirement import Requirement
 from signing.errors import SignatureFromFuture, VerificationFailed
 from signing.errors import UnknownSigner as UnknownKey
 from signing.key import VerifiedSignature
@@ -400,8 +400,11 @@ class Releases:
         found = f"{metadata.name} {metadata.version}"
         if found != what:
             raise Tampered(f"{what}: its package.json", expected=what, found=found)
-        requires = {name: str(Range.parse(text)) for name, text in metadata.requires.items()}
-        said = {str(each.package): str(each.range) for each in locked.requires}
+        groups = (metadata.requires, *(metadata.extras.get(each, {}) for each in locked.extras))
+        requires = sorted(
+            {str(Requirement.of(name, said)) for group in groups for name, said in group.items()}
+        )
+        said = [str(each) for each in locked.requires]
         if requires != said:
             raise Tampered(
                 f"{what}: its requirements in package.json and in the lock",

@@ -68,7 +68,7 @@ from recipes.wheels import (
     write_lock,
 )
 from resolver.errors import InvalidVersion
-from resolver.requirement import Range
+from resolver.requirement import Range, Requirement
 from resolver.version import Version
 from sandbox.process import ProcessSandbox
 from sandbox.sandbox import Sandbox
@@ -426,6 +426,9 @@ def _describe(
         authors=list(authors),
         readme=_readme(settings.readme, closure.root, project),
         requires=requires_of(recipe, project, identity[0]),
+        extras={
+            extra: dict(sorted(group.items())) for extra, group in sorted(settings.extras.items())
+        },
         python=project.python,
         wheels=sorted(wheels, key=lambda each: each.filename),
         entry=Entry(runner="checkout" if closure.runner else "bundled", module=closure.runner),
@@ -463,7 +466,7 @@ def requires_of(recipe: Recipe, project: Project, own: str) -> dict[str, str]:
         if step.package == own:
             raise InvalidProject(recipe.path, f"{where} runs its own package, {own}")
         said = requires.setdefault(step.package, step.version)
-        if str(Range.parse(said)) != str(Range.parse(step.version)):
+        if Requirement.of(step.package, said).range != Range.parse(step.version):
             raise InvalidProject(
                 project.path or recipe.path,
                 f"{where} wants {step.package} {step.version}, but {said} is required there",

@@ -19,6 +19,7 @@ metadata layer.
 Example::
 
     {"entry": {"module": null, "runner": "bundled"}, "name": "team/etl-daily", "python": ">=3.11",
+     "requires": {"team/clean": "^1.2", "team/sum": "[gpu] ^1"},
      "schema_version": 1, "steps": [{"args": {}, "function": "Run", "idx": 1, "module": "steps.run",
      "name": "run", "success": {}, "type": "python"}], "version": "1.2.3", "wheels": [], ...}
 """
@@ -43,7 +44,7 @@ from pydantic import (
 from artifacts.reference import PackageName
 from recipes.deployment import DeploymentConfig
 from recipes.errors import InvalidMetadata, NotAPackage
-from resolver.requirement import Range
+from resolver.requirement import Range, Requirement, check_extra
 from resolver.version import Version
 
 FOLDERS: Final = ("metadata", "containers", "recipe", "monitoring", "ci-cd")
@@ -70,6 +71,11 @@ def _check_range(text: str) -> str:
     return text
 
 
+def _check_wanted(text: str) -> str:
+    Requirement.of("any/package", text)
+    return text
+
+
 def _check_name(text: str) -> str:
     return str(PackageName.parse(text))
 
@@ -91,6 +97,9 @@ def _check_filename(text: str) -> str:
 Name = Annotated[str, AfterValidator(_check_name)]
 VersionText = Annotated[str, AfterValidator(_check_version)]
 RangeText = Annotated[str, AfterValidator(_check_range)]
+WantedText = Annotated[str, AfterValidator(_check_wanted)]
+"""What is wanted of another package: a range, `^1.2`, or extras and one, `[gpu] ^1.2`."""
+ExtraText = Annotated[str, AfterValidator(check_extra)]
 
 
 class _Model(BaseModel):
@@ -171,7 +180,8 @@ class PackageMetadata(_Model):
     license: str | None = None
     authors: list[str] = Field(default_factory=list)
     readme: str | None = None
-    requires: dict[Name, RangeText] = Field(default_factory=dict)
+    requires: dict[Name, WantedText] = Field(default_factory=dict)
+    extras: dict[ExtraText, dict[Name, WantedText]] = Field(default_factory=dict)
     python: Annotated[str, AfterValidator(_check_python)] = ">=3.11"
     wheels: list[Wheel] = Field(default_factory=list)
     entry: Entry
@@ -183,6 +193,11 @@ class PackageMetadata(_Model):
         """The tree's folder below OUT, and the beginning of every layer's title."""
         return f"{self.name}-{self.version}"
 
+    @property
+    def may_require(self) -> frozenset[str]:
+        """The packages that it requires, by itself or with an extra."""
+        return frozenset(self.requires).union(*self.extras.values())
+
     def to_bytes(self) -> bytes:
         """Return the document in RFC 8785 form: one content, one digest.
 
@@ -193,6 +208,8 @@ class PackageMetadata(_Model):
             drawn = self.model_dump(mode="json")
             if self.execution is None:  # as it was before there was such a member
                 del drawn["execution"]
+            if not self.extras:  # as it was before there were any: the same content, one digest
+                del drawn["extras"]
             return rfc8785.dumps(drawn)
         except rfc8785.CanonicalizationError as error:
             raise InvalidMetadata("package.json", [str(error)]) from error
@@ -291,7 +308,7 @@ def read_tree(path: Path) -> PackageTree:
         _tree_at(each.parent.parent.resolve())
         for each in sorted(path.glob("*/*/metadata/package.json"))
     ]
-    required = {name for tree in found for name in tree.metadata.requires}
+    required = {name for tree in found for name in tree.metadata.may_require}
     wanted = [tree for tree in found if tree.metadata.name not in required]
     if len(wanted) == 1:
         return wanted[0]

@@ -16,7 +16,8 @@
     name = "etl-daily"              # or "team/etl-daily"
     version = "1.2.3"
     summary = "Loads the day"
-    requires = { "team/clean" = "^1.2" }
+    requires = { "team/clean" = "^1.2", "team/sum" = "[gpu] ^1" }    # [gpu] is an extra of it
+    extras.mail = { "team/send" = "^2" }    # what team/etl-daily[mail] requires besides
     entry = ["plugins.late"]        # modules or files to begin from, besides the steps
     data = ["rules/*.json"]         # files, folders or patterns, from the root
     readme = "docs/etl.md"
@@ -40,6 +41,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,7 +55,7 @@ from recipes.errors import Finding, InvalidProject
 from recipes.paths import read_plain
 from recipes.toml_text import find_key, place_of
 from resolver.errors import ResolverError
-from resolver.requirement import Range
+from resolver.requirement import Requirement, check_extra
 from resolver.version import Version
 
 FILE_NAME: Final = "recipebox.toml"
@@ -97,6 +99,7 @@ class RecipeSettings:
     version: str | None = None
     summary: str | None = None
     requires: Mapping[str, str] = field(default_factory=dict)
+    extras: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     entry: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     readme: str | None = None
@@ -202,14 +205,15 @@ def read_project(path: Path) -> Project:
 
 
 def _read_settings(table: "_Table") -> RecipeSettings:
-    requires = table.table("requires", None)
-    for name in requires.drawn:
-        requires.check(name, name, PackageName.parse)
+    extras = table.table("extras", None)
+    for name in extras.drawn:
+        extras.check(name, name, check_extra)
     return RecipeSettings(
         name=table.text("name", _check_name),
         version=table.text("version", Version.parse),
         summary=table.text("summary"),
-        requires={name: requires.text(name, Range.parse) or "*" for name in requires.drawn},
+        requires=_read_requires(table.table("requires", None)),
+        extras={name: _read_requires(extras.table(name, None)) for name in extras.drawn},
         entry=table.texts("entry", _check_entry),
         data=table.texts("data"),
         readme=table.text("readme"),
@@ -220,9 +224,17 @@ def _read_settings(table: "_Table") -> RecipeSettings:
     )
 
 
+def _read_requires(table: "_Table") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in table.drawn:
+        table.check(name, name, PackageName.parse)
+        found[name] = table.text(name, partial(Requirement.of, name)) or "*"
+    return found
+
+
 _RECIPE_KEYS: Final = (
-    "name", "version", "summary", "requires", "entry", "data", "readme", "resources", "network",
-    "secrets", "allowed",
+    "name", "version", "summary", "requires", "extras", "entry", "data", "readme", "resources",
+    "network", "secrets", "allowed",
 )  # fmt: skip
 
 

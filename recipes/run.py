@@ -129,7 +129,7 @@ def run_package(
 
 def _folders_of(tree: PackageTree) -> list[Path]:
     """Return the package's folder; where it runs others, the one in which they are beside it."""
-    return [tree.out if tree.metadata.requires else tree.path]
+    return [tree.out if tree.metadata.may_require else tree.path]
 
 
 def _defaults(tree: PackageTree) -> dict[str, str]:

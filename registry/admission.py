@@ -231,7 +231,7 @@ class Inspection:
                 raise self._wrong("manifest", f"{annotation} is {said!r}, expected {value!r}")
         if metadata.name != str(self.package):
             raise self._wrong("config", f"its name is {metadata.name}, expected {self.package}")
-        if str(self.package) in metadata.requires:
+        if any(metadata.name in group for group in (metadata.requires, *metadata.extras.values())):
             raise self._wrong("config", "it requires itself")
         return metadata, config
 

@@ -232,7 +232,7 @@ def _differences(package: LockedPackage, release: ReleaseRow) -> list[str]:
         problems.append(f"{name} is signed by {_words(signers)}, not {_words(package.signers)}")
     if package.size != release.manifest.size:
         problems.append(f"{name} has {release.manifest.size} bytes, not {package.size}")
-    requires = requirements_of(release)
+    requires = requirements_of(release, package.extras)
     if package.requires != requires:
         listed, locked = _words(map(str, requires)), _words(map(str, package.requires))
         problems.append(f"{name} requires {listed}, not {locked}")

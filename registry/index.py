@@ -14,6 +14,7 @@ from registry.clock import moment
 from registry.database import Database
 from registry.errors import InvalidValue, PackageUnknown
 from registry.releases import (
+    extras_of,
     index_revision,
     last_yank_row,
     metadata_of,
@@ -101,4 +102,5 @@ def _candidate(package: PackageName, row: ReleaseRow, yank_row: YankRow | None) 
         platforms=platforms_of(row),
         yanked=None if yank is None else IndexYank(yank.reason, yank.at),
         signers=signers_of(row),
+        extras=extras_of(row),
     )

@@ -1,7 +1,7 @@
 """Listed releases as rows say it: their yanks, and all that pages and the index show of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from registry.clock import moment
 from registry.oci.repositories import Kind
 from registry.schema import IndexState, ReleaseRow, RepositoryRow, YankRow
 from resolver.candidate import WheelSet
-from resolver.requirement import Range, Requirement
+from resolver.requirement import Requirement
 from resolver.version import Version
 
 
@@ -95,13 +95,21 @@ def metadata_of(row: ReleaseRow) -> Mapping[str, Any]:
     return drawn
 
 
-def requirements_of(row: ReleaseRow) -> tuple[Requirement, ...]:
-    """Return what a release requires, sorted."""
-    requires: Mapping[str, str] = metadata_of(row)["requires"]
-    read = (
-        Requirement(PackageName.parse(name), Range.parse(text)) for name, text in requires.items()
-    )
-    return tuple(sorted(read, key=str))
+def requirements_of(row: ReleaseRow, extras: Iterable[str] = ()) -> tuple[Requirement, ...]:
+    """Return what a release requires, and what it does with these extras besides; sorted."""
+    groups = extras_of(row)
+    found = set(_read_requirements(metadata_of(row)["requires"]))
+    return tuple(sorted(found.union(*(groups.get(extra, ()) for extra in extras)), key=str))
+
+
+def extras_of(row: ReleaseRow) -> dict[str, tuple[Requirement, ...]]:
+    """Return the groups of requirements that a release declares, by the extra that asks for one."""
+    drawn: Mapping[str, Mapping[str, str]] = metadata_of(row).get("extras", {})
+    return {extra: _read_requirements(group) for extra, group in drawn.items()}
+
+
+def _read_requirements(drawn: Mapping[str, str]) -> tuple[Requirement, ...]:
+    return tuple(Requirement.of(name, said) for name, said in drawn.items())
 
 
 def platforms_of(row: ReleaseRow) -> dict[str, WheelSet]:

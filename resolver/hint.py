@@ -288,7 +288,7 @@ class _Seeker:
         found = answer.get(change.new.package)
         if found is None:  # nothing requires what is constrained or overridden so
             return None
-        if change.new.range != ANY:
+        if change.new.range != ANY or (change.old is not None and change.old.range == ANY):
             return change
         for within in _ranges_around(found.version):
             narrow = replace(change, new=replace(change.new, range=within))

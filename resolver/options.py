@@ -13,9 +13,9 @@ prefer                  `newest`; `lowest` of every package, to test that ranges
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from resolver.errors import InvalidRequirement
 from resolver.requirement import Requirement
@@ -67,3 +67,7 @@ class Options:
                 raise InvalidRequirement(
                     str(package), f"it is overridden with {ranges}; say one range"
                 )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return them as `resolver.solve.solve` takes them, by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}

@@ -333,6 +333,20 @@ class Requirement:
         return f"{self.package}[{','.join(self.extras)}]" if self.extras else str(self.package)
 
     @classmethod
+    def of(cls, package: str, said: str) -> "Requirement":
+        """Read what a package.json says of another package: `^1.2`, or `[gpu] ^1.2` with extras.
+
+        Raises:
+            InvalidRequirement: it isn't that; an error names the whole of it.
+        """
+        return cls.parse(f"{package}{said}" if said.startswith("[") else f"{package} {said}")
+
+    @property
+    def said(self) -> str:
+        """All of it but the package, as `of` reads it."""
+        return f"[{','.join(self.extras)}] {self.range}" if self.extras else str(self.range)
+
+    @classmethod
     def parse(cls, text: str) -> "Requirement":
         """Read `team/etl`, `team/etl ^1.2`, `team/etl@^1.2` or `team/etl[gpu] ^1.2`.
 

@@ -187,6 +187,7 @@ def a_package(
     version: str = "1.0.0",
     *,
     requires: Mapping[str, str] | None = None,
+    extras: Mapping[str, Mapping[str, str]] | None = None,
     wheels: Mapping[str, Sequence[bytes]] | None = None,
     summary: str = "Moves numbers",
     python: str = ">=3.11",
@@ -198,6 +199,9 @@ def a_package(
         name,
         version,
         requires=tuple(sorted((requires or {}).items())),
+        extras=tuple(
+            (extra, tuple(sorted(group.items()))) for extra, group in sorted((extras or {}).items())
+        ),
         wheels=tuple(sorted(made_of.items())),
         summary=summary,
         python=python,
@@ -211,6 +215,7 @@ def _package(
     version: str,
     *,
     requires: tuple[tuple[str, str], ...],
+    extras: tuple[tuple[str, tuple[tuple[str, str], ...]], ...],
     wheels: tuple[tuple[str, tuple[bytes, ...]], ...],
     summary: str,
     python: str,
@@ -223,6 +228,7 @@ def _package(
         summary=summary,
         license="MIT",
         requires=dict(requires),
+        extras={extra: dict(group) for extra, group in extras},
         python=python,
         wheels=[wheel for each in locked.values() for wheel in each],
         entry=Entry(runner="bundled"),
@@ -275,10 +281,7 @@ def a_lock(*packages: Package, signers: Sequence[str] = (SIGNER.fingerprint,)) -
             each.digest,
             len(each.manifest),
             tuple(signers),
-            tuple(
-                Requirement.parse(f"{name} {wanted}")
-                for name, wanted in each.metadata.requires.items()
-            ),
+            tuple(Requirement.of(name, wanted) for name, wanted in each.metadata.requires.items()),
             {
                 platform: Digest.of(manifest)
                 for platform, manifest in each.wheel_sets.items()

@@ -1,7 +1,7 @@
 """Solve requirements, and freeze the answer in a lock."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -10,7 +10,10 @@ from recipebox.invocation import Invocation
 from recipebox.prompts import pass_invocation
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from resolver.lock import Lock
+    from resolver.options import Options, Preference
     from resolver.solve import Solution
 
 
@@ -23,6 +26,28 @@ if TYPE_CHECKING:
 @click.option("--python", metavar="MINOR", help="As 3.11.  Default: this interpreter's.")
 @click.option("--platform", metavar="OS/ARCH", help="As linux/amd64.  Default: this machine's.")
 @click.option("--pre", is_flag=True, help="Take prereleases, too.")
+@click.option(
+    "--constraint",
+    "constraints",
+    metavar="REQ|FILE",
+    multiple=True,
+    help="Bound a package, where it is required; or a file with one in each line.",
+)
+@click.option(
+    "--override",
+    "overrides",
+    metavar="REQ",
+    multiple=True,
+    help="Whatever anyone requires of this package, take this range.",
+)
+@click.option(
+    "--published-before", metavar="TIME", help="As 2026-01-02 or 2026-01-02T03:04:05Z (UTC)."
+)
+@click.option(
+    "--prefer",
+    type=click.Choice(["newest", "lowest", "lowest-direct"]),
+    help="`lowest` is for testing that ranges say the truth.  Default: newest.",
+)
 @pass_invocation
 def command(
     invocation: Invocation,
@@ -31,18 +56,24 @@ def command(
     python: str | None,
     platform: str | None,
     *,
+    constraints: tuple[str, ...],
+    overrides: tuple[str, ...],
+    published_before: str | None,
+    prefer: str | None,
     check: bool,
     pre: bool,
 ) -> None:
     """Solve requirements at one revision of the index, and write the lock.
 
-    Without requirements those of the lock that is there are solved again. With --check it is
+    Without requirements those of the lock that is there are solved again, with what else it
+    says: constraints, overrides and the like, where they aren't given anew. With --check it is
     asked whether they still give the same answer, not whether the index has moved.
 
     \b
     Examples:
       recipebox lock team/etl@^1.2
       recipebox lock "team/etl >=1,<3" team/report -o -
+      recipebox lock team/etl --constraint "team/base <3" --published-before 2026-01-02
       recipebox lock --check
 
     \b
@@ -64,7 +95,15 @@ def command(
         python=python,
         platform=platform,
         pins=old.pins if old else None,
-        allow_prereleases=pre,
+        options=_options(
+            invocation,
+            old.options if old is not None and not requirements else None,
+            constraints=constraints,
+            overrides=overrides,
+            published_before=published_before,
+            prefer=prefer,
+            pre=pre,
+        ),
     )
     lock = Lock.from_solution(solution)
     differences = _differences(old, solution) if old else []
@@ -103,11 +142,58 @@ def _read(invocation: Invocation, path: str) -> "Lock | None":
     return Lock.loads(invocation.read_text(path))
 
 
+def _options(
+    invocation: Invocation,
+    old: "Options | None",
+    *,
+    constraints: tuple[str, ...],
+    overrides: tuple[str, ...],
+    published_before: str | None,
+    prefer: str | None,
+    pre: bool,
+) -> "Options":
+    """Return what was given, and what the lock says where nothing was."""
+    from resolver.options import Options
+    from resolver.requirement import Requirement
+
+    kept = old or Options()
+    read = (Requirement.parse(line) for each in constraints for line in _lines(invocation, each))
+    return Options(
+        tuple(read) or kept.constraints,
+        tuple(Requirement.parse(each) for each in overrides) or kept.overrides,
+        pre or kept.allow_prereleases,
+        _moment(published_before) if published_before else kept.published_before,
+        cast("Preference", prefer or kept.prefer),
+    )
+
+
+def _lines(invocation: Invocation, given: str) -> list[str]:
+    """Return a constraint, or those of a file: one in each line, and notes after a `#`."""
+    if not Path(given).is_file():
+        return [given]
+    stripped = (line.partition("#")[0].strip() for line in invocation.read_text(given).splitlines())
+    return [line for line in stripped if line]
+
+
+def _moment(text: str) -> "datetime":
+    from resolver.candidate import utc
+
+    try:
+        return utc(text if "T" in text else f"{text}T00:00:00Z")
+    except ValueError as error:
+        raise Misuse(
+            f"--published-before {text}: not a time in UTC",
+            hint="write 2026-01-02 or 2026-01-02T03:04:05Z",
+        ) from error
+
+
 def _differences(old: "Lock", solution: "Solution") -> list[str]:
     """Say where a lock asks for, is for, or pins something else; the revision is no matter."""
     found = [str(each) for each in old.differences(solution)]
     if old.requirements != solution.requirements:
         found.append("it asks for something else")
+    if old.options != solution.options:
+        found.append("it was solved with other options (constraints, overrides and the like)")
     if old.environment != solution.environment:
         found.append(f"it is for {old.environment}, not {solution.environment}")
     return found

@@ -37,7 +37,7 @@ def _dockerfile(subject: Subject) -> bytes:
     copied = (
         # what it requires is known only when it is fetched
         "COPY . ."
-        if subject.metadata.requires
+        if subject.metadata.may_require
         else f"COPY {title}/ {title}/\n"
         "# wheels/ is there where it was packed; the pattern lets it be missing\n"
         f"COPY {title}/metadata/package.json wheel[s]/*.whl wheels/"

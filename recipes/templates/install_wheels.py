@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 MACHINES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 LAID_OUT = ("metadata", "recipe", "containers")
@@ -37,9 +38,22 @@ def main(argv):
         done.add(place)
         package = read_json(os.path.join(place, "metadata", "package.json"))
         lay_out(place, package, os.path.join(target, place))
-        waiting += [find(name) for name in package["requires"]]
+        waiting += [find(name) for name in required(package)]
     if os.path.exists("recipebox.lock"):
         shutil.copyfile("recipebox.lock", os.path.join(target, "recipebox.lock"))
+
+
+def required(package):
+    """Return what a package requires, with the extras of it that the lock says are on."""
+    names = dict.fromkeys(package["requires"])
+    if package.get("extras") and os.path.exists("recipebox.lock"):
+        with open("recipebox.lock", "rb") as file:
+            locked = tomllib.load(file).get("package", [])
+        for each in locked:
+            if each["name"] == package["name"]:
+                for extra in each.get("extras", []):
+                    names.update(dict.fromkeys(package["extras"][extra]))
+    return list(names)
 
 
 def lay_out(place, package, target):

@@ -140,6 +140,7 @@ def a_tree(
     version: str = "1.0.0",
     *,
     requires: Mapping[str, str] | None = None,
+    extras: Mapping[str, Mapping[str, str]] | None = None,
     wheels: Sequence[tuple[str, bytes]] = (),
     code: str = STEP,
     summary: str = "Moves numbers",
@@ -151,6 +152,7 @@ def a_tree(
         version=version,
         summary=summary,
         requires=dict(requires or {}),
+        extras={extra: dict(group) for extra, group in (extras or {}).items()},
         wheels=[
             Wheel(
                 name=filename.partition("-")[0],

@@ -141,6 +141,85 @@ def test_a_required_package_is_laid_out_beside(
     assert 'required_by = [\n    "team/etl",\n]' in (out / LOCK_NAME).read_text()
 
 
+def test_an_extra_brings_what_it_requires_and_stays_in_the_lock(
+    publish: Publish, other: Machine, tmp_path: Path
+) -> None:
+    publish("team/send", "2.1.0")
+    publish("team/etl", "1.0.0", extras={"mail": {"team/send": "^2"}})
+    publish("team/app", "1.0.0", requires={"team/etl": "[mail] ^1"})
+    lock = tmp_path / "recipebox.lock"
+
+    other.rb("lock", "team/etl", "-o", lock)
+    assert "team/send" not in lock.read_text()
+    other.rb("lock", "team/etl[mail]", "-o", lock)
+    other.rb("lock", "--check", "-o", lock)
+    other.rb("fetch", "--frozen", lock, "--out", tmp_path / "here")
+    other.rb("fetch", "team/app", "--out", tmp_path / "through")
+
+    locked = Lock.loads(lock.read_text())
+    assert [(str(one.name), one.extras) for one in locked.packages] == [
+        ("team/etl", ("mail",)),
+        ("team/send", ()),
+    ]
+    assert left_in(tmp_path / "here" / "team") == ["etl-1.0.0", "send-2.1.0"]
+    assert left_in(tmp_path / "through" / "team") == ["app-1.0.0", "etl-1.0.0", "send-2.1.0"]
+    assert read_tree(tmp_path / "here").metadata.name == "team/etl"
+    assert other.rb("verify", tmp_path / "here").out.count("verified") == 2
+
+
+def test_an_extra_that_there_is_not_is_refused_with_the_nearest(
+    publish: Publish, other: Machine
+) -> None:
+    publish("team/send", "2.1.0")
+    publish("team/etl", "1.0.0", extras={"mail": {"team/send": "^2"}})
+
+    said = other.rb("lock", "team/etl[mails]", "-o", "-", code=1)
+
+    assert "No release of team/etl declares the extra [mails]; did you mean [mail]?" in said.err
+    assert "It would fit with team/etl[mail] * instead of team/etl[mails] *." in said.err
+
+
+def test_a_lock_keeps_the_options_that_it_was_solved_with(
+    publish: Publish, other: Machine, tmp_path: Path
+) -> None:
+    publish("team/clean", "1.0.0")
+    publish("team/clean", "1.1.0")
+    publish("team/clean", "2.0.0-rc.1")
+    publish("team/etl", "1.0.0", requires={"team/clean": "^1"})
+    lock, bounds = tmp_path / "recipebox.lock", tmp_path / "bounds.txt"
+    bounds.write_text("# as in production\nteam/clean <1.1  # slower since\n")
+
+    other.rb("lock", "team/etl", "-o", lock, "--constraint", bounds)
+    assert 'constraints = [\n    "team/clean <1.1",\n]' in lock.read_text()
+    other.rb("lock", "--check", "-o", lock)
+    other.rb("lock", "-o", lock)
+    assert '"team/clean <1.1"' in lock.read_text()
+    said = other.rb("lock", "--check", "-o", lock, "--prefer", "lowest", code=1)
+    assert "it was solved with other options" in said.err
+
+    other.rb("lock", "team/etl", "-o", lock, "--override", "team/clean >=2.0.0-rc.1", "--pre")
+    text = lock.read_text()
+    assert ("prereleases = true" in text, 'version = "2.0.0-rc.1"' in text) == (True, True)
+    other.rb("fetch", "--frozen", lock, "--out", tmp_path / "here")
+    assert left_in(tmp_path / "here" / "team") == ["clean-2.0.0-rc.1", "etl-1.0.0"]
+
+
+def test_what_was_published_too_late_is_no_candidate(
+    publish: Publish, other: Machine, tmp_path: Path
+) -> None:
+    publish("team/etl", "1.0.0")
+    lock = tmp_path / "recipebox.lock"
+
+    said = other.rb("lock", "team/etl", "-o", lock, "--published-before", "2020-01-02", code=1)
+    other.rb("lock", "team/etl", "-o", lock, "--published-before", "2100-01-02T03:04:05Z")
+    misused = other.rb("lock", "team/etl", "--published-before", "yesterday", code=2)
+
+    assert "and not before 2020-01-02T00:00:00Z" in said.err
+    assert "It would fit with --published-before 20" in said.err
+    assert 'published_before = "2100-01-02T03:04:05Z"' in lock.read_text()
+    assert "--published-before yesterday: not a time in UTC" in misused.err
+
+
 def test_fetching_again_keeps_what_is_there(
     publish: Publish, other: Machine, tmp_path: Path
 ) -> None:

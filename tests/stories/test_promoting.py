@@ -56,6 +56,24 @@ def test_the_same_bytes_go_on_by_the_bundles_digest(author: Machine, lock: Path)
     assert "record: sha256:" in said.err
 
 
+def test_a_lock_with_an_extra_on_is_promoted(
+    publish: Publish, author: Machine, tmp_path: Path
+) -> None:
+    publish("team/send", "2.0.0")
+    publish("team/etl", "1.0.0", extras={"mail": {"team/send": "^2"}})
+    path = tmp_path / "recipebox.lock"
+    author.rb("lock", "team/etl[mail]", "-o", path)
+
+    done = author.rb("promote", "team/shop", "--lock", path, "--to", "dev", "--json").json
+
+    assert done["packages"] == {"team/etl": "1.0.0", "team/send": "2.0.0"}
+    path.write_text(
+        path.read_text().replace('[\n    "team/send ^2",\n]', '[\n    "team/send ^2.0",\n]')
+    )
+    refused = author.rb("promote", "team/shop", "--lock", path, "--to", "dev", code=1)
+    assert "team/etl 1.0.0 requires team/send ^2, not team/send ^2.0" in refused.err
+
+
 def test_a_lock_from_standard_input(author: Machine, lock: Path) -> None:
     author.rb("promote", "team/shop", "--lock", "-", "--to", "dev", stdin=lock.read_text())
 

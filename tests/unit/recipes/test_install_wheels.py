@@ -51,6 +51,22 @@ def test_what_is_required_is_laid_out_and_run(out: Path, tmp_path: Path) -> None
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+def test_what_an_extra_requires_is_laid_out_where_the_lock_has_it_on(
+    out: Path, tmp_path: Path, *, is_on: bool
+) -> None:
+    path = out / "team" / "caller-1.0.0" / "metadata" / "package.json"
+    package = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**package, "requires": {}, "extras": {"all": package["requires"]}}))
+    extras = 'extras = ["all"]\n' if is_on else ""
+    (out / "recipebox.lock").write_text(f'[[package]]\nname = "team/caller"\n{extras}')
+
+    done = install(out, "team/caller-1.0.0", str(tmp_path / "image"))
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "image" / "team" / "count-1.0.0").is_dir() == is_on
+
+
 def test_what_is_required_and_is_not_there_is_said(out: Path, tmp_path: Path) -> None:
     (out / "team" / "count-1.0.0").rename(tmp_path / "elsewhere")
     done = install(out, "team/caller-1.0.0", str(tmp_path / "image"))

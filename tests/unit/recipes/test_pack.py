@@ -569,6 +569,20 @@ steps:
         packed = pack(root / "jobs" / "caller.yaml", tmp_path / "out", prove=False)
         assert packed.metadata.requires == {"team/b": "*", "team/count": "^1.0"}
 
+    def test_extras_are_packed_and_a_required_package_may_have_some_on(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        project = PROJECT + (
+            '[recipes.caller]\nrequires = {"team/count" = "[gpu] ^1.0"}\n'
+            'extras = {mail = {"team/send" = "^2"}}\n'
+        )
+        a_counting_checkout(root, **{"jobs/caller.yaml": self.CALLER, "recipebox.toml": project})
+
+        packed = pack(root / "jobs" / "caller.yaml", tmp_path / "out", prove=False)
+
+        assert packed.metadata.requires == {"team/count": "[gpu] ^1.0"}
+        assert packed.metadata.extras == {"mail": {"team/send": "^2"}}
+
     def test_a_recipe_may_not_run_itself(self, root: Path, tmp_path: Path) -> None:
         a_counting_checkout(root, **{"jobs/caller.yaml": self.CALLER})
 

@@ -48,6 +48,17 @@ def test_execution_is_there_only_where_it_says_something() -> None:
         PackageMetadata.from_bytes(without.replace(b'"license"', b'"execution":null,"license"'))
 
 
+def test_extras_are_in_the_bytes_only_where_there_are_any() -> None:
+    plain = PackageMetadata.model_validate(drawn(extras={}))
+    extras = {"mail": {"team/send": "[tls] ^2"}}
+    metadata = PackageMetadata.model_validate(drawn(extras=extras, requires={"team/sum": "*"}))
+
+    assert b"extras" not in plain.to_bytes()
+    assert PackageMetadata.from_bytes(metadata.to_bytes()) == metadata
+    assert json.loads(metadata.to_bytes())["extras"] == extras
+    assert metadata.may_require == {"team/send", "team/sum"}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -56,6 +67,9 @@ def test_execution_is_there_only_where_it_says_something() -> None:
         ({"version": "1.2"}, "version:"),
         ({"version": "1.2.3+build"}, "version:"),
         ({"requires": {"team/x": "not a range"}}, "requires"),
+        ({"requires": {"team/x": "[GPU] ^1"}}, "requires"),
+        ({"extras": {"mail": {"team/x": "[gpu]^1", "x": "*"}}}, "extras.mail.x"),
+        ({"extras": {"Mail": {}}}, "extras.Mail"),
         ({"python": "three"}, "not a range of Python versions"),
         ({"entry": {"runner": "checkout"}}, "needs one"),
         ({"entry": {"runner": "bundled", "module": "a.b"}}, "needs one"),

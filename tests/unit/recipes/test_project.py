@@ -22,6 +22,7 @@ name = "etl-daily"
 version = "2.0.0"
 summary = "Loads"
 requires = { "team/clean" = "^1.2" }
+extras.mail = { "team/send" = "[tls] ^2" }
 entry = ["plugins.late", "plugins/later.py"]
 data = ["rules/*.json"]
 readme = "README.md"
@@ -65,6 +66,7 @@ def test_all_of_it_is_read(tmp_path: Path) -> None:
         version="2.0.0",
         summary="Loads",
         requires={"team/clean": "^1.2"},
+        extras={"mail": {"team/send": "[tls] ^2"}},
         entry=("plugins.late", "plugins/later.py"),
         data=("rules/*.json",),
         readme="README.md",
@@ -107,6 +109,11 @@ def test_without_a_file_all_is_default(tmp_path: Path) -> None:
         ("schema_version = 1\n[recipes.a]\nname = 'A'", "recipes.a.name: not a package name"),
         ("schema_version = 1\n[recipes.a]\nrequires = {x = '1'}", "recipes.a.requires.x: not a"),
         ("schema_version = 1\n[recipes.a]\nrequires = {'t/x' = 'y'}", "recipes.a.requires.t/x:"),
+        ("schema_version = 1\n[recipes.a]\nextras = {X = {}}", "recipes.a.extras.X: not a"),
+        (
+            "schema_version = 1\n[recipes.a]\nextras.x = {'t/x' = '[G] *'}",
+            "recipes.a.extras.x.t/x: not a",
+        ),
         ("schema_version = 1\n\n[recipes.a]\n  data = 1", ":4:3: recipes.a.data: expected a list"),
         ("schema_version = 1\n[recipes]\na.data = 1", ":3:1: recipes.a.data: expected a list"),
         ("schema_version = 1\nrecipes = {a = {data = 1}}", ":2:1: recipes.a.data: expected"),

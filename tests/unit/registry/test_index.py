@@ -68,6 +68,23 @@ def test_a_release_has_all_that_a_solver_needs(given: Given) -> None:
     }
 
 
+def test_extras_are_in_the_index_where_there_are_any(given: Given) -> None:
+    given.publish(a_package("team/etl", "1.0.0"))
+    given.publish(
+        a_package("team/etl", "1.1.0", extras={"mail": {"team/send": "^2", "team/sum": "[gpu] *"}})
+    )
+
+    newest, oldest = document(given)["releases"]
+
+    assert "extras" not in oldest
+    assert newest["extras"] == {
+        "mail": [
+            {"package": "team/send", "range": "^2", "extras": []},
+            {"package": "team/sum", "range": "*", "extras": ["gpu"]},
+        ]
+    }
+
+
 def test_the_client_reads_what_the_server_writes(released: Given, package: Package) -> None:
     answer = released.registry.index.package_index(READER, ETL)
     (candidate,) = parse_index(answer.body).releases

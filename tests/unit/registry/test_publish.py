@@ -367,6 +367,10 @@ BAD_RELEASES: dict[str, tuple[dict[str, Any], str]] = {
         {"config": a_package(requires={"team/etl": "^1"}).config},
         "config: it requires itself",
     ),
+    "a release that requires itself with an extra": (
+        {"config": a_package(extras={"all": {"team/etl": "[gpu] *"}}).config},
+        "config: it requires itself",
+    ),
     "layers in another order": (
         {"change": lambda manifest: manifest["layers"].reverse()},
         "layers: their titles are",

@@ -59,11 +59,7 @@ def solution_of(case: dict[str, Any], chance: random.Random, hint: Hint | None =
             name(package): (Version.parse(version), digest_of(f"{package} {version}"))
             for package, version in case.get("pins", {}).items()
         },
-        constraints=options.constraints,
-        overrides=options.overrides,
-        allow_prereleases=options.allow_prereleases,
-        published_before=options.published_before,
-        prefer=options.prefer,
+        **options.arguments(),
         refused=lambda one: refused.get(str(one)),
     )
 
