@@ -8,7 +8,7 @@
     ├── wheels/<sha256>             what `pack` had pip download (recipes/wheels.py)
     ├── staging/                    what `import` reads, until all of it is verified
     └── index/<sha256 of registry and name>.json
-                                    {schema_version, registry, name, etag, as_of, body}
+                                    {schema_version, registry, name, etag, as_of, body, sha256}
 
 Files appear by a rename, so a reader never sees half of one. Reading one touches it; `prune`
 removes what nobody has touched for a while.
@@ -19,7 +19,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from artifacts.errors import DigestMismatch
 from recipebox.config import write_atomically
 from recipebox.folders import Folders, remove
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _PLAIN = ("blobs", "index", "wheels", "staging")
 """Folders of files that stand for themselves."""
 
@@ -116,13 +116,26 @@ class Cache:
             file.write(data)
         return digest
 
-    def index_entry(self, registry: str, name: str) -> dict[str, Any] | None:
-        """Return the kept answer {etag, as_of, body} for `name`; None where there is none."""
+    def index_entry(
+        self, registry: str, name: str, tell: Callable[[str], object] | None = None
+    ) -> dict[str, Any] | None:
+        """Return the kept answer {etag, as_of, body} for `name`; None where there is none.
+
+        One that isn't as it was written is none, and `tell` is told; of an earlier version of
+        Recipebox there is none either. `body` is None where the registry had none of that name.
+        """
+        path = self._entry(registry, name)
         try:
-            drawn = json.loads(self._entry(registry, name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+            drawn = json.loads(path.read_bytes())
+        except FileNotFoundError:
             return None
-        if not isinstance(drawn, dict) or drawn.get("schema_version") != _SCHEMA_VERSION:
+        except (ValueError, RecursionError):
+            drawn = None
+        if isinstance(drawn, dict) and drawn.get("schema_version") == 1:
+            return None
+        if not isinstance(drawn, dict) or drawn.get("sha256") != _checksum(drawn):
+            if tell is not None:
+                tell(f"the cache's index of {name} is damaged ({path}); it is not used")
             return None
         return drawn
 
@@ -138,7 +151,9 @@ class Cache:
             "as_of": as_of,
             "body": body,
         }
-        write_atomically(self._entry(registry, name), json.dumps(drawn).encode())
+        drawn["sha256"] = _checksum(drawn)
+        # nothing is forced to the disk: what a crash damages is seen, and read again
+        write_atomically(self._entry(registry, name), json.dumps(drawn).encode(), is_durable=False)
 
     @contextmanager
     def staging(self) -> Iterator["Cache"]:
@@ -197,6 +212,11 @@ class Cache:
     def _entry(self, registry: str, name: str) -> Path:
         key = hashlib.sha256(f"{registry}\n{name}".encode()).hexdigest()
         return self.root / "index" / f"{key}.json"
+
+
+def _checksum(drawn: dict[str, Any]) -> str:
+    members = {key: value for key, value in drawn.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
 
 
 def _files_below(folder: Path) -> list[Path]:

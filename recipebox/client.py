@@ -59,6 +59,7 @@ from resolver.offers import Pins
 from resolver.options import Options
 from resolver.requirement import Requirement
 from resolver.solve import Solution, solve
+from resolver.source import IndexSource
 from settings.load import Settings
 from signing.errors import VerificationFailed
 
@@ -354,16 +355,16 @@ class Client:
         """
         wanted = [Requirement.parse(text) for text in requirements]
         environment = Environment(python or this_python(), platform or platform_here())
-        source = self._source([each.package for each in wanted])
-        for each in wanted:
-            if source.find_index(each.package) is None:
-                raise Missing(
-                    f"there is no package {each.package} at {self.url} that you may read",
-                    hint=f"look for it: recipebox search {each.package.name}",
-                    package=str(each.package),
-                )
-        options = options or Options(allow_prereleases=allow_prereleases)
-        return solve(wanted, source, environment, pins=pins, **options.arguments())
+        with self.index(wanted) as source:
+            for each in wanted:
+                if source.find_index(each.package) is None:
+                    raise Missing(
+                        f"there is no package {each.package} at {self.url} that you may read",
+                        hint=f"look for it: recipebox search {each.package.name}",
+                        package=str(each.package),
+                    )
+            options = options or Options(allow_prereleases=allow_prereleases)
+            return solve(wanted, source, environment, pins=pins, **options.arguments())
 
     def lock(self, requirements: Sequence[str], *, allow_prereleases: bool = False) -> Lock:
         """Solve requirements for this machine, and freeze the answer.
@@ -373,10 +374,20 @@ class Client:
         """
         return Lock.from_solution(self.solve(requirements, allow_prereleases=allow_prereleases))
 
-    def _source(self, roots: Sequence[PackageName]) -> RegistrySource | CachedSource:
+    @contextmanager
+    def index(self, requirements: Sequence[Requirement]) -> Iterator[IndexSource]:
+        """Give the index at one revision, read ahead for solving these requirements.
+
+        Offline it is the cache's, at the revision at which their packages were last read.
+        """
+        tell = self.output.warn
         if self.is_offline:
-            return CachedSource(self.url, self.cache, roots)
-        return RegistrySource(self.transport, self.cache)
+            roots = [each.package for each in requirements]
+            yield CachedSource(self.url, self.cache, roots, tell)
+            return
+        with RegistrySource(self.transport, self.cache, jobs=self.jobs, tell=tell) as source:
+            source.expect(requirements)
+            yield source
 
     # Fetching
 
@@ -489,7 +500,8 @@ class Client:
             reader = self._archive_reader(archive)
             return subjects.in_archive(str(what), archive, reader, package)
         name, version = parse_release(what)
-        return subjects.in_registry(name, version, self._source([name]), self.releases)
+        source = stack.enter_context(self.index([Requirement(name)]))
+        return subjects.in_registry(name, version, source, self.releases)
 
     def _kept_reader(self) -> Releases | None:
         """Return what verifies by the pins and keys that are kept here; None without a registry."""

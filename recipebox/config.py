@@ -75,8 +75,13 @@ def check_url(url: str, *, insecure: bool = False) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones; it is never more open."""
+def write_atomically(
+    path: Path, data: bytes, mode: int = 0o600, *, is_durable: bool = True
+) -> None:
+    """Write a file so that a reader sees the old bytes or the new ones; it is never more open.
+
+    What isn't `is_durable` may be damaged by a machine that stops: for what can be made again.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -84,7 +89,8 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
             os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -1,28 +1,74 @@
 """The sparse index as the resolver reads it: by ETag, from the cache, at one revision a solve.
 
 Online, the index's revision is asked for once, and every package `as_of` it; an answer that is kept
-with its ETag travels only when it changed. Offline, a solve is of the revision at which its roots
-were last read, and what wasn't read then, and may have changed since, is named and refused.
+with its ETag travels only when it changed. Each name is asked for once a solve, several at once:
+what the solver says it will need (`read_ahead`), and before that a guess (`expect`): for each
+requirement the newest release in its range, and so on through what that requires.
+
+Offline, a solve is of the revision at which its roots were last read, and what wasn't read then,
+and may have changed since, is named and refused.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
 
 from artifacts.reference import PackageName
 from recipebox.cache import Cache
 from recipebox.errors import Missing, NotCached, Unreachable
 from recipebox.transport import Transport
+from resolver.errors import InvalidDocument
+from resolver.requirement import Range, Requirement
 from resolver.source import PackageIndex, parse_index
+
+Tell = Callable[[str], object]
+"""Takes a sentence for whoever sits there."""
+
+
+def _ignore(_sentence: str) -> None:
+    """Tell nobody."""
 
 
 class RegistrySource:
-    """The index of the registry at `transport`: an IndexSource (resolver/source.py)."""
+    """The index of the registry at `transport`: an IndexSource (resolver/source.py).
 
-    def __init__(self, transport: Transport, cache: Cache) -> None:
+    `jobs` names are asked for at once; `tell` is told where the cache was damaged. To be used in a
+    `with` block, or closed: what was begun and isn't needed any more ends there.
+    """
+
+    def __init__(
+        self, transport: Transport, cache: Cache, *, jobs: int = 4, tell: Tell = _ignore
+    ) -> None:
         self._transport = transport
         self._cache = cache
+        self._tell = tell
         self._revision: int | None = None
-        self._read: dict[PackageName, PackageIndex | None] = {}
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="index")
+        self._reads: dict[PackageName, Future[PackageIndex | None]] = {}
+        self._expected: set[tuple[PackageName, Range]] = set()
+        self._is_closed = False
+
+    def __enter__(self) -> Self:
+        """Return the source."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Ask for nothing more; what is on its way is waited for, since it uses the connections."""
+        with self._lock:
+            self._is_closed = True
+        self._pool.shutdown(cancel_futures=True)
 
     @property
     def revision(self) -> int:
@@ -41,6 +87,29 @@ class RegistrySource:
             self._revision = found
         return self._revision
 
+    def expect(self, requirements: Iterable[Requirement]) -> None:
+        """Begin to read what solving these will likely need, all the way down.
+
+        A guess costs no more than a name that nobody needs: it decides nothing, and a failure
+        counts only where the solver asks for that name.
+
+        Raises:
+            Unreachable: as for `revision`.
+        """
+        revision = self.revision
+        for requirement in requirements:
+            self._expect(requirement, revision)
+
+    def read_ahead(self, packages: Collection[PackageName]) -> None:
+        """Begin to read these packages; `find_index` has the last word on each.
+
+        Raises:
+            Unreachable: as for `revision`.
+        """
+        revision = self.revision
+        for package in packages:
+            self._begin(package, revision)
+
     def find_index(self, package: PackageName) -> PackageIndex | None:
         """Return the releases of a package; None where it isn't, or may not be read.
 
@@ -48,36 +117,87 @@ class RegistrySource:
             ClientError: the registry gave no answer, or refused the token.
             InvalidIndex: the answer isn't an index.
         """
-        if package not in self._read:
-            self._read[package] = self._fetch(package)
-        return self._read[package]
+        reading = self._begin(package, self.revision)
+        if reading is None:
+            raise ValueError("the source is closed")
+        return reading.result()
 
-    def _fetch(self, package: PackageName) -> PackageIndex | None:
+    def _expect(self, requirement: Requirement, revision: int) -> None:
+        key = (requirement.package, requirement.range)
+        with self._lock:
+            if key in self._expected:
+                return
+            self._expected.add(key)
+
+        def go_on(reading: Future[PackageIndex | None]) -> None:
+            if reading.cancelled() or reading.exception() is not None:
+                return  # whoever asks for it is told
+            for following in _likely(reading.result(), requirement):
+                self._expect(following, revision)
+
+        reading = self._begin(requirement.package, revision)
+        if reading is not None:
+            reading.add_done_callback(go_on)
+
+    def _begin(self, package: PackageName, revision: int) -> Future[PackageIndex | None] | None:
+        """Return the reading of a package, begun now where it wasn't; None once closed."""
+        with self._lock:
+            reading = self._reads.get(package)
+            if reading is None and not self._is_closed:
+                reading = self._pool.submit(self._fetch, package, revision)
+                self._reads[package] = reading
+            return reading
+
+    def _fetch(self, package: PackageName, revision: int) -> PackageIndex | None:
         registry, name = self._transport.url, str(package)
-        kept = self._cache.index_entry(registry, name)
+        kept = self._cache.index_entry(registry, name, self._tell)
+        index = None if kept is None else self._parse_kept(name, kept)
+        etag = None if kept is None or index is None else str(kept["etag"])
         try:
-            answer = self._transport.conditional(
-                f"/index/{name}.json", kept["etag"] if kept else None, {"as_of": self.revision}
-            )
+            answer = self._transport.conditional(f"/index/{name}.json", etag, {"as_of": revision})
         except Missing:
+            self._cache.keep_index_entry(registry, name, etag="", as_of=revision, body=None)
             return None
-        if answer is None and kept:
-            body, etag = str(kept["body"]), str(kept["etag"])
-        else:
-            data, etag = answer or (b"", "")
+        body: str | None = None if kept is None else kept["body"]
+        if answer is not None:
+            data, etag = answer
             body = data.decode("utf-8", "replace")
-        index = parse_index(body.encode())
-        self._cache.keep_index_entry(registry, name, etag=etag, as_of=self.revision, body=body)
+            index = parse_index(body.encode())
+        elif kept is not None and kept["as_of"] == revision:
+            return index
+        self._cache.keep_index_entry(registry, name, etag=etag or "", as_of=revision, body=body)
         return index
+
+    def _parse_kept(self, name: str, kept: dict[str, Any]) -> PackageIndex | None:
+        """Return what the cache has of a package; None where that is nothing that can be used."""
+        if kept["body"] is None:
+            return None
+        try:
+            return parse_index(str(kept["body"]).encode())
+        except InvalidDocument as error:
+            self._tell(f"the cache's index of {name} can't be used ({error}); it is read again")
+            return None
+
+
+def _likely(index: PackageIndex | None, requirement: Requirement) -> tuple[Requirement, ...]:
+    """Return what the release requires that a solver would likely choose: the newest that fits."""
+    for release in () if index is None else index.releases:
+        if release.yanked is None and requirement.range.contains(release.version):
+            return release.requires
+    return ()
 
 
 class CachedSource:
     """The index as it is in the cache: an IndexSource that needs no network."""
 
-    def __init__(self, registry: str, cache: Cache, roots: Sequence[PackageName]) -> None:
+    def __init__(
+        self, registry: str, cache: Cache, roots: Sequence[PackageName], tell: Tell = _ignore
+    ) -> None:
         self._registry = registry
         self._cache = cache
         self._roots = roots
+        self._tell = tell
+        self._entries: dict[PackageName, dict[str, Any]] = {}
 
     @property
     def revision(self) -> int:
@@ -95,20 +215,30 @@ class CachedSource:
             NotCached: it wasn't read then, or has changed since.
         """
         entry = self._entry(package)
-        index = parse_index(str(entry["body"]).encode())
-        if not index.revision <= self.revision <= entry["as_of"]:
+        is_known = self.revision <= entry["as_of"]
+        if is_known and entry["body"] is None:
+            return None
+        index = None
+        if is_known:
+            index = parse_index(str(entry["body"]).encode())
+        if index is None or index.revision > self.revision:
             raise NotCached(
                 f"{package}: the cache knows it at revision {entry['as_of']} of the index, and "
                 f"this solve is of revision {self.revision}",
                 hint="run it once without --offline",
+                package=str(package),
             )
         return index
 
     def _entry(self, package: PackageName) -> dict[str, Any]:
-        entry = self._cache.index_entry(self._registry, str(package))
+        entry = self._entries.get(package)
+        if entry is None:
+            entry = self._cache.index_entry(self._registry, str(package), self._tell)
         if entry is None:
             raise NotCached(
                 f"{package}: not in the cache for {self._registry}",
                 hint="run it once without --offline",
+                package=str(package),
             )
+        self._entries[package] = entry
         return entry

@@ -87,9 +87,23 @@ def test_index_answers_that_make_no_sense_are_no_answers(places: Places) -> None
     assert kept["as_of"] == 3
 
     (path,) = (places.cache / "index").iterdir()
-    for text in ("not json", "[]", '{"schema_version": 2}'):
+    told: list[str] = []
+    damaged = (
+        "not json",
+        "[]",
+        "[" * 100_000,
+        '{"schema_version": 2}',
+        json.dumps(kept | {"as_of": 4}),
+    )
+    for text in damaged:
         path.write_text(text)
-        assert cache.index_entry(URL, "team/etl") is None
+        assert cache.index_entry(URL, "team/etl", told.append) is None
+    assert len(told) == len(damaged)
+    assert "index of team/etl is damaged" in told[0]
+    assert str(path) in told[0]
+    path.write_text(json.dumps(kept | {"schema_version": 1}))
+    assert cache.index_entry(URL, "team/etl", told.append) is None
+    assert len(told) == len(damaged)  # of an earlier version: nothing is wrong
 
 
 def test_prune_removes_what_was_not_read_for_long(places: Places) -> None:
@@ -413,7 +427,8 @@ def test_offline_the_roots_say_which_revision_it_is(places: Places) -> None:
     for as_of, changed in ((9, 7), (12, 11)):  # not known at 10; changed after it
         keep(clean_name, as_of=as_of, changed=changed)
         with pytest.raises(NotCached, match="of revision 10"):
-            source.find_index(clean_name)
+            CachedSource(URL, cache, [ETL]).find_index(clean_name)
+    assert source.find_index(clean_name) is not None  # one solve reads each once
     with pytest.raises(NotCached, match="not in the cache"):
         source.find_index(PackageName("team", "none"))
 
