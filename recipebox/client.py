@@ -15,9 +15,9 @@ Errors are recipebox.errors.ClientError and, from below, those of recipes, resol
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,7 @@ from recipebox.promotion import Promoted, Promoter
 from recipebox.publishing import Signed, Signer, make_signer, plan_push, push, sign_tree
 from recipebox.releases import Releases, VerifiedRelease
 from recipebox.running import Part, Ready, Unpacked, kept_env, view
+from recipebox.solving import Age, ages, solve_least
 from recipebox.source import CachedSource, RegistrySource
 from recipebox.transport import Transport
 from recipebox.trust import TrustStore
@@ -343,18 +344,24 @@ class Client:
         pins: Pins | None = None,
         allow_prereleases: bool = False,
         options: Options | None = None,
+        keep: Lock | None = None,
+        upgrade: Collection[PackageName] = (),
     ) -> Solution:
         """Solve requirements such as `team/etl ^1.2` at one revision of the index.
 
         `python` and `platform` are this interpreter's and this machine's by default; `pins` are
         those of a lock, whose yanked releases stay candidates. `options` are constraints,
-        overrides and the like; with them, `allow_prereleases` is theirs.
+        overrides and the like; with them, `allow_prereleases` is theirs. The answer is the newest;
+        or, with a lock to `keep`, the one that differs least from that, but for the packages to
+        `upgrade`.
 
         Raises:
             ResolutionImpossible: nothing fits; the error says why, in sentences.
+            Misuse: a package to upgrade that the lock hasn't got.
         """
         wanted = [Requirement.parse(text) for text in requirements]
         environment = Environment(python or this_python(), platform or platform_here())
+        said = options or Options(allow_prereleases=allow_prereleases)
         with self.index(wanted) as source:
             for each in wanted:
                 if source.find_index(each.package) is None:
@@ -363,8 +370,28 @@ class Client:
                         hint=f"look for it: recipebox search {each.package.name}",
                         package=str(each.package),
                     )
-            options = options or Options(allow_prereleases=allow_prereleases)
-            return solve(wanted, source, environment, pins=pins, **options.arguments())
+
+            def solve_over(index: IndexSource) -> Solution:
+                return solve(wanted, index, environment, pins=pins, **said.arguments())
+
+            if keep is None:
+                return solve_over(source)
+            return solve_least(solve_over, source, keep, upgrade)
+
+    def outdated(self, lock: Lock, *, allow_prereleases: bool = False) -> tuple[Age, ...]:
+        """Say of each package of a lock how far behind it is: of one revision of the index.
+
+        What the lock was solved with (constraints, overrides and the like) holds here, too.
+
+        Raises:
+            ResolutionImpossible: its requirements can't be had any more; says why.
+        """
+        said = lock.options
+        if allow_prereleases:
+            said = replace(said, allow_prereleases=True)
+        with self.index(lock.requirements) as source:
+            solution = solve(lock.requirements, source, lock.environment, **said.arguments())
+            return ages(lock, solution, source)
 
     def lock(self, requirements: Sequence[str], *, allow_prereleases: bool = False) -> Lock:
         """Solve requirements for this machine, and freeze the answer.

@@ -1,9 +1,9 @@
 """The group of commands: lazy, from the entry-point group `recipebox.commands`.
 
-A command of the client's own is `command` in the file of its name in recipebox/commands, found by
-that file, so that starting one reads no package metadata. `serve`, `admin` and others come from the
-entry points of whatever is installed beside it. Nothing is imported for a list of commands: their
-one-line helps are their modules' docstrings, read from the source.
+A command of the client's own is `command` in the file of its name in recipebox/commands (`why-not`
+in why_not.py), found by that file, so that starting one reads no package metadata. `serve`, `admin`
+and others come from the entry points of whatever is installed beside it. Nothing is imported for a
+list of commands: their one-line helps are their modules' docstrings, read from the source.
 """
 
 import ast
@@ -49,7 +49,7 @@ class CommandGroup(click.Group):
         """Import and return a command; None where there is none of that name."""
         del ctx
         if cmd_name in _own_commands():
-            module = importlib.import_module(f"recipebox.commands.{cmd_name}")
+            module = importlib.import_module(_module_of(cmd_name))
             return _with_global_options(module.command)
         target = _entry_points().get(cmd_name)
         if target is None:
@@ -76,7 +76,7 @@ class CommandGroup(click.Group):
         """Write the list of commands with the first line of each module's docstring."""
         foreign = _entry_points()
         rows = [
-            (name, _first_line(foreign.get(name) or f"recipebox.commands.{name}:command"))
+            (name, _first_line(foreign.get(name) or f"{_module_of(name)}:command"))
             for name in self.list_commands(ctx)
         ]
         with formatter.section("Commands"):
@@ -85,10 +85,14 @@ class CommandGroup(click.Group):
 
 def _own_commands() -> frozenset[str]:
     return frozenset(
-        entry[:-3]
+        entry[:-3].replace("_", "-")
         for entry in os.listdir(_COMMANDS)  # noqa: PTH208 - quicker at start-up than a Path each
         if entry.endswith(".py") and not entry.startswith("_")
     )
+
+
+def _module_of(command: str) -> str:
+    return f"recipebox.commands.{command.replace('-', '_')}"
 
 
 def _entry_points() -> dict[str, str]:

@@ -7,6 +7,7 @@ import click
 
 from recipebox.errors import ClientError, Missing, Misuse
 from recipebox.invocation import Invocation
+from recipebox.lock_files import find_lock
 from recipebox.prompts import pass_invocation
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Write nothing; fail where the lock would change.")
 @click.option("--python", metavar="MINOR", help="As 3.11.  Default: this interpreter's.")
 @click.option("--platform", metavar="OS/ARCH", help="As linux/amd64.  Default: this machine's.")
+@click.option(
+    "--upgrade",
+    "upgraded",
+    metavar="[NS/NAME]",
+    is_flag=False,
+    flag_value="",
+    multiple=True,
+    help="Take the newest of this package, or of all.",
+)
 @click.option("--pre", is_flag=True, help="Take prereleases, too.")
 @click.option(
     "--constraint",
@@ -52,49 +62,61 @@ if TYPE_CHECKING:
 def command(
     invocation: Invocation,
     requirements: tuple[str, ...],
+    *,
     path: str,
     python: str | None,
     platform: str | None,
-    *,
     constraints: tuple[str, ...],
     overrides: tuple[str, ...],
     published_before: str | None,
     prefer: str | None,
+    upgraded: tuple[str, ...],
     check: bool,
     pre: bool,
 ) -> None:
     """Solve requirements at one revision of the index, and write the lock.
 
     Without requirements those of the lock that is there are solved again, with what else it
-    says: constraints, overrides and the like, where they aren't given anew. With --check it is
-    asked whether they still give the same answer, not whether the index has moved.
+    says: constraints, overrides and the like, where they aren't given anew. What is locked stays as
+    it is where the requirements still allow that; --upgrade takes the newest of a package, or of
+    all, and changes of the others no more than that needs. With --check nothing is written: it is
+    asked whether the same requirements still give this lock, not whether the index has moved.
 
     \b
     Examples:
       recipebox lock team/etl@^1.2
       recipebox lock "team/etl >=1,<3" team/report -o -
       recipebox lock team/etl --constraint "team/base <3" --published-before 2026-01-02
+      recipebox lock --upgrade
+      recipebox lock --upgrade team/clean
       recipebox lock --check
 
     \b
     JSON: {path, lock (the text), revision, changed, packages: [{name, version, digest}],
            differences: [sentences]}
     """  # noqa: D301 - \b is click's
+    from artifacts.reference import PackageName
     from resolver.lock import Lock
 
-    old = _read(invocation, path)
+    old = None if path == "-" else find_lock(invocation, path)
     wanted = list(requirements) or [str(each) for each in (old.requirements if old else ())]
     if not wanted:
         raise Misuse("nothing to lock", hint="name packages: recipebox lock team/etl@^1")
+    if upgraded and old is None:
+        raise Missing(f"{path}: there is no lock to upgrade", hint="write it: recipebox lock ...")
     if check and old is None:
         raise Missing(f"{path}: there is no lock to check", hint="write it: recipebox lock ...")
     if old is not None:
         python, platform = python or old.environment.python, platform or old.environment.platform
+    names = {PackageName.parse(name) for name in upgraded if name}
+    keep = None if "" in upgraded else old
     solution = invocation.client.solve(
         wanted,
         python=python,
         platform=platform,
-        pins=old.pins if old else None,
+        pins={name: pin for name, pin in keep.pins.items() if name not in names} if keep else None,
+        keep=keep,
+        upgrade=names,
         options=_options(
             invocation,
             old.options if old is not None and not requirements else None,
@@ -132,14 +154,6 @@ def command(
     for difference in differences:
         tell(f"  {difference}")
     tell(f"{path} holds" if check else f"locked {len(lock.packages)} packages in {path}")
-
-
-def _read(invocation: Invocation, path: str) -> "Lock | None":
-    if path == "-" or not Path(path).is_file():
-        return None
-    from resolver.lock import Lock
-
-    return Lock.loads(invocation.read_text(path))
 
 
 def _options(

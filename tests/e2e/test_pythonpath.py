@@ -174,7 +174,8 @@ def test_nothing_of_a_checkout_is_imported_by_us(hostile: Hostile, tmp_path: Pat
         hostile.run("info", name)
         hostile.run("diff", name, "../built", "--patch")
         hostile.run("lock", name)
-        hostile.run("lock", "--check")
+        for words in ("lock --check", f"why {name}", f"why-not {name}@9.9.9", "tree", "outdated"):
+            hostile.run(*words.split())
         hostile.run("fetch", "--frozen", "recipebox.lock", "--out", jobs)
         hostile.run("verify", jobs)
         ran = [json.loads(hostile.run("run", jobs, "--json"))]
@@ -201,7 +202,8 @@ def test_nothing_of_a_checkout_is_imported_by_us(hostile: Hostile, tmp_path: Pat
         for module, lines in imports.items()
     }
     assert {module: lines for module, lines in wrong.items() if lines} == {}
-    commands = {path.stem for path in (ROOT / "recipebox" / "commands").glob("[!_]*.py")}
+    files = (ROOT / "recipebox" / "commands").glob("[!_]*.py")
+    commands = {path.stem.replace("_", "-") for path in files}
     assert commands | {"serve", "admin"} <= hostile.tried
 
 

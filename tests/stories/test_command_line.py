@@ -22,7 +22,9 @@ from tests.stories.machines import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COV")}
-COMMANDS = sorted(path.stem for path in (ROOT / "recipebox/commands").glob("[a-z]*.py"))
+COMMANDS = sorted(
+    path.stem.replace("_", "-") for path in (ROOT / "recipebox/commands").glob("[a-z]*.py")
+)
 HEAVY = {"requests", "oras", "pydantic", "rich", "gnupg", "resolvelib", "yaml", "keyring", "flask"}
 
 

@@ -290,13 +290,37 @@ def test_a_lock_is_written_checked_and_renewed(
     publish("team/report", "1.0.0")
     other.rb("lock", "--check", "-o", lock)  # the index moved, the answer did not
     publish("team/etl", "1.1.0")
+    other.rb("lock", "--check", "-o", lock)  # what is locked still fits
+    assert tomllib.loads(first)["package"] == tomllib.loads(relocked(other, lock))["package"]
+    first = lock.read_text()
 
-    said = other.rb("lock", "--check", "-o", lock, code=1)
+    said = other.rb("lock", "--check", "--upgrade", "-o", lock, code=1)
 
     assert "team/etl is locked as 1.0.0, and would now be 1.1.0" in said.err
     assert lock.read_text() == first
-    assert "would now be 1.1.0" in other.rb("lock", "-o", lock).out
-    other.rb("lock", "--check", "-o", lock)
+    assert "would now be 1.1.0" in other.rb("lock", "--upgrade", "-o", lock).out
+    other.rb("lock", "--check", "--upgrade", "-o", lock)
+
+
+def relocked(machine: Machine, lock: Path) -> str:
+    """Lock again, without a word about what, and return the text."""
+    machine.rb("lock", "-o", lock)
+    return lock.read_text()
+
+
+def test_check_fails_where_the_requirements_do_not_give_the_lock_any_more(
+    publish: Publish, other: Machine, tmp_path: Path
+) -> None:
+    publish("team/etl", "1.0.0")
+    publish("team/etl", "2.0.0")
+    lock = tmp_path / "recipebox.lock"
+    other.rb("lock", "team/etl@^1", "-o", lock)
+    text = lock.read_text()
+
+    said = other.rb("lock", "team/etl@^2", "--check", "-o", lock, code=1)
+
+    assert "team/etl is locked as 1.0.0, and would now be 2.0.0" in said.err
+    assert lock.read_text() == text
 
 
 def test_check_notices_other_requirements_and_another_python(
