@@ -30,6 +30,7 @@ from registry.oci.tags import Tags
 from registry.oci.uploads import Uploads
 from registry.promotions import Promotions
 from registry.publish import Publishing
+from registry.relations import Relations
 from registry.retention import Retentions
 from registry.reviews import Reviews
 from registry.server_key import ServerKey
@@ -67,6 +68,7 @@ class Registry:
     publishing: Publishing
     index: Index
     catalog: Catalog
+    relations: Relations
     bundles: Bundles
     channels: Channels
     promotions: Promotions
@@ -217,6 +219,7 @@ def open_registry(
         ),
         index=Index(database, access),
         catalog=Catalog(database, access),
+        relations=Relations(database, access),
         bundles=Bundles(
             config=config,
             database=database,

@@ -53,7 +53,14 @@ from registry.releases import (
     next_revision,
     read_yank,
 )
-from registry.schema import ManifestRow, NamespaceRow, ReleaseRow, RepositoryRow, YankRow
+from registry.schema import (
+    ManifestRow,
+    NamespaceRow,
+    ReleaseRequirementRow,
+    ReleaseRow,
+    RepositoryRow,
+    YankRow,
+)
 from signing.statement import receipt_statement
 from signing.trust import TrustedKey, TrustPolicy
 from storage.failpoints import Failpoint, failpoint
@@ -342,6 +349,8 @@ class Publishing:
             published=seconds(now),
             published_by=principal.name,
         )
+        for name, text in sorted(found.metadata.requires.items()):
+            ReleaseRequirementRow.create(release=release, package=name, range=text)
         self._contents.add_manifest(principal, repository, receipt, is_staged=False)
         unstage(row)
         self._contents.set_tag(repository, Tag(version), row, is_server_owned=True)

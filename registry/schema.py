@@ -10,7 +10,8 @@ test asks for it); no text holds a NUL (registry/connections.py). Ids have 64 bi
                               ├─ upload
                               ├─ manifest ─┬─ manifest_part     what it needs, by digest
                               │            └─ tag
-                              ├─ release ─── yank               one row for each change
+                              ├─ release ─┬─ yank               one row for each change
+                              │           └─ release_requirement
                               ├─ bundle ──── bundle_release
                               └─ channel ─── promotion          one row for each move
     review      what may be garbage, and when it is looked at
@@ -379,6 +380,21 @@ class ReleaseRow(Row):
         indexes = ((("repository", "version"), True),)
 
 
+class ReleaseRequirementRow(Row):
+    """A package that a release requires, with the range; its package.json says the same."""
+
+    release = peewee.ForeignKeyField(ReleaseRow, on_delete="CASCADE")
+    release_id: int
+    package = peewee.TextField()
+    range = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "release_requirement"
+        indexes = ((("package", "release"), True),)
+
+
 class YankRow(Row):
     """A yank or its end; the last of a release counts."""
 
@@ -545,6 +561,7 @@ MODELS: tuple[type[Row], ...] = (
     TagRow,
     ReviewRow,
     ReleaseRow,
+    ReleaseRequirementRow,
     YankRow,
     BundleRow,
     BundleReleaseRow,

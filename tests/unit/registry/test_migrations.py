@@ -1,5 +1,6 @@
 """The schema moves forward: from every earlier version, filled; copied before; whole or not."""
 
+import json
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ from registry.schema import (
     EventRow,
     NamespaceRow,
     RegistryStateRow,
+    ReleaseRequirementRow,
     RepositoryRow,
     ReviewRow,
     TokenRow,
@@ -140,6 +142,19 @@ class TestForward:
         assert given.first_token is None
         new = given.artifact(RepositoryName("more/tools"), b"new")
         assert registry.manifests.stat(ADMIN, RepositoryName("more/tools"), Tag("v1")).digest == new
+
+    def test_what_is_required_is_known(self, data: Path) -> None:
+        database = Database(a_config(data))
+        with database.session():
+            drawn = {"requires": {"team/clean": "^1", "open/etl": "*"}}
+            CURRENT.obj.execute_sql(
+                f"UPDATE release SET metadata = '{json.dumps(drawn)}' WHERE id = 1"
+            )
+        database.migrate()
+        with database.session():
+            rows = ReleaseRequirementRow.select()
+            found = {(row.release_id, row.package, row.range) for row in rows}
+        assert found == {(1, "open/etl", "*"), (1, "team/clean", "^1")}
 
     def test_what_is_new_is_counted_and_queued(self, data: Path) -> None:
         database = Database(a_config(data))
