@@ -163,9 +163,13 @@ class Cache:
         with tempfile.TemporaryDirectory(dir=above) as folder:
             yield Cache(Path(folder))
 
-    def adopt(self, other: "Cache") -> None:
-        """Take over the blobs of a cache on the same file system, each by a rename."""
-        for path in sorted((other.root / "blobs").glob("*/*/*")):
+    def adopt(self, other: "Cache", *, with_index: bool = False) -> None:
+        """Take over the blobs of a cache on the same file system, each by a rename.
+
+        Answers that are kept by name come along only `with_index`.
+        """
+        kept = sorted((other.root / "index").glob("*.json")) if with_index else []
+        for path in [*sorted((other.root / "blobs").glob("*/*/*")), *kept]:
             target = self.root / path.relative_to(other.root)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)

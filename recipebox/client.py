@@ -28,6 +28,8 @@ from requests.adapters import BaseAdapter
 from artifacts.digest import Digest
 from artifacts.reference import PackageName, check_namespace
 from recipebox.archive import Archive
+from recipebox.bearer import RegistryAuth
+from recipebox.bundle_work import BundleWork
 from recipebox.cache import Cache
 from recipebox.carrying import Exported, gather, opened, push_archive, write_file
 from recipebox.config import Credentials, Places, check_url
@@ -136,11 +138,12 @@ class Client:
         self.signer = signer or make_signer(None, None, None)
         self._given_url = url
         self._token = token
-        self._insecure = insecure
+        self.is_insecure = insecure
         self._timeout = timeout
         self._retries = retries
         self._adapter = adapter
         self._transport: Transport | None = None
+        self._others: dict[str, Transport] = {}
 
     @classmethod
     def from_settings(
@@ -184,8 +187,9 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._transport is not None:
-            self._transport.close()
+        for transport in (self._transport, *self._others.values()):
+            if transport is not None:
+                transport.close()
 
     @property
     def url(self) -> str:
@@ -200,7 +204,7 @@ class Client:
                 "no registry is named",
                 hint="set RECIPEBOX_URL, give --url, or log in: recipebox login URL",
             )
-        return check_url(found, insecure=self._insecure)
+        return check_url(found, insecure=self.is_insecure)
 
     @property
     def transport(self) -> Transport:
@@ -216,7 +220,7 @@ class Client:
             self._transport = Transport(
                 url,
                 self._token or self.credentials.find_token(url),
-                insecure=self._insecure,
+                insecure=self.is_insecure,
                 timeout=self._timeout,
                 retries=self._retries,
                 verify=os.environ.get("SSL_CERT_FILE") or True,
@@ -224,6 +228,33 @@ class Client:
             if self._adapter is not None:
                 self._transport.mount(self._adapter)
         return self._transport
+
+    def other_transport(self, url: str) -> Transport:
+        """Return the seam to another registry, which need not be Recipebox's, with its login.
+
+        A login is a token that was kept for it, or what `docker login` kept.
+        """
+        if url not in self._others:
+            verify = os.environ.get("SSL_CERT_FILE") or True
+            login = self.credentials.find_login(url)
+            self._others[url] = transport = Transport(
+                url,
+                insecure=self.is_insecure,
+                timeout=self._timeout,
+                retries=self._retries,
+                verify=verify,
+                auth=RegistryAuth(
+                    url, login, insecure=self.is_insecure, timeout=self._timeout, verify=verify
+                ),
+            )
+            if self._adapter is not None:
+                transport.mount(self._adapter)
+        return self._others[url]
+
+    @property
+    def bundles(self) -> BundleWork:
+        """What works with bundles, here and in other registries."""
+        return BundleWork(self)
 
     @property
     def trust(self) -> TrustStore:
@@ -463,13 +494,34 @@ class Client:
         Raises:
             Misuse: it is for another Python or platform.
         """
-        here = Environment(this_python(), platform_here())
-        if lock.environment != here and any(package.wheel_sets for package in lock.packages):
-            raise Misuse(
-                f"the lock is for {lock.environment}, with wheels; this is {here}",
-                hint="lock again here, or run recipebox with that Python",
-            )
-        return [reader.get(locked, lock.environment.platform) for locked in lock.packages]
+        platform = check_environment(lock)
+        return [reader.get(locked, platform) for locked in lock.packages]
+
+    def fetch_bundle(
+        self,
+        reference: str,
+        out: Path,
+        *,
+        replace: bool = False,
+        application: str | None = None,
+        allow_unsigned: bool = False,
+    ) -> tuple[Lock, list[LaidOut]]:
+        """Verify a bundle, and lay out in `out` exactly the releases that it holds.
+
+        Raises:
+            Untrusted: and its subclasses, for what can't be believed; nothing is laid out.
+            Conflicting: something else is there, and not `replace`.
+            Misuse: it is for another Python or platform.
+        """
+        with self.bundles.checked(
+            reference,
+            application=application,
+            allow_unsigned=allow_unsigned,
+            admit=check_environment,
+        ) as (checked, reader):
+            lock = checked.bundle.lock
+            placed = self._lay_out(checked.releases, reader, lock, out, replace=replace)
+            return lock, placed
 
     def verify(self, folder: Path) -> list[VerifiedTree]:
         """Verify the packages on disk in `folder`: every file as signed, and by whom.
@@ -807,6 +859,21 @@ class Client:
     def logout(self) -> bool:
         """Forget the token for this registry; return whether one was kept."""
         return self.credentials.forget(self.url)
+
+
+def check_environment(lock: Lock) -> str | None:
+    """Return the platform that a lock is for, which must be this one where it has wheels.
+
+    Raises:
+        Misuse: it is for another Python or platform.
+    """
+    here = Environment(this_python(), platform_here())
+    if lock.environment != here and any(package.wheel_sets for package in lock.packages):
+        raise Misuse(
+            f"the lock is for {lock.environment}, with wheels; this is {here}",
+            hint="lock again here, or run recipebox with that Python",
+        )
+    return lock.environment.platform
 
 
 def _drawn(package: LockedPackage) -> dict[str, Any]:

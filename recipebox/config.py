@@ -66,13 +66,21 @@ def check_url(url: str, *, insecure: bool = False) -> str:
             "the registry's URL holds a user name or password",
             hint="keep the token with `recipebox login`, or in RECIPEBOX_TOKEN",
         )
-    loopback = host in _LOOPBACK or host.startswith("127.")
-    if parts.scheme == "http" and not insecure and not loopback:
+    if parts.scheme == "http" and not insecure and not is_loopback(parts.netloc):
         raise InsecureURL(
             f"{url}: plain http to another machine would send the token in the clear",
             hint="use https, or --insecure where the network is trusted",
         )
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_loopback(netloc: str) -> bool:
+    """Return whether `HOST` or `HOST:PORT` is this machine."""
+    try:
+        host = urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return False
+    return host in _LOOPBACK or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
 def write_atomically(
@@ -131,8 +139,16 @@ class Credentials:
 
     def find_token(self, url: str) -> str | None:
         """Return the token kept for the registry at `url`, from wherever it is kept."""
-        kept = read_json(self.path).get("tokens", {}).get(url)
-        return kept or _from_keyring(url) or _from_docker(urlsplit(url).netloc)
+        login = self.find_login(url)
+        return login and login[1]
+
+    def find_login(self, url: str) -> tuple[str, str] | None:
+        """Return the user and password for the registry at `url`: a token, or docker's login.
+
+        Of a token the user's name doesn't matter.
+        """
+        kept = read_json(self.path).get("tokens", {}).get(url) or _from_keyring(url)
+        return (APPLICATION, kept) if kept else _from_docker(urlsplit(url).netloc)
 
     def keep(self, url: str, token: str) -> str:
         """Keep `token` for `url`, make `url` the default; return where it was kept."""
@@ -191,8 +207,8 @@ def _from_keyring(url: str) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def _from_docker(host: str) -> str | None:
-    """Return the password that `docker login` kept for `host`, also in a credential helper."""
+def _from_docker(host: str) -> tuple[str, str] | None:
+    """Return what `docker login` kept for `host`, also in a credential helper."""
     import oras.auth.utils
     import oras.utils
     from oras.auth.basic import BasicAuth
@@ -203,5 +219,5 @@ def _from_docker(host: str) -> str | None:
     backend._auth_config = oras.auth.utils.load_configs()  # noqa: SLF001 - oras's own seam
     if not backend._load_auth(host):  # noqa: SLF001
         return None
-    _, _, password = base64.b64decode(backend._basic_auth).decode().partition(":")  # noqa: SLF001
-    return password or None
+    user, _, password = base64.b64decode(backend._basic_auth).decode().partition(":")  # noqa: SLF001
+    return (user, password) if password else None

@@ -11,14 +11,15 @@ from typing import Any
 from artifacts import media
 from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
-from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import PackageName
-from recipebox.errors import ClientError, Missing, Tampered
+from recipebox.bundles import read_bundle
+from recipebox.errors import ClientError, Denied, Missing, Tampered, Untrusted
 from recipebox.publishing import Signer
 from recipebox.releases import Releases
 from recipebox.transport import Transport
 from recipebox.trust import SERVER
 from resolver.lock import Lock
+from signing.errors import VerificationFailed
 from signing.statement import (
     BundleStatement,
     Kind,
@@ -27,8 +28,18 @@ from signing.statement import (
     bundle_statement,
     statement_manifest,
 )
+from signing.verify import verify
 
-_LARGEST_LOCK = 4 << 20
+_REFUSED = "invalid_bundle"
+
+# by a word of the server's sentence; the first that is found is what to do first
+_ADVICE = {
+    "is private": "make a bundle of it for an application of a private namespace",
+    "is not listed": "publish it here first (`recipebox publish`, or `recipebox import` of an "
+    "export), or lock again: recipebox lock",
+    "was yanked": "lock again without it: recipebox lock",
+    "is unsigned": "its publisher signs and publishes a version: recipebox sign, recipebox publish",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,12 @@ class Promoter:
             ClientError: what the server refused: a part that is missing, yanked or unsigned.
         """
         lock = Lock.loads(text)
-        made = self._transport.api("POST", f"{self._api}/bundles", body={"lock": text})
+        try:
+            made = self._transport.api("POST", f"{self._api}/bundles", body={"lock": text})
+        except ClientError as error:
+            if error.values.get("server_code") != _REFUSED:
+                raise
+            raise Denied(error.message, hint=_advice(error.message), **error.values) from error
         digest = Digest.parse(str(made.get("digest")))
         found, held = self.read_bundle(digest)
         if found.dumps() != lock.dumps():
@@ -77,42 +93,35 @@ class Promoter:
             Missing: there is no such bundle.
             Tampered: it isn't a bundle, lacks what its lock pins, or holds something else.
         """
-        repository = self._application.repository
         what = f"bundle {digest} of {self._application}"
-        index = parse_manifest(self._releases.manifest(repository, digest))
-        if not isinstance(index, ImageIndex) or index.artifact_type != media.BUNDLE:
-            raise Tampered(what, expected=media.BUNDLE, found=index.artifact_type)
-        if not index.manifests:
-            raise Tampered(what, expected="a lock as its first entry", found="no entries")
-        lock, held = self._read_lock(what, index.manifests[0])
-        pinned = {package.digest for package in lock.packages}
-        pinned |= {each for package in lock.packages for each in package.wheel_sets.values()}
-        entries = {entry.digest for entry in index.manifests[1:]}
-        missing = sorted(str(each) for each in pinned - entries)
-        if missing:
-            raise Tampered(what, expected=f"{', '.join(missing)}, which its lock pins", found="no")
-        for entry in sorted(entries - pinned):
-            manifest = parse_manifest(self._releases.manifest(repository, entry))
-            about = manifest.subject.digest if manifest.subject else None
-            if manifest.artifact_type != media.STATEMENT or about not in pinned:
-                raise Tampered(
-                    f"{what}: entry {entry}",
-                    expected="a statement about what its lock pins",
-                    found=f"{manifest.artifact_type} about {about}",
-                )
-        return lock, held
+        bundle = read_bundle(self._releases, self._application.repository, digest, what)
+        return bundle.lock, bundle.lock_digest
 
-    def sign(self, digest: Digest, lock: Lock, signer: Signer) -> str:
-        """Sign a bundle as its releaser, push the statement, and return the fingerprint.
+    def sign(self, digest: Digest, lock: Lock, signer: Signer) -> tuple[str, bool]:
+        """Sign a bundle as its releaser, and push the statement, unless that key's is there.
+
+        Returns the fingerprint, and whether the signature is new.
 
         Raises:
             SigningError: the key is missing, unusable or weak.
+            Untrusted: it is no key of the namespace.
             ClientError: what the server refused.
         """
         packages = {str(package.name): str(package.version) for package in lock.packages}
         statement = bundle_statement(self._application, digest, packages).to_bytes()
         fingerprint, signature = signer(statement)
-        repository = self._application.repository
+        namespace, repository = self._application.namespace, self._application.repository
+        keys = self._transport.text(f"/keys/{namespace}.asc")
+        if not _is_by(fingerprint, statement, signature, keys):
+            raise Untrusted(
+                f"{fingerprint} is no key with which bundles of {self._application} are signed",
+                hint="one of the namespace's owners adds it: recipebox key export | recipebox "
+                f"namespace key add {namespace} -",
+                fingerprint=fingerprint,
+            )
+        there = self._releases.statements(repository, digest, (Kind.BUNDLE,))[Kind.BUNDLE]
+        if any(_is_by(fingerprint, each.statement, each.signature, keys) for each in there):
+            return fingerprint, False
         data = self._releases.manifest(repository, digest)
         subject = Descriptor(media.INDEX, digest, len(data))
         signed = signature.encode("ascii")
@@ -124,7 +133,7 @@ class Promoter:
             self._transport.push_bytes(repository, blob, kind)
         manifest = statement_manifest(subject, Kind.BUNDLE, statement, signed)
         self._transport.push_manifest(repository, manifest, media.MANIFEST)
-        return fingerprint
+        return fingerprint, True
 
     def is_signed(self, digest: Digest) -> bool:
         """Whether somebody's bundle statement is on it; the server judges whether that counts."""
@@ -185,15 +194,19 @@ class Promoter:
         if found != expected:
             raise Tampered(what, expected=expected, found=found)
 
-    def _read_lock(self, what: str, entry: Descriptor) -> tuple[Lock, Digest]:
-        repository = self._application.repository
-        manifest = parse_manifest(self._releases.manifest(repository, entry.digest))
-        if not isinstance(manifest, ImageManifest) or manifest.artifact_type != media.LOCK:
-            raise Tampered(
-                f"{what}: its first entry", expected=media.LOCK, found=manifest.artifact_type
-            )
-        if len(manifest.layers) != 1 or manifest.layers[0].size > _LARGEST_LOCK:
-            raise ClientError(f"{what}: its lock isn't one file of at most {_LARGEST_LOCK} bytes")
-        layer = manifest.layers[0]
-        text = self._releases.blob(repository, layer).read_text(encoding="utf-8")
-        return Lock.loads(text), layer.digest
+
+def _is_by(fingerprint: str, statement: bytes, signature: str, keys: str) -> bool:
+    try:
+        return (
+            bool(keys.strip()) and verify(statement, signature, [keys]).fingerprint == fingerprint
+        )
+    except VerificationFailed:
+        return False
+
+
+def _advice(refusal: str) -> str:
+    """Return what to do about the parts that a server refuses a bundle for."""
+    for word, advice in _ADVICE.items():
+        if word in refusal:
+            return advice
+    return "lock again: recipebox lock"

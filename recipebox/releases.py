@@ -143,7 +143,9 @@ class Releases:
     """Reads manifests, blobs and referrers, through the cache; `transport` None is offline.
 
     `registry` is the address whose pins and index answers are used. Unless `pins_first_use`, who
-    signs for a namespace of which nobody is pinned is refused.
+    signs for a namespace of which nobody is pinned is refused. `kept_as` is under which name lists
+    of referrers are kept for later, offline: the registry's, but for another holder of the same
+    manifests.
     """
 
     def __init__(
@@ -155,8 +157,10 @@ class Releases:
         output: Output,
         *,
         pins_first_use: bool = True,
+        kept_as: str | None = None,
     ) -> None:
         self.registry = registry
+        self._kept_as = kept_as or registry
         self._transport = transport
         self._cache = cache
         self._trust = trust
@@ -554,14 +558,14 @@ class Releases:
     def _referrers(self, repository: RepositoryName, subject: Digest) -> list[Digest]:
         name = f"referrers of {repository}@{subject}"
         if self._transport is None:
-            kept = self._cache.index_entry(self.registry, name)
+            kept = self._cache.index_entry(self._kept_as, name)
             if kept is None:
                 raise NotCached(f"{name}: not in the cache", hint="fetch it once without --offline")
             return [Digest.parse(text) for text in kept["body"]]
         listed = self._transport.referrers(repository, subject, media.STATEMENT)
         digests = sorted({entry.digest for entry in listed})
         self._cache.keep_index_entry(
-            self.registry, name, etag="", as_of=0, body=[str(digest) for digest in digests]
+            self._kept_as, name, etag="", as_of=0, body=[str(digest) for digest in digests]
         )
         return digests
 

@@ -29,7 +29,7 @@ from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.errors import ArtifactError
 from artifacts.manifest import ImageIndex, parse_manifest
-from artifacts.reference import RepositoryName
+from artifacts.reference import RepositoryName, Tag
 from recipebox import __version__
 from recipebox.config import check_url
 from recipebox.errors import (
@@ -46,6 +46,7 @@ _CHUNK = 1 << 16  # what a broken transfer loses at most
 _RANDOM = random.SystemRandom()  # not the global one: others may have set its seed
 _LONGEST_PAUSE = 60.0
 _LARGEST_DOCUMENT = 16 << 20
+_MOST_REFERRERS = 50_000
 _BUSY = frozenset({429, 502, 503, 504})
 _SAFE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _DROPPED = (
@@ -63,7 +64,7 @@ def _ignore(_size: int) -> None:
     """Count nothing."""
 
 
-class _Anonymous(AuthBase):
+class Anonymous(AuthBase):
     """No credentials, and none from a .netrc either."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -105,6 +106,7 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
         retries: int = 4,
         verify: bool | str = True,
         sleep: Callable[[float], None] = time.sleep,
+        auth: AuthBase | None = None,
     ) -> None:
         self.url = check_url(url, insecure=insecure)
         parts = urlsplit(self.url)
@@ -114,7 +116,8 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
             tls_verify=verify,
             auth_backend="basic",
         )
-        self.session.auth = HTTPBasicAuth("recipebox", token) if token else _Anonymous()
+        basic = HTTPBasicAuth("recipebox", token) if token else Anonymous()
+        self.session.auth = auth or basic
         self.session.headers["User-Agent"] = f"recipebox/{__version__}"
         self.has_token = bool(token)
         self._timeout = timeout
@@ -217,10 +220,12 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
         descriptor: Descriptor,
         open_file: Callable[[], BinaryIO],
         count: Count = _ignore,
+        mount_from: RepositoryName | None = None,
     ) -> bool:
         """Upload a blob as it is read; return False where the repository had it already.
 
-        A transfer that breaks off starts again, in a new upload session.
+        A transfer that breaks off starts again, in a new upload session. Where another repository
+        of the registry has it (`mount_from`), nothing is read, if the server mounts it.
 
         Raises:
             Unreachable: after every retry.
@@ -237,7 +242,7 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
                 count(size)
 
             try:
-                response = self._put(repository, descriptor, open_file, counted)
+                response = self._put(repository, descriptor, open_file, counted, mount_from)
             except Unreachable:
                 if attempt >= self._retries:
                     raise
@@ -269,9 +274,16 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
         descriptor: Descriptor,
         open_file: Callable[[], BinaryIO],
         count: Count,
+        mount_from: RepositoryName | None,
     ) -> requests.Response:
         container = self.get_container(repository)
-        start = self.do_request(self._at(container.upload_blob_url()), "POST", repeatable=True)
+        query = ""
+        if mount_from is not None:
+            query = f"?{urlencode({'mount': str(descriptor.digest), 'from': str(mount_from)})}"
+        upload = self._at(container.upload_blob_url()) + query
+        start = self.do_request(upload, "POST", repeatable=True)
+        if mount_from is not None and start.status_code == requests.codes.created:
+            return start
         if start.status_code != requests.codes.accepted:
             self._refuse(start, f"an upload to {repository}")
         location = self._get_location(start, container)
@@ -353,6 +365,28 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
             raise Tampered(what, expected=digest, found=found)
         return data
 
+    def find_tagged(self, repository: RepositoryName, tag: Tag) -> bytes | None:
+        """Return the bytes of the manifest that a tag names; None where there is no such tag.
+
+        Raises:
+            Denied: the login may not read there.
+        """
+        container = self.get_container(repository)
+        address = self._at(container.manifest_url(str(tag)))
+        try:
+            return self._document(address, f"tag {tag} of {repository}", {"Accept": _ACCEPT})
+        except Missing:
+            return None
+
+    def has_manifest(self, repository: RepositoryName, digest: Digest) -> bool:
+        """Whether the repository has a manifest."""
+        container = self.get_container(repository)
+        address = self._at(container.manifest_url(str(digest)))
+        response = self.do_request(address, "HEAD", headers={"Accept": _ACCEPT})
+        if response.status_code not in {200, 404}:
+            self._refuse(response, f"manifest {digest} of {repository}")
+        return bool(response.status_code == requests.codes.ok)
+
     def push_manifest(self, repository: RepositoryName, data: bytes, media_type: str) -> Digest:
         """Put a manifest by its digest, and return that.
 
@@ -360,12 +394,25 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
             ClientError: what the server refused.
         """
         digest = Digest.of(data)
+        self.put_manifest(repository, digest, data, media_type)
+        return digest
+
+    def put_manifest(
+        self, repository: RepositoryName, reference: Tag | Digest, data: bytes, media_type: str
+    ) -> bool:
+        """Put a manifest; return whether the server says that it lists it as a referrer.
+
+        (distribution-spec 1.1, "Pushing Manifests with Subject".)
+
+        Raises:
+            ClientError: what the server refused.
+        """
         container = self.get_container(repository)
-        address = self._at(container.manifest_url(str(digest)))
+        address = self._at(container.manifest_url(str(reference)))
         response = self.do_request(address, "PUT", data=data, headers={"Content-Type": media_type})
         if response.status_code != requests.codes.created:
-            self._refuse(response, f"manifest {digest} of {repository}")
-        return digest
+            self._refuse(response, f"manifest {reference} of {repository}")
+        return "OCI-Subject" in response.headers
 
     def referrers(
         self, repository: RepositoryName, subject: Digest, artifact_type: str | None = None
@@ -378,15 +425,18 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
         query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
         address: str | None = f"{self.url}/v2/{repository}/referrers/{subject}{query}"
         found: list[Descriptor] = []
+        pages = 0
         while address:
-            response = self.do_request(address, headers={"Accept": media.INDEX})
-            if response.status_code != requests.codes.ok:
-                self._refuse(response, what)
+            response = self.do_request(address, headers={"Accept": media.INDEX}, stream=True)
+            data = self._bounded(response, what)
             try:
-                listed = parse_manifest(response.content, media.INDEX)
+                listed = parse_manifest(data, media.INDEX)
             except ArtifactError as error:
                 raise Tampered(what, expected="an image index", found=error) from error
             found.extend(listed.manifests if isinstance(listed, ImageIndex) else ())
+            pages += 1
+            if max(len(found), pages) > _MOST_REFERRERS:
+                raise Tampered(what, expected=f"at most {_MOST_REFERRERS}", found="more")
             following = response.links.get("next", {}).get("url")
             address = self._on_this_host(following) if following else None
         return [entry for entry in found if artifact_type in {None, entry.artifact_type}]
@@ -446,15 +496,17 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
         return f"{self.url}{resolved.path}" + (f"?{resolved.query}" if resolved.query else "")
 
     def _document(self, address: str, what: str, headers: Mapping[str, str]) -> bytes:
-        response = self.do_request(address, headers=headers, stream=True)
+        return self._bounded(self.do_request(address, headers=headers, stream=True), what)
+
+    def _bounded(self, response: requests.Response, what: str) -> bytes:
+        """Read an answer that is held in memory: at most 16 MiB of it."""
         with response:
             if response.status_code != requests.codes.ok:
                 self._refuse(response, what)
             try:
-                data = b"".join(_at_most(response, _LARGEST_DOCUMENT, what))
+                return b"".join(_at_most(response, _LARGEST_DOCUMENT, what))
             except _DROPPED as error:
                 raise Interrupted(f"{what}: broke off: {error}", hint="try again") from error
-        return data
 
     def _object(self, response: requests.Response, what: str) -> dict[str, Any]:
         try:

@@ -44,6 +44,7 @@ from registry.schema import (
     BundleReleaseRow,
     BundleRow,
     ChannelRow,
+    ManifestPartRow,
     ManifestRow,
     ReleaseRow,
     RepositoryRow,
@@ -94,6 +95,8 @@ class Bundles:
     def create(self, principal: Principal, application: PackageName, lock_text: str) -> Bundle:
         """Make the bundle of a lock; the same lock gives the same bundle.
 
+        That is so even where somebody hung another statement on a release since.
+
         The first creates the application. Its client signs the bundle afterwards, by a statement
         referrer of kind `bundle`.
 
@@ -128,7 +131,7 @@ class Bundles:
             repository, is_new = self._repositories.open_application(principal, application)
             if is_new:
                 self._add_channels(repository)
-            found = find_bundle(repository, index.kept.digest)
+            found = _find_bundle_of(repository, lock_manifest.kept.digest)
             if found is not None:
                 return draw_bundle(application, found)
             releases = self._releases(principal, application, lock)
@@ -271,6 +274,19 @@ def find_bundle(repository: RepositoryRow, digest: Digest) -> BundleRow | None:
         BundleRow.select()
         .join(ManifestRow)
         .where((BundleRow.repository == repository) & (ManifestRow.digest == str(digest)))
+        .first()
+    )
+    return found
+
+
+def _find_bundle_of(repository: RepositoryRow, lock: Digest) -> BundleRow | None:
+    """Return an application's bundle of a lock, by its manifest's digest, or None."""
+    found: BundleRow | None = (
+        BundleRow.select()
+        .join(ManifestRow)
+        .join(ManifestPartRow)
+        .where((BundleRow.repository == repository) & (ManifestPartRow.digest == str(lock)))
+        .order_by(BundleRow.id)
         .first()
     )
     return found

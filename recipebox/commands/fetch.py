@@ -19,6 +19,13 @@ from recipebox.prompts import pass_invocation
     help="Where to lay it out.",
 )
 @click.option("--frozen", metavar="LOCKFILE", help="Install only what this lock pins; `-`: stdin.")
+@click.option("--bundle", metavar="REF", help="Fetch the releases of this bundle.")
+@click.option(
+    "--application", metavar="NS/APP", help="With --bundle: whose bundle it must be signed as."
+)
+@click.option(
+    "--allow-unsigned", is_flag=True, help="With --bundle: even where its own signature is lost."
+)
 @click.option("--replace", is_flag=True, help="Replace what is there and differs.")
 @click.option("--pre", is_flag=True, help="Take prereleases, too.")
 @pass_invocation
@@ -28,6 +35,9 @@ def command(
     out: Path,
     frozen: str | None,
     *,
+    bundle: str | None,
+    application: str | None,
+    allow_unsigned: bool,
     replace: bool,
     pre: bool,
 ) -> None:
@@ -35,26 +45,43 @@ def command(
 
     Every signature, receipt and file is checked; the first signer of a namespace that is ever
     seen is pinned and shown, and another one is refused afterwards (exit code 4). Nothing of what
-    was fetched is run.
+    was fetched is run. A bundle may lie in another registry, or in an OCI layout; what of it is
+    fetched are its releases, with the wheels for its lock's platform.
 
     \b
     Examples:
       recipebox fetch team/etl@^1.2 --out here
       recipebox fetch --frozen recipebox.lock --out here --offline
+      recipebox fetch --bundle team/shop:production --out here
 
     \b
     JSON: {out, revision, packages: [{name, version, digest, path, is_new, signers}]}
     """  # noqa: D301 - \b is click's
     from resolver.lock import Lock
 
-    if bool(requirements) == bool(frozen):
-        raise Misuse("fetch packages, or a lock", hint="give NS/NAME, or --frozen LOCKFILE")
+    if [bool(requirements), bool(frozen), bool(bundle)].count(True) != 1:
+        raise Misuse(
+            "fetch packages, a lock, or a bundle",
+            hint="give NS/NAME, --frozen LOCKFILE, or --bundle REF",
+        )
+    if not bundle and (application or allow_unsigned):
+        raise Misuse("--application and --allow-unsigned are about a bundle", hint="give --bundle")
     client = invocation.client
-    if frozen:
+    if bundle:
+        lock, placed_trees = client.fetch_bundle(
+            bundle,
+            out,
+            replace=replace,
+            application=application,
+            allow_unsigned=allow_unsigned,
+        )
+    elif frozen:
         lock = Lock.loads(invocation.read_text(frozen))
+        placed_trees = client.fetch(lock, out, replace=replace)
     else:
         lock = client.lock(requirements, allow_prereleases=pre)
-    laid_out = {each.title: each for each in client.fetch(lock, out, replace=replace)}
+        placed_trees = client.fetch(lock, out, replace=replace)
+    laid_out = {each.title: each for each in placed_trees}
     packages = []
     for package in lock.packages:
         placed = laid_out[f"{package.name}-{package.version}"]

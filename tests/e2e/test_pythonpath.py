@@ -147,6 +147,16 @@ def served(hostile: Hostile, folder: Path) -> Iterator[None]:
         process.wait(LIMIT)
 
 
+def work_with_a_bundle(hostile: Hostile) -> None:
+    words = ("bundle", "create", "demo/monday", "--lock", "recipebox.lock", "--json")
+    reference = json.loads(hostile.run(*words))["reference"]
+    hostile.run("bundle", "show", reference)
+    hostile.run("bundle", "copy", reference, "../layout")
+    hostile.run("bundle", "verify", "../layout")
+    hostile.run("bundle", "diff", reference, "../layout", "--exit-code")
+    hostile.run("fetch", "--bundle", "demo/monday:dev", "--out", "../of-a-bundle")
+
+
 def test_nothing_of_a_checkout_is_imported_by_us(hostile: Hostile, tmp_path: Path) -> None:
     recipe = "orchestrator/Recipes/checksum_ledger.yaml"
     name = "demo/checksum-ledger"
@@ -183,6 +193,7 @@ def test_nothing_of_a_checkout_is_imported_by_us(hostile: Hostile, tmp_path: Pat
         hostile.run("export", "--lock", "recipebox.lock", "-o", "../ledger.tar")
         hostile.run("import", "../ledger.tar", "--to", "../carried")
         hostile.run("promote", "demo/monday", "--lock", "recipebox.lock", "--to", "dev")
+        work_with_a_bundle(hostile)
         hostile.run("yank", f"{name}@1.0.0", "--reason", "a test", "--yes")
         hostile.run("unyank", f"{name}@1.0.0")
         hostile.run("doctor")

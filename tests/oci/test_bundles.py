@@ -1,0 +1,265 @@
+"""Bundles in the hands of plain OCI clients, and in a registry that isn't ours.
+
+The other registry is distribution, which keeps no list of referrers. What comes back is verified,
+and laid out again: byte for byte what was fetched from where it was made.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.keys import SIGNER
+from tests.oci import clients
+from tests.oci.clients import Crane, Oras
+from tests.oci.conftest import Registry
+from tests.stories.machines import a_tree, a_wheel
+from tests.tools import parts
+from tests.tools.peer import running_distribution
+from tests.tools.server import running_server
+
+pytestmark = pytest.mark.real
+
+LIMIT = 180
+NETWORK = ("PIP_", "SSL_", "http_", "https_", "HTTP_", "HTTPS_", "no_proxy", "NO_PROXY")
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody with a home of their own, a registry, and a key."""
+
+    home: Path
+    url: str
+    token: str
+
+    def start(self, *words: object, given: str | None = None) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [Path(sys.executable).parent / "recipebox", *map(str, words)],
+            cwd=self.home,
+            env={
+                **{key: value for key, value in os.environ.items() if key.startswith(NETWORK)},
+                "HOME": str(self.home),
+                "PATH": os.environ["PATH"],
+                "RECIPEBOX_URL": self.url,
+                "RECIPEBOX_TOKEN": self.token,
+                "RECIPEBOX_SIGNING_KEY": SIGNER.secret,
+                "RECIPEBOX_RETRIES": "0",
+            },
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT,
+        )
+
+    def rb(self, *words: object, given: str | None = None, code: int = 0) -> str:
+        done = self.start(*words, given=given)
+        assert done.returncode == code, f"recipebox {words}: {done.stdout}{done.stderr}"
+        return done.stdout if code == 0 else done.stdout + done.stderr
+
+
+@dataclass(frozen=True)
+class Made:
+    """A bundle of an application, its lock, and what `fetch --frozen` lays out of that."""
+
+    user: User
+    namespace: str
+    digest: str
+    lock: Path
+    fetched: dict[str, bytes]
+
+    @property
+    def application(self) -> str:
+        return f"{self.namespace}/shop"
+
+    @property
+    def reference(self) -> str:
+        return f"{self.application}@{self.digest}"
+
+    def same_from(self, reference: str, out: Path, *words: str) -> None:
+        """Verify a bundle somewhere, fetch it, and compare with what was fetched at first."""
+        told = ("--application", self.application, *words)
+        self.user.rb("bundle", "verify", reference, *told)
+        self.user.rb("fetch", "--bundle", reference, "--out", out, *told)
+        assert tree(out) == self.fetched
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def publish(user: User, folder: Path, namespace: str) -> None:
+    wheel = a_wheel("helper", {"helper.py": "VALUE = 7\n"})
+    for name, options in (
+        ("clean", {"wheels": [wheel]}),
+        ("etl", {"requires": {f"{namespace}/clean": "^1"}}),
+    ):
+        out = a_tree(folder / name, f"{namespace}/{name}", "1.0.0", **options)  # type: ignore[arg-type]
+        user.rb("sign", out)
+        user.rb("publish", out)
+
+
+def make(user: User, folder: Path, namespace: str) -> Made:
+    user.rb("namespace", "key", "add", namespace, "-", given=SIGNER.public)
+    publish(user, folder / "packed", namespace)
+    lock = folder / "recipebox.lock"
+    user.rb("lock", f"{namespace}/etl@^1", "-o", lock)
+    user.rb("fetch", "--frozen", lock, "--out", folder / "frozen")
+    made = json.loads(user.rb("bundle", "create", f"{namespace}/shop", "--lock", lock, "--json"))
+    user.rb("promote", f"{namespace}/shop", "--bundle", made["digest"], "--to", "dev")
+    return Made(user, namespace, made["digest"], lock, tree(folder / "frozen"))
+
+
+@pytest.fixture(scope="module")
+def registry(registry_over: Callable[[str], Registry]) -> Registry:
+    """One server: where the blobs are doesn't matter here."""
+    return registry_over("folder")
+
+
+@pytest.fixture(scope="module")
+def made(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("maker")
+    home = folder / "h"
+    home.mkdir()
+    return make(User(home, registry.url, registry.admin), folder, registry.namespace())
+
+
+@pytest.fixture(scope="module")
+def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`HOST:PORT` of distribution."""
+    with running_distribution(tmp_path_factory.mktemp("distribution")) as host:
+        yield host
+
+
+def test_by_crane_all_but_the_bundles_own_signature_comes_back(
+    made: Made, crane: Crane, registry: Registry, peer: str, tmp_path: Path
+) -> None:
+    there = f"{peer}/{made.namespace}/crane:first"
+    back = f"{registry.host}/{made.namespace}/mirror/crane:first"
+
+    crane.copy(f"{registry.host}/{made.reference}", there)
+    crane.copy(there, back)
+
+    assert crane.digest(there) == crane.digest(back) == made.digest
+    for number, reference in enumerate((there, back)):
+        said = made.user.rb(
+            "bundle", "verify", reference, "--application", made.application, code=4
+        )
+        assert "no signature of its own" in said
+        made.same_from(reference, tmp_path / str(number), "--allow-unsigned")
+
+
+def test_by_oras_all_comes_back(
+    made: Made, oras: Oras, registry: Registry, peer: str, tmp_path: Path
+) -> None:
+    there = f"{peer}/{made.namespace}/oras:first"
+    back = f"{registry.host}/{made.namespace}/mirror/oras:first"
+
+    oras.copy(f"{registry.host}/{made.reference}", there, "-r")
+    oras.copy(there, back, "-r")
+
+    for number, reference in enumerate((there, back)):
+        made.same_from(reference, tmp_path / str(number))
+    drawn = json.loads(made.user.rb("bundle", "show", back, "--json"))
+    assert drawn["digest"] == made.digest
+    assert [each["channel"] for each in drawn["promotions"]] == ["dev"]
+    assert [each["fingerprint"] for each in drawn["signatures"]] == [SIGNER.fingerprint]
+
+
+def test_by_ourselves_all_comes_back(
+    made: Made, oras: Oras, crane: Crane, peer: str, tmp_path: Path
+) -> None:
+    there = f"{peer}/{made.namespace}/ours"
+    mirror = f"{made.namespace}/mirror/ours:first"
+
+    first = json.loads(made.user.rb("bundle", "copy", made.reference, f"{there}:first", "--json"))
+    again = json.loads(made.user.rb("bundle", "copy", made.reference, f"{there}:first", "--json"))
+    made.user.rb("bundle", "copy", f"{there}:first", mirror, "--application", made.application)
+    made.user.rb("bundle", "copy", f"{there}@{made.digest}", made.application)
+
+    assert first["blobs"]["sent"] > 0
+    assert first["referrers"] == 2
+    assert again["blobs"] == {"there": first["blobs"]["sent"], "mounted": 0, "sent": 0}
+    for number, reference in enumerate((f"{there}@{made.digest}", mirror, made.reference)):
+        made.same_from(reference, tmp_path / str(number))
+    # other clients find all of it there
+    assert crane.digest(f"{there}:first") == made.digest
+    assert len(oras.referrers(f"{there}@{made.digest}")) == 2
+
+
+def test_oras_and_skopeo_read_a_layout_of_ours(
+    made: Made, oras: Oras, registry: Registry, tmp_path: Path
+) -> None:
+    layout = tmp_path / "layout"
+    made.user.rb("bundle", "copy", made.reference, f"{layout}:first")
+    made.user.rb("bundle", "copy", made.reference, tmp_path / "one.tar")
+
+    back = f"{registry.host}/{made.namespace}/mirror/layout:first"
+    oras.run("cp", "-r", "--from-oci-layout", "--to-plain-http", f"{layout}:first", back)
+
+    made.same_from(back, tmp_path / "a")
+    made.same_from(f"{layout}:first", tmp_path / "b")
+    made.same_from(str(tmp_path / "one.tar"), tmp_path / "c")
+    oras.run(
+        "cp", "-r", "--to-oci-layout", "--from-plain-http", back, f"{tmp_path / 'theirs'}:first"
+    )
+    made.same_from(f"{tmp_path / 'theirs'}:first", tmp_path / "d")
+
+
+def test_a_lock_is_fetched_and_a_bundle_verified_with_the_server_stopped(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "h"
+    home.mkdir()
+    with running_server(tmp_path / "data") as server:
+        user = User(home, server.url, server.token)
+        user.rb("namespace", "create", "team")
+        made = make(user, tmp_path, "team")
+        user.rb("bundle", "verify", made.reference)
+        user.rb("bundle", "copy", made.reference, tmp_path / "layout")
+
+    assert user.start("fetch", "--frozen", made.lock, "--out", tmp_path / "x").returncode == 6
+    user.rb("fetch", "--frozen", made.lock, "--out", tmp_path / "again", "--offline")
+    assert tree(tmp_path / "again") == made.fetched
+    user.rb("fetch", "--bundle", made.reference, "--out", tmp_path / "b", "--offline")
+    assert tree(tmp_path / "b") == made.fetched
+    user.rb("bundle", "verify", made.reference, "--offline")
+    # without --offline, what lies here is verified by the keys that are kept here
+    said = user.start("bundle", "verify", tmp_path / "layout")
+    assert said.returncode == 0, said.stderr
+    assert "only the keys that are kept here are used" in said.stderr
+
+
+def test_another_registry_is_logged_into_as_docker_does(
+    made: Made, registry: Registry, tmp_path: Path
+) -> None:
+    """Our own server, taken for another one: it asks for a token, as distribution-spec has it."""
+    home = tmp_path / "h"
+    home.mkdir()
+    name = f"{registry.url}/{made.namespace}/mirror/login"
+    with running_server(tmp_path / "data") as server:
+        user = User(home, server.url, server.token)
+        user.rb("trust", "add", made.namespace, SIGNER.fingerprint)
+        layout = tmp_path / "layout"
+        made.user.rb("bundle", "copy", made.reference, layout)
+
+        said = made.user.start("bundle", "copy", layout, name)
+        assert said.returncode == 0, said.stderr
+        said = user.start("bundle", "show", f"{name}@{made.digest}", "--json")
+        assert said.returncode in {3, 4}, said.stderr
+
+        login = clients.crane(home / ".docker")
+        login.login(registry.host, "anyone", registry.admin)
+        drawn = json.loads(user.rb("bundle", "show", f"{name}@{made.digest}", "--json"))
+
+    assert drawn["digest"] == made.digest
+    assert parts.crane()
