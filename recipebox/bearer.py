@@ -20,7 +20,6 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from recipebox.config import is_loopback
 from recipebox.errors import Denied, Unreachable
-from recipebox.transport import Anonymous
 
 _CHALLENGE = re.compile(r"\s*(basic|bearer)\b(.*)", re.IGNORECASE | re.DOTALL)
 _PARAMETER = re.compile(r'([a-zA-Z_]+)="([^"]*)"')
@@ -31,20 +30,10 @@ _LARGEST_ANSWER = 1 << 20
 class RegistryAuth(AuthBase):
     """Answers a registry's challenges, and remembers what it wanted, by repository."""
 
-    def __init__(
-        self,
-        url: str,
-        login: tuple[str, str] | None,
-        *,
-        insecure: bool = False,
-        timeout: float = 30,
-        verify: bool | str = True,
-    ) -> None:
+    def __init__(self, url: str, login: tuple[str, str] | None, *, insecure: bool = False) -> None:
         self._host = urlsplit(url).netloc
         self._login = login
         self._insecure = insecure
-        self._timeout = timeout
-        self._verify = verify
         self._is_basic = False
         self._tokens: dict[str, str] = {}
 
@@ -76,7 +65,7 @@ class RegistryAuth(AuthBase):
             self._is_basic = True
         else:
             asked = dict(_PARAMETER.findall(matched[2]))
-            self._tokens[repository] = self._token(asked)
+            self._tokens[repository] = self._token(asked, response, options)
         again = request.copy()
         again.hooks = {"response": []}
         self(again)
@@ -93,7 +82,9 @@ class RegistryAuth(AuthBase):
         found.request = again
         return found
 
-    def _token(self, asked: dict[str, str]) -> str:
+    def _token(
+        self, asked: dict[str, str], response: requests.Response, options: dict[str, Any]
+    ) -> str:
         realm = asked.get("realm", "")
         parts = urlsplit(realm)
         is_safe = parts.scheme == "https" or is_loopback(parts.netloc) or self._insecure
@@ -103,19 +94,14 @@ class RegistryAuth(AuthBase):
                 hint="the login would be sent in the clear: tell the registry's operator",
             )
         query = {key: asked[key] for key in ("service", "scope") if key in asked}
+        login = None if self._login is None else HTTPBasicAuth(*self._login)
+        request = requests.Request("GET", realm, params=query, auth=login).prepare()
         try:
-            with requests.Session() as session:
-                answer = session.get(
-                    realm,
-                    params=query,
-                    auth=Anonymous() if self._login is None else HTTPBasicAuth(*self._login),
-                    timeout=self._timeout,
-                    verify=self._verify,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                status = answer.status_code
-                data = next(answer.iter_content(_LARGEST_ANSWER), b"")
+            # the connection's adapter, so that proxies and authorities are the same
+            answer = response.connection.send(request, **{**options, "stream": True})
+            status = answer.status_code
+            data = next(answer.iter_content(_LARGEST_ANSWER), b"")
+            answer.close()
         except requests.exceptions.RequestException as error:
             raise Unreachable(f"{realm}: no token for {self._host}: {error}") from error
         if status != requests.codes.ok:

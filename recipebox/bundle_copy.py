@@ -97,13 +97,14 @@ class BundleCopy:
             blobs |= {blob.digest: blob for blob in each.manifest.blobs}
         moved = self._blobs(blobs, target)
         pushed = 0
+        known = _Known(target)
         for entry in entries:
-            if not target.has_manifest(entry.digest):
+            if not known.has(entry.digest, entry.about):
                 target.push_manifest(entry.descriptor, self._manifest(entry.digest), ())
                 pushed += 1
-        there = {each.digest for each in target.referrers(bundle.digest)}
         for each in referrers:
-            if each.descriptor.digest not in there:
+            about = None if each.manifest.subject is None else each.manifest.subject.digest
+            if not known.has(each.descriptor.digest, about):
                 target.push_manifest(each.descriptor, each.data, ())
                 pushed += 1
         if not is_made:
@@ -193,6 +194,24 @@ class BundleCopy:
                 hint="a registry that knows neither referrers nor tags for them can't hold a "
                 "bundle's signature",
             )
+
+
+class _Known:
+    """What a target had when it was asked first: manifests, and whether it lists them."""
+
+    def __init__(self, target: ArtifactRepository) -> None:
+        self._target = target
+        self._listed: dict[Digest, set[Digest]] = {}
+
+    def has(self, digest: Digest, subject: Digest | None) -> bool:
+        """Whether a manifest is there, and told of where it refers to something."""
+        if not self._target.has_manifest(digest):
+            return False
+        if subject is None:
+            return True
+        if subject not in self._listed:
+            self._listed[subject] = {each.digest for each in self._target.referrers(subject)}
+        return digest in self._listed[subject]
 
 
 # --- a layout in one file ---

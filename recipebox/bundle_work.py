@@ -375,6 +375,7 @@ class BundleWork:
             return
         with self._place(reference) as place:
             digest = place.resolve(reference.reference)
+            place.manifest(digest)  # is it there? the cache may have it from somewhere else
             transport = None if client.is_offline else client.transport
             source = BundleSource(place, digest, keys_of(transport, client.output))
             yield self._made(reference, place, source, digest, cache, pins_first_use=pins_first_use)

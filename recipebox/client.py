@@ -235,17 +235,14 @@ class Client:
         A login is a token that was kept for it, or what `docker login` kept.
         """
         if url not in self._others:
-            verify = os.environ.get("SSL_CERT_FILE") or True
             login = self.credentials.find_login(url)
             self._others[url] = transport = Transport(
                 url,
                 insecure=self.is_insecure,
                 timeout=self._timeout,
                 retries=self._retries,
-                verify=verify,
-                auth=RegistryAuth(
-                    url, login, insecure=self.is_insecure, timeout=self._timeout, verify=verify
-                ),
+                verify=os.environ.get("SSL_CERT_FILE") or True,
+                auth=RegistryAuth(url, login, insecure=self.is_insecure),
             )
             if self._adapter is not None:
                 transport.mount(self._adapter)

@@ -219,7 +219,7 @@ class RegistryRepository:
 
 
 class LayoutRepository:
-    """A folder in OCI layout; `index.json` names the bundle, and what refers to it.
+    """A folder in OCI layout; `index.json` names bundles, and whatever refers to something.
 
     ::
 

@@ -47,6 +47,7 @@ _RANDOM = random.SystemRandom()  # not the global one: others may have set its s
 _LONGEST_PAUSE = 60.0
 _LARGEST_DOCUMENT = 16 << 20
 _MOST_REFERRERS = 50_000
+_MOST_PAGES = 1_000
 _BUSY = frozenset({429, 502, 503, 504})
 _SAFE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _DROPPED = (
@@ -92,7 +93,10 @@ class _Body:
 
 
 class Transport(oras.provider.Registry):  # type: ignore[misc]
-    """Requests to one registry at `url`: the distribution protocol, and the JSON API."""
+    """Requests to one registry at `url`: the distribution protocol, and the JSON API.
+
+    `auth` is for a registry that isn't the client's own, nor needs to be Recipebox's.
+    """
 
     session: requests.Session
 
@@ -120,6 +124,7 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
         self.session.auth = auth or basic
         self.session.headers["User-Agent"] = f"recipebox/{__version__}"
         self.has_token = bool(token)
+        self.is_foreign = auth is not None
         self._timeout = timeout
         self._retries = retries
         self._sleep = sleep
@@ -250,7 +255,11 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
             else:
                 if response.status_code == requests.codes.created:
                     return True
-                retried = response.status_code in _BUSY | {404}
+                # a token of docker's protocol may end while a large blob is on its way
+                has_expired = (
+                    self.is_foreign and response.status_code == requests.codes.unauthorized
+                )
+                retried = has_expired or response.status_code in _BUSY | {404}
                 if attempt >= self._retries or not retried:
                     self._refuse(response, f"blob {descriptor.digest} of {repository}")
                 asked = _retry_after(response.headers.get("Retry-After"))
@@ -435,8 +444,9 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
                 raise Tampered(what, expected="an image index", found=error) from error
             found.extend(listed.manifests if isinstance(listed, ImageIndex) else ())
             pages += 1
-            if max(len(found), pages) > _MOST_REFERRERS:
-                raise Tampered(what, expected=f"at most {_MOST_REFERRERS}", found="more")
+            if len(found) > _MOST_REFERRERS or pages > _MOST_PAGES:
+                limit = f"at most {_MOST_REFERRERS}, on {_MOST_PAGES} pages"
+                raise Tampered(what, expected=limit, found="more")
             following = response.links.get("next", {}).get("url")
             address = self._on_this_host(following) if following else None
         return [entry for entry in found if artifact_type in {None, entry.artifact_type}]
@@ -535,7 +545,9 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
                 break
         return Unreachable(
             f"{self.url}: {reason} ({tries} {'tries' if tries > 1 else 'try'})",
-            hint="is the server up, and RECIPEBOX_URL right? `recipebox doctor` looks",
+            hint=f"is {self.url} right, and the server up?"
+            if self.is_foreign
+            else "is the server up, and RECIPEBOX_URL right? `recipebox doctor` looks",
             url=self.url,
         )
 
@@ -557,11 +569,11 @@ class Transport(oras.provider.Registry):  # type: ignore[misc]
             values["request_id"] = request_id
         kind = _kind(status, problem.get("code"))
         if status == requests.codes.unauthorized and not (self.has_token and hint):
-            hint = (
-                "the token is wrong, expired or revoked: `recipebox login` keeps a new one"
-                if self.has_token
-                else "set RECIPEBOX_TOKEN, or `recipebox login`"
-            )
+            hint = "set RECIPEBOX_TOKEN, or `recipebox login`"
+            if self.is_foreign:
+                hint = f"log in to it: docker login {urlsplit(self.url).netloc}"
+            elif self.has_token:
+                hint = "the token is wrong, expired or revoked: `recipebox login` keeps a new one"
         values["asked"] = f"{response.request.method} {response.request.path_url}"
         raise kind(f"{what}: {detail}" if what else str(detail), hint=hint, **values)
 

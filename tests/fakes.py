@@ -133,6 +133,7 @@ class WsgiAdapter(BaseAdapter):
         response.reason = raw.reason
         response.url = request.url or ""
         response.request = request
+        response.connection = self  # type: ignore[attr-defined]  # as HTTPAdapter does
         response.encoding = requests.utils.get_encoding_from_headers(response.headers)
         if not stream:
             _ = response.content

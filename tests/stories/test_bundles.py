@@ -17,6 +17,7 @@ from artifacts.reference import PackageName, RepositoryName, Tag
 from recipebox.commands.bundle import _changes
 from resolver.lock import LockedPackage
 from resolver.version import Version
+from tests.fakes import WsgiAdapter, WsgiApp
 from tests.keys import OTHER, SIGNER
 from tests.stories.conftest import Place
 from tests.stories.machines import Machine, a_wheel, signing
@@ -331,6 +332,45 @@ def test_blobs_are_mounted_within_a_registry(author: Machine, made: str) -> None
 
     assert done["blobs"]["mounted"]
     assert not done["blobs"]["sent"]
+
+
+def test_a_copy_that_broke_off_shows_nothing_and_goes_on(
+    author: Machine, made: str, tmp_path: Path
+) -> None:
+    layout = tmp_path / "layout"
+    author.rb("bundle", "copy", made, layout)
+    digest = made.partition("@")[2]
+    target = f"team/mirror/shop@{digest}"
+    words = ("bundle", "copy", layout, target, "--application", "team/shop")
+    whole = author.adapter
+
+    for after in (0, 3, 7):  # manifests that arrive; it has 11
+        author.adapter = WsgiAdapter(Breaking(whole.app, after))
+        author.rb(*words, code=6)
+        author.adapter = whole
+        author.rb("bundle", "show", target, code=3)
+    before = len(whole.requests)
+    author.rb(*words)
+
+    pushed = [path for method, path in whole.requests[before:] if method == "PUT"]
+    assert pushed[-1] == f"/v2/team/mirror/shop/manifests/{digest}"
+    assert not [path for path in pushed if "/blobs/" in path]
+    author.rb("bundle", "verify", target, "--application", "team/shop")
+
+
+class Breaking:
+    """A connection that breaks at the push of a manifest, once `left` of them have arrived."""
+
+    def __init__(self, app: WsgiApp, left: int) -> None:
+        self._app = app
+        self._left = left
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
+        if environ["REQUEST_METHOD"] == "PUT" and "/manifests/" in environ["PATH_INFO"]:
+            self._left -= 1
+            if self._left < 0:
+                raise ConnectionResetError("reset by peer")
+        return self._app(environ, start)
 
 
 def test_an_application_takes_its_own_bundle_back(
