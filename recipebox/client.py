@@ -354,12 +354,23 @@ class Client:
         """Take a yank back."""
         return self.transport.api("DELETE", self._yank_path(name, version))
 
+    def affected(self, name: str, version: str) -> dict[str, Any]:
+        """Return what a yank of a release affects, of what the token may read.
+
+        {name, version, yanked, bundles, bundle_count, channels, stranded, stranded_count}.
+        """
+        return self.transport.api("GET", self._release_path(name, version, "affected"))
+
+    @classmethod
+    def _yank_path(cls, name: str, version: str) -> str:
+        return cls._release_path(name, version, "yank")
+
     @staticmethod
-    def _yank_path(name: str, version: str) -> str:
+    def _release_path(name: str, version: str, what: str) -> str:
         from resolver.version import Version
 
         package = PackageName.parse(name)
-        return f"/api/v1/packages/{package}/releases/{Version.parse(version)}/yank"
+        return f"/api/v1/packages/{package}/releases/{Version.parse(version)}/{what}"
 
     # Solving
 

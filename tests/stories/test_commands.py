@@ -100,6 +100,43 @@ def test_yank_asks_first(publish: Publish, author: Machine) -> None:
     author.rb("yank", "team/etl@1.0.0", "--reason", "x", typed="y\n")
 
 
+def test_yank_shows_what_it_affects_before_it_asks(
+    publish: Publish, author: Machine, tmp_path: Path
+) -> None:
+    publish("team/clean", "1.0.0")
+    publish("team/etl", "1.0.0", requires={"team/clean": "^1"})
+    lock = tmp_path / "recipebox.lock"
+    author.rb("lock", "team/etl", "-o", lock)
+    author.rb("promote", "team/app", "--lock", lock, "--to", "dev")
+    words = ("yank", "team/clean@1.0.0", "--reason", "drops rows")
+
+    said = author.rb(*words, typed="n\n", code=130)
+    assert "1 bundle holds it, and goes on working:" in said.err
+    assert "team/app@sha256:" in said.err
+    assert " in dev" in said.err
+    assert "team/etl 1.0.0 requires ^1" in said.err
+
+    drawn = author.rb(*words, "--dry-run", "--json").json
+    assert (drawn["yanked"], drawn["dry_run"]) == (None, True)
+    assert "yanked" not in author.rb("info", "team/clean").out
+    done = author.rb(*words, "--yes", "--json").json
+    assert done["affected"] == drawn["affected"]
+    assert done["affected"]["channels"] == [{"application": "team/app", "channel": "dev"}]
+    assert done["yanked"]["reason"] == "drops rows"
+
+
+def test_yank_shows_ten_of_many(publish: Publish, author: Machine) -> None:
+    publish("team/clean", "1.0.0")
+    for number in range(11):
+        publish(f"team/p{number:02}", requires={"team/clean": "*"})
+
+    said = author.rb("yank", "team/clean@1.0.0", "--reason", "x", "--dry-run")
+
+    assert "team/p09" in said.err
+    assert "team/p10" not in said.err
+    assert "and 1 more" in said.err
+
+
 @pytest.mark.parametrize("release", ["team/etl", "team/etl@"])
 def test_yank_needs_a_version(release: str, author: Machine) -> None:
     assert "names no version" in author.rb("yank", release, "--reason", "x", "-y", code=2).err

@@ -10,6 +10,7 @@ from registry.clock import rfc3339
 from registry.namespaces import Namespace, NamespaceKey
 from registry.promotions import Promotion
 from registry.publish import Yank
+from registry.relations import Affected, Dependents, Graph
 from registry.retention import Verdict
 from registry.tokens import Token
 
@@ -111,6 +112,98 @@ def draw_release(release: ReleaseInfo) -> dict[str, Any]:
         "revision": release.revision,
         "proof": None if release.proof is None else dict(release.proof),
         "documents": {name: dict(one) for name, one in sorted(release.documents.items())},
+    }
+
+
+def draw_dependents(found: Dependents) -> dict[str, Any]:
+    """{name, dependents: [{name, newest, required, releases, count}], next, held_by, ...}.
+
+    `required` says whether the newest still requires it; `held_by` are applications.
+    """
+    return {
+        "name": str(found.package),
+        "dependents": [
+            {
+                "name": str(one.name),
+                "newest": one.newest,
+                "required": one.is_current,
+                "releases": [
+                    {
+                        "version": each.version,
+                        "range": each.range,
+                        "extra": each.extra,
+                        "yanked": each.is_yanked,
+                    }
+                    for each in one.releases
+                ],
+                "count": one.count,
+            }
+            for one in found.dependents
+        ],
+        "next": found.next,
+        "held_by": [
+            {
+                "application": str(one.application),
+                "bundles": one.bundles,
+                "versions": list(one.versions),
+                "channels": [{"name": name, "version": held} for name, held in one.channels],
+            }
+            for one in found.holders
+        ],
+        "all_held_by": found.are_all_holders,
+    }
+
+
+def draw_affected(found: Affected) -> dict[str, Any]:
+    """{name, version, yanked, bundles, bundle_count, channels, stranded, stranded_count}."""
+    return {
+        "name": str(found.package),
+        "version": found.version,
+        "yanked": found.is_yanked,
+        "bundles": [
+            {
+                "application": str(one.application),
+                "digest": str(one.digest),
+                "created": rfc3339(one.created),
+                "channels": list(one.channels),
+            }
+            for one in found.bundles
+        ],
+        "bundle_count": found.bundle_count,
+        "channels": [
+            {"application": str(application), "channel": channel}
+            for application, channel in found.channels
+        ],
+        "stranded": [
+            {
+                "name": str(one.name),
+                "version": one.version,
+                "range": one.range,
+                "extra": one.extra,
+            }
+            for one in found.stranded
+        ],
+        "stranded_count": found.stranded_count,
+    }
+
+
+def draw_graph(graph: Graph) -> dict[str, Any]:
+    """{nodes: [{id, name, version, yanked, depth}], edges: [{from, to, range}], whole}."""
+    return {
+        "nodes": [
+            {
+                "id": node.id,
+                "name": str(node.package),
+                "version": node.version,
+                "yanked": node.is_yanked,
+                "depth": node.depth,
+            }
+            for node in graph.nodes
+        ],
+        "edges": [
+            {"from": edge.source, "to": edge.target, "range": edge.range} for edge in graph.edges
+        ],
+        "whole": graph.is_whole,
     }
 
 

@@ -17,10 +17,14 @@ from web.auth import begin_session, check_csrf, current_principal, end_session
 from web.bodies import first_value, read_form
 from web.config import ServerConfig
 from web.errors import FormExpired
+from web.headers import PICTURE_POLICY
+from web.index.graph import draw_svg
 from web.index.readme import render_readme
 from web.services import Services
 
 _PAGE = 20
+_DRAWN_NODES = 60
+"""Releases in a picture at most: more are no picture any more, and the API has them."""
 _LONGEST_QUERY = 200
 
 
@@ -41,6 +45,7 @@ class PageViews:
         routes.add_url_rule("/", view_func=self.home)
         routes.add_url_rule(package, view_func=self.package)
         routes.add_url_rule(f"{package}/<version>", view_func=self.release)
+        routes.add_url_rule(f"{package}/<version>/graph.svg", view_func=self.graph)
         routes.add_url_rule("/applications/<namespace>/<name>", view_func=self.application)
         routes.add_url_rule("/login", view_func=self.login, methods=["GET", "POST"])
         routes.add_url_rule("/logout", view_func=self.logout, methods=["POST"])
@@ -76,6 +81,17 @@ class PageViews:
             if release.version == version:
                 return self._render(package, release, pinned=True)
         raise ReleaseUnknown(f"{package.name}@{version}")
+
+    def graph(self, namespace: str, name: str, version: str) -> Response:
+        """Draw what a release requires, down to the last."""
+        package = PackageName(namespace, name)
+        graph = self._registry.relations.graph(self.principal(), package, version, _DRAWN_NODES)
+        headers = {
+            "Cache-Control": "private, no-cache",
+            "Vary": "Authorization, Cookie",
+            "Content-Security-Policy": PICTURE_POLICY,
+        }
+        return Response(draw_svg(graph), headers=headers, mimetype="image/svg+xml")
 
     def application(self, namespace: str, name: str) -> str:
         """Show what each channel holds, and every promotion that led there."""
@@ -138,8 +154,11 @@ class PageViews:
 
     def _render(self, package: PackagePage, release: ReleaseInfo, *, pinned: bool) -> str:
         metadata = release.metadata
+        relations, principal = self._registry.relations, self.principal()
         return render_template(
             "package.html",
+            dependents=relations.dependents(principal, package.name, limit=_PAGE),
+            affected=relations.affected(principal, package.name, release.version),
             package=package,
             release=release,
             metadata=metadata,
