@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -417,19 +417,17 @@ class Client:
                 return solve_over(source)
             return solve_least(solve_over, source, keep, upgrade)
 
-    def outdated(self, lock: Lock, *, allow_prereleases: bool = False) -> tuple[Age, ...]:
+    def outdated(self, lock: Lock, options: Options | None = None) -> tuple[Age, ...]:
         """Say of each package of a lock how far behind it is: of one revision of the index.
 
-        What the lock was solved with (constraints, overrides and the like) holds here, too.
+        `options` are the lock's own unless given.
 
         Raises:
             ResolutionImpossible: its requirements can't be had any more; says why.
         """
-        said = lock.options
-        if allow_prereleases:
-            said = replace(said, allow_prereleases=True)
+        said = (options or lock.options).arguments()
         with self.index(lock.requirements) as source:
-            solution = solve(lock.requirements, source, lock.environment, **said.arguments())
+            solution = solve(lock.requirements, source, lock.environment, **said)
             return ages(lock, solution, source)
 
     def lock(self, requirements: Sequence[str], *, allow_prereleases: bool = False) -> Lock:

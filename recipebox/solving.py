@@ -10,10 +10,9 @@ from typing import Any
 
 from artifacts.reference import PackageName
 from recipebox.errors import Misuse
-from resolver.candidate import Environment
+from resolver.candidate import Environment, utc_text
 from resolver.errors import ResolutionImpossible
 from resolver.lock import Lock, LockedPackage
-from resolver.requirement import Requirement
 from resolver.solve import Solution
 from resolver.source import IndexSource, PackageIndex
 from resolver.version import Version
@@ -199,9 +198,15 @@ def _why_older(
     source: IndexSource,
 ) -> str:
     """Say in a few words what keeps a version out of a solution."""
-    asked: list[tuple[str, Requirement]] = [("you require", one) for one in solution.requirements]
-    for candidate in solution.candidates.values():
-        asked += [(f"{candidate} requires", one) for one in candidate.requires]
+    options = solution.options
+    overridden = [one for one in options.overrides if one.package == name]
+    asked = [("you override it with", one) for one in overridden]
+    if not overridden:
+        asked += [("you require", one) for one in solution.requirements]
+        for candidate in solution.candidates.values():
+            wanted = solution.requires(candidate.name)
+            asked += [(f"{candidate} requires", one) for one in wanted]
+    asked += [("you constrain it to", one) for one in options.constraints]
     bounds = [
         f"{who} {one}"
         for who, one in asked
@@ -216,4 +221,9 @@ def _why_older(
     if release is not None and not release.runs_on_platform(environment.platform):
         platforms = ", ".join(sorted(release.platforms))
         return f"it has wheels for {platforms}, and the lock is for {environment.platform}"
+    before = options.published_before
+    if release is not None and before is not None and release.published >= before:
+        return f"it was published {utc_text(release.published)}, not before {utc_text(before)}"
+    if options.prefer != "newest":
+        return f"you prefer {options.prefer}"
     return f"what it requires doesn't fit the rest: recipebox why-not {name}@{version}"

@@ -349,8 +349,11 @@ class Publishing:
             published=seconds(now),
             published_by=principal.name,
         )
-        for name, text in sorted(found.metadata.requires.items()):
-            ReleaseRequirementRow.create(release=release, package=name, range=text)
+        for extra, group in {"": found.metadata.requires, **found.metadata.extras}.items():
+            for name, wanted in group.items():
+                ReleaseRequirementRow.create(
+                    release=release, package=name, wanted=wanted, extra=extra
+                )
         self._contents.add_manifest(principal, repository, receipt, is_staged=False)
         unstage(row)
         self._contents.set_tag(repository, Tag(version), row, is_server_owned=True)

@@ -33,7 +33,7 @@ from registry.schema import (
     RepositoryRow,
     YankRow,
 )
-from resolver.requirement import Range
+from resolver.requirement import Range, Requirement
 from resolver.version import Version
 
 LARGEST_PAGE = 100
@@ -48,10 +48,14 @@ LARGEST_GRAPH = 200
 
 @dataclass(frozen=True, slots=True)
 class RequiringRelease:
-    """A release that requires the package, in a range; `is_yanked`: it was yanked itself."""
+    """A release that requires the package, in a range; `is_yanked`: it was yanked itself.
+
+    With `extra` it does so with that alone (the first of them by name); None: always.
+    """
 
     version: str
     range: str
+    extra: str | None
     is_yanked: bool
 
 
@@ -109,11 +113,15 @@ class HoldingBundle:
 
 @dataclass(frozen=True, slots=True)
 class Stranded:
-    """A release that requires the package in a range, of which a yank would leave nothing."""
+    """A release that requires the package in a range, of which a yank would leave nothing.
+
+    With `extra` it does so with that alone; None: always.
+    """
 
     name: PackageName
     version: str
     range: str
+    extra: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +269,8 @@ class Relations:
                     Stranded(
                         PackageName.parse(row.release.repository.name),
                         row.release.version,
-                        row.range,
+                        _range_of(row),
+                        row.extra or None,
                     )
                     for row in stranded.limit(LARGEST_PAGE)
                 ),
@@ -312,22 +321,26 @@ class _Drawing:
         self._limit = limit
         self._releases: dict[PackageName, list[ReleaseRow]] = {}
         self.nodes: dict[str, Node] = {}
-        self.edges: list[Edge] = []
+        self.edges: dict[Edge, None] = {}
         self.is_whole = True
 
     def draw(self, package: PackageName, release: ReleaseRow) -> None:
-        waiting = [(self._add(package, release, 0), release)]
-        for node, row in waiting:  # it grows
-            for requirement in requirements_of(row):
+        none: tuple[str, ...] = ()
+        waiting = [(self._add(package, release, 0), release, none)]
+        seen = {(waiting[0][0].id, none)}
+        for node, row, extras in waiting:  # it grows
+            for requirement in requirements_of(row, extras):
                 found = self._find(requirement.package, requirement.range)
                 known = _node_id(requirement.package, found) in self.nodes
                 if not known and len(self.nodes) >= self._limit:
                     self.is_whole = False
                     continue
                 target = self._add(requirement.package, found, node.depth + 1)
-                self.edges.append(Edge(node.id, target.id, str(requirement.range)))
-                if found is not None and not known:
-                    waiting.append((target, found))
+                self.edges[Edge(node.id, target.id, str(requirement.range))] = None
+                key = (target.id, requirement.extras)
+                if found is not None and key not in seen:
+                    seen.add(key)
+                    waiting.append((target, found, requirement.extras))
 
     def _add(self, package: PackageName, row: ReleaseRow | None, depth: int) -> Node:
         node_id = _node_id(package, row)
@@ -367,21 +380,28 @@ def _dependent(name: PackageName, required: PackageName) -> Dependent:
         .join(RepositoryRow)
         .where((RepositoryRow.name == str(name)) & (ReleaseRequirementRow.package == str(required)))
     )
-    ranges = {row.release_id: row.range for row in requirements}
+    by_extra = requirements.order_by(ReleaseRequirementRow.extra.desc())
+    asking = {row.release_id: row for row in by_extra}  # the last counts: without an extra, if any
     yanked = _yanked(name)
     newest_first = sorted(versions, key=lambda one: Version.parse(versions[one]), reverse=True)
     newest = next((one for one in newest_first if one not in yanked), None)
-    requiring = [one for one in newest_first if one in ranges]
+    requiring = [one for one in newest_first if one in asking]
     return Dependent(
         name,
         None if newest is None else versions[newest],
-        newest in ranges,
+        newest in asking,
         tuple(
-            RequiringRelease(versions[one], ranges[one], one in yanked)
+            RequiringRelease(
+                versions[one], _range_of(asking[one]), asking[one].extra or None, one in yanked
+            )
             for one in requiring[:SHOWN_RELEASES]
         ),
         len(requiring),
     )
+
+
+def _range_of(row: ReleaseRequirementRow) -> str:
+    return str(Requirement.of(row.package, row.wanted).range)
 
 
 def _yanked(package: PackageName) -> set[int]:
@@ -486,9 +506,9 @@ def _stranded(principal: Principal, package: PackageName, release: ReleaseRow) -
         .join(NamespaceRow)
         .where(is_readable(principal) & (ReleaseRequirementRow.package == str(package)))
     )
-    written = ReleaseRequirementRow.select(ReleaseRequirementRow.range).distinct()
-    texts = [row.range for row in written.where(ReleaseRequirementRow.package == str(package))]
-    needing = [text for text in texts if needs_it(Range.parse(text))]
-    return asked.where(ReleaseRequirementRow.range.in_(needing)).order_by(
-        RepositoryRow.name, ReleaseRow.id.desc()
+    written = ReleaseRequirementRow.select(ReleaseRequirementRow.wanted).distinct()
+    texts = [row.wanted for row in written.where(ReleaseRequirementRow.package == str(package))]
+    needing = [text for text in texts if needs_it(Requirement.of(str(package), text).range)]
+    return asked.where(ReleaseRequirementRow.wanted.in_(needing)).order_by(
+        RepositoryRow.name, ReleaseRow.id.desc(), ReleaseRequirementRow.extra
     )

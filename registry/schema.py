@@ -381,18 +381,22 @@ class ReleaseRow(Row):
 
 
 class ReleaseRequirementRow(Row):
-    """A package that a release requires, with the range; its package.json says the same."""
+    """A package that a release requires; its package.json says the same.
+
+    `wanted` is a range, or extras and one: `[gpu] ^1.2`. It counts with the `extra`; empty: always.
+    """
 
     release = peewee.ForeignKeyField(ReleaseRow, on_delete="CASCADE")
     release_id: int
     package = peewee.TextField()
-    range = peewee.TextField()
+    wanted = peewee.TextField()
+    extra = peewee.TextField(default="")
 
     class Meta:
         """Its table."""
 
         table_name = "release_requirement"
-        indexes = ((("package", "release"), True),)
+        indexes = ((("package", "release", "extra"), True),)
 
 
 class YankRow(Row):

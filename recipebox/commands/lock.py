@@ -77,18 +77,18 @@ def command(
     """Solve requirements at one revision of the index, and write the lock.
 
     Without requirements those of the lock that is there are solved again, with what else it
-    says: constraints, overrides and the like, where they aren't given anew. What is locked stays as
-    it is where the requirements still allow that; --upgrade takes the newest of a package, or of
-    all, and changes of the others no more than that needs. With --check nothing is written: it is
-    asked whether the same requirements still give this lock, not whether the index has moved.
+    says: constraints, overrides and the like, where they aren't given anew. What is locked stays
+    as it is where all that still allows it; --upgrade takes the newest of a package, or of all,
+    and changes of the others no more than that needs. With --check nothing is written: it is asked
+    whether the same requirements still give this lock, not whether the index has moved.
 
     \b
     Examples:
       recipebox lock team/etl@^1.2
       recipebox lock "team/etl >=1,<3" team/report -o -
-      recipebox lock team/etl --constraint "team/base <3" --published-before 2026-01-02
       recipebox lock --upgrade
       recipebox lock --upgrade team/clean
+      recipebox lock team/etl --constraint "team/base <3" --published-before 2026-01-02
       recipebox lock --check
 
     \b
@@ -109,23 +109,26 @@ def command(
     if old is not None:
         python, platform = python or old.environment.python, platform or old.environment.platform
     names = {PackageName.parse(name) for name in upgraded if name}
-    keep = None if "" in upgraded else old
+    options = _options(
+        invocation,
+        old.options if old is not None and not requirements else None,
+        constraints=constraints,
+        overrides=overrides,
+        published_before=published_before,
+        prefer=prefer,
+        pre=pre,
+    )
+    keep = old
+    if "" in upgraded or (old is not None and old.options.prefer != options.prefer):
+        keep = None
     solution = invocation.client.solve(
         wanted,
         python=python,
         platform=platform,
         pins={name: pin for name, pin in keep.pins.items() if name not in names} if keep else None,
+        options=options,
         keep=keep,
         upgrade=names,
-        options=_options(
-            invocation,
-            old.options if old is not None and not requirements else None,
-            constraints=constraints,
-            overrides=overrides,
-            published_before=published_before,
-            prefer=prefer,
-            pre=pre,
-        ),
     )
     lock = Lock.from_solution(solution)
     differences = _differences(old, solution) if old else []

@@ -10,9 +10,8 @@ from recipebox.prompts import pass_invocation
 @click.command("outdated")
 @lock_option
 @click.option("--all", "is_all", is_flag=True, help="Those that are not behind, too.")
-@click.option("--pre", is_flag=True, help="Take prereleases, too.")
 @pass_invocation
-def command(invocation: Invocation, path: str, *, is_all: bool, pre: bool) -> None:
+def command(invocation: Invocation, path: str, *, is_all: bool) -> None:
     """Say which packages of a lock are behind: what is locked, fits, and exists.
 
     FITS is what `recipebox lock --upgrade` would take, NEWEST the newest that isn't yanked nor a
@@ -28,7 +27,7 @@ def command(invocation: Invocation, path: str, *, is_all: bool, pre: bool) -> No
            version, yanked: null or the reason, why: null or why the newest isn't taken}]}
     """  # noqa: D301 - \b is click's
     lock = get_lock(invocation, path)
-    found = invocation.client.outdated(lock, allow_prereleases=pre)
+    found = invocation.client.outdated(lock)
     behind = [age for age in found if age.is_behind]
     output = invocation.output
     output.result(

@@ -1,7 +1,5 @@
 """Say why a lock can't have a version of a package."""
 
-from dataclasses import replace
-
 import click
 
 from recipebox.commands.yank import read_release
@@ -15,15 +13,13 @@ from recipebox.prompts import pass_invocation
 @click.argument("release", metavar="NS/NAME@VERSION")
 @click.argument("requirements", metavar="[NS/NAME[@RANGE]]...", nargs=-1)
 @lock_option
-@click.option("--pre", is_flag=True, help="Take prereleases, too.")
 @pass_invocation
-def command(
-    invocation: Invocation, release: str, requirements: tuple[str, ...], path: str, *, pre: bool
-) -> None:
+def command(invocation: Invocation, release: str, requirements: tuple[str, ...], path: str) -> None:
     """Say why a lock can't have a version of a package, or what it would change to have it.
 
-    The version is required beside what the lock asks for, for the lock's python and platform. With
-    requirements those are solved now, and no lock is read. Nothing is written.
+    The version is required beside what the lock asks for, for its python and platform, with its
+    constraints and the like. With requirements those are solved now, and no lock is read. Nothing
+    is written.
 
     \b
     Examples:
@@ -58,7 +54,7 @@ def command(
             python=lock.environment.python,
             platform=lock.environment.platform,
             pins=lock.pins,
-            options=replace(lock.options, allow_prereleases=True) if pre else lock.options,
+            options=lock.options,
         )
     except ResolutionImpossible as error:
         sentences = list(error.explanation.sentences)

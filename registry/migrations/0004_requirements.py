@@ -30,16 +30,17 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
         id = peewee.BigAutoField()
         release = peewee.ForeignKeyField(ReleaseRow, on_delete="CASCADE")
         package = peewee.TextField()
-        range = peewee.TextField()
+        wanted = peewee.TextField()
+        extra = peewee.TextField(default="")
 
         class Meta:
             database = db
             table_name = "release_requirement"
-            indexes = ((("package", "release"), True),)
+            indexes = ((("package", "release", "extra"), True),)
 
     db.create_tables([ReleaseRequirementRow])
     if is_postgresql:
-        for column in ("package", "range"):
+        for column in ("package", "wanted", "extra"):
             run(f'ALTER TABLE release_requirement ALTER COLUMN {column} TYPE TEXT COLLATE "C"')
     last = 0
     while True:
@@ -50,9 +51,14 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
             return
         last = batch[-1].id
         rows = [
-            {"release": release.id, "package": package, "range": text}
+            {"release": release.id, "package": package, "wanted": text, "extra": extra}
             for release in batch
-            for package, text in sorted(json.loads(release.metadata)["requires"].items())
+            for extra, group in _groups(json.loads(release.metadata))
+            for package, text in sorted(group.items())
         ]
         for start in range(0, len(rows), _BATCH):
             ReleaseRequirementRow.insert_many(rows[start : start + _BATCH]).execute()
+
+
+def _groups(metadata: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    return [("", metadata["requires"]), *sorted(metadata.get("extras", {}).items())]

@@ -146,15 +146,22 @@ class TestForward:
     def test_what_is_required_is_known(self, data: Path) -> None:
         database = Database(a_config(data))
         with database.session():
-            drawn = {"requires": {"team/clean": "^1", "open/etl": "*"}}
+            drawn = {
+                "requires": {"team/clean": "^1", "open/etl": "*"},
+                "extras": {"mail": {"open/etl": "[tls] ^2"}},
+            }
             CURRENT.obj.execute_sql(
                 f"UPDATE release SET metadata = '{json.dumps(drawn)}' WHERE id = 1"
             )
         database.migrate()
         with database.session():
             rows = ReleaseRequirementRow.select()
-            found = {(row.release_id, row.package, row.range) for row in rows}
-        assert found == {(1, "open/etl", "*"), (1, "team/clean", "^1")}
+            found = {(row.release_id, row.package, row.wanted, row.extra) for row in rows}
+        assert found == {
+            (1, "open/etl", "*", ""),
+            (1, "open/etl", "[tls] ^2", "mail"),
+            (1, "team/clean", "^1", ""),
+        }
 
     def test_what_is_new_is_counted_and_queued(self, data: Path) -> None:
         database = Database(a_config(data))

@@ -70,7 +70,7 @@ def relations(filled: Given) -> Relations:
 def test_what_a_release_requires_is_kept_as_rows(filled: Given) -> None:
     with filled.registry.database.session():
         rows = ReleaseRequirementRow.select().join(ReleaseRow)
-        found = sorted((row.release.repository.name, row.package, row.range) for row in rows)
+        found = sorted((row.release.repository.name, row.package, row.wanted) for row in rows)
     assert found == [
         ("open/tool", "open/base", "^2"),
         ("open/tool", "team/secret", "*"),
@@ -265,3 +265,51 @@ class TestWhoIsTold:
         for ask in (relations.affected, relations.graph):
             with pytest.raises(ReleaseUnknown):
                 ask(READER, CLEAN, "9.9.9")
+
+
+class TestExtras:
+    @pytest.fixture
+    def relations(self, given: Given) -> Relations:
+        """team/etl requires team/clean always and with `all`, team/send with `mail` alone."""
+        for package in (
+            a_package("team/clean", extras={"fast": {"team/sum": "*"}}),
+            a_package("team/clean", "2.0.0"),
+            a_package("team/send"),
+            a_package("team/sum"),
+            a_package(
+                "team/etl",
+                requires={"team/clean": "*"},
+                extras={
+                    "all": {"team/clean": "[fast] <2", "team/send": "^1"},
+                    "mail": {"team/send": "^1"},
+                },
+            ),
+            a_package("team/top", requires={"team/etl": "[all,mail] *"}),
+        ):
+            given.publish(package)
+        return given.registry.relations
+
+    def test_it_is_said_with_which_one_a_release_requires(self, relations: Relations) -> None:
+        (etl,) = relations.dependents(READER, PackageName("team", "send")).dependents
+        assert [(one.range, one.extra) for one in etl.releases] == [("^1", "all")]
+        (etl,) = relations.dependents(READER, CLEAN).dependents
+        assert [(one.range, one.extra) for one in etl.releases] == [("*", None)]
+
+    def test_a_yank_strands_what_an_extra_requires(self, relations: Relations) -> None:
+        found = relations.affected(READER, CLEAN, "1.0.0").stranded
+        assert [(str(one.name), one.range, one.extra) for one in found] == [
+            ("team/etl", "<2", "all")
+        ]
+
+    def test_a_graph_has_what_extras_ask_for(self, relations: Relations) -> None:
+        found = relations.graph(READER, PackageName("team", "top"), "1.0.0")
+        assert {node.id for node in found.nodes} == {
+            "team/top@1.0.0",
+            "team/etl@1.0.0",
+            "team/clean@2.0.0",
+            "team/clean@1.0.0",
+            "team/send@1.0.0",
+            "team/sum@1.0.0",
+        }
+        alone = relations.graph(READER, PackageName("team", "etl"), "1.0.0")
+        assert [node.id for node in alone.nodes] == ["team/etl@1.0.0", "team/clean@2.0.0"]
