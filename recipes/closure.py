@@ -22,6 +22,7 @@ out; but not what is written down of the checkout as a distribution, where its o
 """
 
 import ast
+import contextlib
 import gc
 import re
 import shlex
@@ -40,7 +41,7 @@ from recipes.errors import InvalidModule, InvalidProject, Missing, MissingModule
 from recipes.ignored import Ignored
 from recipes.installed import find_installed, own_name
 from recipes.modules import NEVER, Checkout, Module, Source, normalise, read_source
-from recipes.package import PythonStep, ShellStep, Step
+from recipes.package import PythonStep, RecipeStep, ShellStep, Step
 from recipes.paths import special_kind
 from recipes.project import Project
 from recipes.reading import (
@@ -60,6 +61,8 @@ from recipes.syntax import is_main, tables_of
 
 RUNNER_OPTION: Final = "--recipe"
 
+_RUNS: Final = "the checkout's runner, which runs the recipe"
+_LONGEST_PATH: Final = 1000
 _DEEPEST: Final = 20_000  # frames: two for each level of a tree of code
 
 Kind = Literal["module", "package", "data", "given", "imported", "opened"]
@@ -106,18 +109,39 @@ def find_root(recipe: Recipe, project: Project) -> Path:
     if git is not None:
         folders = [git, *folders[: folders.index(git)]]
     names = [step.module for step in recipe.steps if step.type == "python"]
+    paths = [path for step in recipe.steps for path in _paths_in(step)]
     # a root that is the whole disk or a home would be listed in full: it is never meant
     folders = [each for each in folders if each not in {Path("/"), Path.home()}] or folders[:1]
-    return max(folders, key=lambda each: _resolving(each, names))
+    return max(folders, key=lambda each: _resolving(each, names, paths))
 
 
-def _resolving(folder: Path, names: Iterable[str]) -> int:
+def _resolving(folder: Path, names: Iterable[str], paths: Iterable[str]) -> tuple[int, int]:
+    """Return how many of the modules, and then of the files, are there as from a root."""
     checkout = Checkout(folder)
-    return sum(checkout.find(name) is not None for name in names)
+    return (
+        sum(checkout.find(name) is not None for name in names),
+        sum((folder / path).is_file() for path in paths),
+    )
+
+
+def _paths_in(step: Step) -> Iterator[str]:
+    """Yield what may be paths from the root, among a step's words and arguments."""
+    if isinstance(step, ShellStep):
+        command = step.command if isinstance(step.command, list) else step.command.split()
+        yield from (word.strip("<>|;&()\"'") for word in command if "/" in word)
+    if not isinstance(step, RecipeStep):
+        yield from (
+            each
+            for each in step.args.values()
+            if isinstance(each, str) and "/" in each and len(each) < _LONGEST_PATH
+        )
 
 
 def find_runners(checkout: Checkout) -> list[str]:
-    """Return the modules that run a recipe: `*/runner.py` with a `--recipe` and a `__main__`."""
+    """Return the modules that run a recipe: `*/runner.py` with a `--recipe` and a `__main__`.
+
+    Or a package `*/runner` with a `__main__.py`, of which some module has the `--recipe`.
+    """
     found = []
     for path in sorted([*checkout.root.glob("*/runner.py"), *checkout.root.glob("runner.py")]):
         name = path.relative_to(checkout.root).as_posix()
@@ -131,11 +155,22 @@ def find_runners(checkout: Checkout) -> list[str]:
             continue
         if _is_runner(source.tree):
             found.append(dotted)
-    return found
+    return found + [
+        ".".join(path.relative_to(checkout.root).parts[:-1])
+        for path in sorted(checkout.root.glob("*/runner/__main__.py"))
+        if any(_takes_recipe(each) for each in _trees_in(checkout, path.parent))
+    ]
 
 
-def _is_runner(tree: ast.Module) -> bool:
-    takes = any(
+def _trees_in(checkout: Checkout, folder: Path) -> Iterator[ast.Module]:
+    for path in sorted(folder.glob("*.py")):
+        name = path.relative_to(checkout.root).as_posix()
+        with contextlib.suppress(InvalidModule, UnsafePath):
+            yield read_source(checkout, name, "looking for a runner").tree
+
+
+def _takes_recipe(tree: ast.Module) -> bool:
+    return any(
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "add_argument"
@@ -144,7 +179,11 @@ def _is_runner(tree: ast.Module) -> bool:
         )
         for node in ast.walk(tree)
     )
-    return takes and any(isinstance(node, ast.If) and is_main(node.test) for node in tree.body)
+
+
+def _is_runner(tree: ast.Module) -> bool:
+    guarded = any(isinstance(node, ast.If) and is_main(node.test) for node in tree.body)
+    return guarded and _takes_recipe(tree)
 
 
 def find_closure(
@@ -196,12 +235,7 @@ def _find_closure(
     walk = _Walk(checkout, project)
     runner = None
     if all(step.type != "recipe" for step in recipe.steps):
-        runners = find_runners(checkout)
-        if runners:
-            runner = runners[0]
-            walk.add_entry(runner, "the checkout's runner, which runs the recipe", is_main=True)
-        if len(runners) > 1:
-            walk.warn(f"several runners are here ({', '.join(runners)}); {runner} is taken")
+        runner = _add_runner(walk)
     if runner is None:
         for place in recipe.unread:
             walk.warn(f"{recipe.path.name}: {place} is not read by the bundled runner")
@@ -220,6 +254,20 @@ _FOLDER_KEYS = re.compile(r"(?i)dir|path|folder|root|src|source|input|data")
 
 
 _TRIED = "it is tried, and what only it needs is optional"
+
+
+def _add_runner(walk: "_Walk") -> str | None:
+    """Take the checkout's own runner, if it has one, and return its name."""
+    runners = find_runners(walk.checkout)
+    if not runners:
+        return None
+    runner = runners[0]
+    walk.add_entry(runner, _RUNS, is_main=True)
+    if walk.checkout.find(f"{runner}.__main__") is not None:
+        walk.add_entry(f"{runner}.__main__", _RUNS, is_main=True)
+    if len(runners) > 1:
+        walk.warn(f"several runners are here ({', '.join(runners)}); {runner} is taken")
+    return runner
 
 
 class _Need(IntEnum):
@@ -259,6 +307,7 @@ class _Walk:
     _parsed: dict[str, Source] = field(default_factory=dict)
     _pending: list[tuple[Module, str, bool]] = field(default_factory=list)
     _ignored: "Ignored | None" = None
+    _script_folders: dict[str, None] = field(default_factory=dict)
     _reading: str | None = None  # the file that asks; None is the recipe
     _needs: dict[str | None, dict[str, _Need]] = field(default_factory=dict)
 
@@ -550,11 +599,24 @@ class _Walk:
     ) -> None:
         """Take what `import name` needs, in some Pythons: of the checkout, or of a distribution."""
         top = name.partition(".")[0]
-        if self.checkout.find(top) is None:
+        beside = None if self.checkout.find(top) is not None else self._beside_a_script(top)
+        if beside is not None:
+            self.add_module(f"{beside}.{name}", place, is_optional=is_optional, need=need)
+        elif self.checkout.find(top) is None:
             pythons = minors or self.checkout.minors
             self._take_outside(name, place, is_optional=is_optional, minors=pythons)
         elif not self.add_module(name, place, is_optional=is_optional, need=need) and is_optional:
             self.warn(f"{place} imports {name} only where it is there; it is not here")
+
+    def _beside_a_script(self, top: str) -> str | None:
+        """Return the folder, dotted, of a script that is run and has a module of this name by it.
+
+        `python tools/gen.py` has `tools` first on its path.
+        """
+        for folder in self._script_folders:
+            if self.checkout.find(f"{folder}.{top}") is not None:
+                return folder
+        return None
 
     def _take_outside(
         self, name: str, place: str, *, is_optional: bool, minors: tuple[int, ...]
@@ -684,6 +746,8 @@ class _Walk:
         dotted = path.removesuffix(".py").replace("/", ".")
         module = self.checkout.find(dotted) if path.endswith(".py") else None
         if module is not None and module.path == path:
+            if "." in dotted:
+                self._script_folders[dotted.rpartition(".")[0]] = None
             self.add_entry(dotted, where, is_main=True)
         else:
             self._add_local(path, where)

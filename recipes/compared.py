@@ -9,7 +9,6 @@ is nothing to compare.
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,23 +64,28 @@ def copy_checkout(root: Path, target: Path, *, without: Sequence[Path]) -> str |
 
 
 def _files_of(root: Path, without: set[Path]) -> Iterator[Path]:
+    """Yield the files that are copied; a link to a folder inside stands for what is in that."""
     ignored = Ignored.of(root)
     base = root.resolve()
-    for above, folders, names in os.walk(root):
-        here = Path(above)
-        folders[:] = sorted(
-            each
-            for each in folders
-            if each not in _LEFT_OUT
-            and (here / each).resolve() not in without
-            and not ignored.holds((here / each).relative_to(root).as_posix())
-        )
-        for name in sorted(names):
-            path = here / name
+
+    def below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+        real = folder.resolve()
+        if real in above or real in without or not real.is_relative_to(base):
+            return
+        try:
+            found = sorted(folder.iterdir())
+        except OSError:
+            return  # nobody may read it, and so no run could
+        for path in found:
             if ignored.holds(path.relative_to(root).as_posix()):
                 continue
-            if path.is_file() and path.resolve().is_relative_to(base):
+            if path.is_dir():
+                if path.name not in _LEFT_OUT:
+                    yield from below(path, (*above, real))
+            elif path.is_file() and path.resolve().is_relative_to(base):
                 yield path
+
+    yield from below(root, ())
 
 
 def compare(packed: RunResult, first: RunResult, again: Callable[[], RunResult]) -> Comparison:

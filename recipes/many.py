@@ -27,7 +27,9 @@ SUFFIXES: Final = (".yaml", ".yml")
 
 _SKIPPED = NEVER | {"build", "dist"}
 _TOP = re.compile(rb"""^\{?["']?(steps|tosca_definitions_version)["']?\s*:""", re.MULTILINE)
-_STEP = re.compile(rb"""["']?\b(module|function|package|command|type)["']?\s*:""")
+_STEP = re.compile(rb"""["']?\b(module|function|package|command|type|idx)["']?\s*:""")
+_ABOUT = re.compile(rb"""^\{?["']?(test_meta|metadata|execution)["']?\s*:""", re.MULTILINE)
+_NO_LIST = re.compile(rb"""^["']?steps["']?\s*:[ \t]*(\[\s*\]|\{\s*\}|null|~|!\S)""", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,10 @@ class Attempt:
 def find_recipes(folder: Path, *, skipped: Sequence[Path] = ()) -> list[Path]:
     """Return the files below `folder` that are recipes, or are meant to be, by their paths.
 
-    A file is meant to be one if it has a list of steps, is a TOSCA template, or names modules and
-    functions; most YAML of a checkout is something else. Not looked into are folders that begin
-    with a dot, those of builds and environments, packages that were packed, and `skipped`.
+    A file is meant to be one if it has steps of the kinds that there are, or says that it is one
+    and has none, is a TOSCA template, or names modules and functions; most YAML of a checkout is
+    something else (`steps` of other programs have other words). Not looked into are folders that
+    begin with a dot, those of builds and environments, packages that were packed, and `skipped`.
     """
     shut = {each.resolve() for each in skipped}
     found = []
@@ -81,7 +84,9 @@ def is_meant_as_one(path: Path) -> bool:
     if b"tosca_definitions_version" in data:
         return True
     words = {match[1] for match in _STEP.finditer(data)}
-    return bool(_TOP.search(data) and (words or b"{{" in data)) or {b"module", b"function"} <= words
+    if _TOP.search(data) and (words or b"{{" in data or _ABOUT.search(data)):
+        return True
+    return bool(_NO_LIST.search(data)) or {b"module", b"function"} <= words
 
 
 def pack_all(

@@ -40,6 +40,9 @@ _NO_NETWORK: Final = (
     'It had no network: where it needs one, write `network = "egress"` under its name in'
     f" recipebox.toml, or `network: egress` into a {CONFIG_FILE} beside that.\n"
 )
+_FAILS_THERE: Final = (
+    "It ends with {code} in a copy of its checkout, too: the recipe itself fails, by itself.\n"
+)
 _PROCESSES: Final = max(512, 64 * (os.cpu_count() or 1))
 """How many processes and threads a proof may have at once: pools of both, of each for each CPU."""
 
@@ -165,7 +168,7 @@ class Bench:
         copy = self._lay(tree)
         _open_to_all(self.place)
         result, account = self._run(copy)
-        proof = self._judge(result, account, checkout.reason)
+        proof = self._judge(result, account, checkout)
         if checkout.result is None or again is None:
             return proof
         compared = compare(result, checkout.result, lambda: self._run_again(copy, again))
@@ -214,7 +217,7 @@ class Bench:
     def _told(self, text: str) -> str:
         return text.format(seconds=self.timeout, processes=_PROCESSES)
 
-    def _judge(self, result: RunResult, account: RunAccount, reason: str) -> Proof:
+    def _judge(self, result: RunResult, account: RunAccount, checkout: CheckoutRun) -> Proof:
         outcome = result.outcome
         if outcome is None:  # pragma: no cover - a sandbox was given
             raise RecipeError("the run had no sandbox")
@@ -223,6 +226,8 @@ class Bench:
             if not note and os.strerror(errno.EAGAIN) in _said(result, ""):  # fork(2) ends with it
                 note = self._told(_MANY)
             hint = _NO_NETWORK if "network" in outcome.enforced else ""
+            if checkout.result is not None and checkout.result.exit_code == outcome.exit_code:
+                hint = _FAILS_THERE.format(code=outcome.exit_code) + hint
             raise ProofFailed(self.metadata.title, outcome.exit_code, _said(result, note), hint)
         return Proof(
             ran=True,
@@ -233,7 +238,7 @@ class Bench:
             context=result.context,
             enforced=outcome.enforced,
             not_enforced=outcome.not_enforced,
-            compared=Comparison(was_run=False, reason=reason),
+            compared=Comparison(was_run=False, reason=checkout.reason),
             account=account,
         )
 

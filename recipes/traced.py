@@ -8,13 +8,15 @@ The document `trace.json`, evidence of a release::
      "runs": {"package": {"witnesses": ["hooks", "strace"], "silent": {}, "is_cut": false,
                           "imported": ["engine/steps/load.py"], "opened": ["data/rows.csv"],
                           "wheels": ["yaml"], "outside": ["/usr/share/zoneinfo/Europe/Berlin"],
-                          "wrote": [], "programs": ["/usr/bin/git"], "hosts": ["db:5432"],
+                          "wrote": [], "written": ["out/report.csv"],
+                          "programs": ["/usr/bin/git"], "hosts": ["db:5432"],
                           "absent": ["ujson"]},
               "checkout": null}}
 
 `imported` and `opened` are files of `recipe/`. `wheels` are top-level names of `env/` of which a
 file was read. `outside` are files of the machine, without those of Python, of the C library and of
-the kernel; `wrote` are files that it would write outside of its workspace and of temporary folders;
+the kernel; `wrote` are files that it would write outside of its workspace and of temporary folders,
+`written` those in its workspace;
 `absent` are modules that were looked for and are nowhere. `checkout` is what the same recipe did in
 a copy of its checkout, null where it was not run there. A step that runs another package adds what
 that does outside of it, and no files.
@@ -65,6 +67,7 @@ class RunAccount(_Model):
     wheels: list[str] = Field(default_factory=list)
     outside: list[str] = Field(default_factory=list)
     wrote: list[str] = Field(default_factory=list)
+    written: list[str] = Field(default_factory=list)
     programs: list[str] = Field(default_factory=list)
     hosts: list[str] = Field(default_factory=list)
     absent: list[str] = Field(default_factory=list)
@@ -147,6 +150,13 @@ def account_of(trace: Trace, metadata: PackageMetadata, tree: Path) -> RunAccoun
         opened=_sorted(opened),
         wheels=sorted(each for each in wheels if each.isidentifier()),
         outside=_sorted(outside),
+        written=_sorted(
+            path.relative_to(work).as_posix()
+            for path in map(Path, trace.wrote)
+            for work in own
+            if path.is_relative_to(work)
+            and (str(path) in trace.told or not (inside / path.relative_to(work)).exists())
+        ),
         wrote=_sorted(
             each for each in trace.wrote if not _is_system(Path(each), works, writes=True)
         ),
@@ -188,7 +198,28 @@ def asked_by_the_run(account: RunAccount, closure: Closure) -> dict[str, Reason]
         found[path] = Reason("imported", "by the run in the checkout")
     for path in account.opened:
         found.setdefault(path, Reason("opened", "by the run in the checkout"))
+    for path in account.written:
+        for marker in _marker_of(path.rpartition("/")[0], closure):
+            found.setdefault(marker, Reason("opened", f"by its folder, in which {path} is written"))
     return {path: reason for path, reason in found.items() if path not in closure.files}
+
+
+def _marker_of(folder: str, closure: Closure) -> list[str]:
+    """Return a file that brings a folder along which the checkout has, and the closure lacks.
+
+    The smallest, such as `.gitkeep`: a folder of its own is in no package.
+    """
+    if not folder or any(path.startswith(f"{folder}/") for path in closure.files):
+        return []
+    place = closure.root / folder
+    if not place.is_dir() or not place.resolve().is_relative_to(closure.root.resolve()):
+        return []
+    files = sorted(
+        (each.stat().st_size, each.name)
+        for each in place.iterdir()
+        if each.is_file() and not each.is_symlink()
+    )
+    return [f"{folder}/{name}" for _, name in files[:1]]
 
 
 def draw_trace(

@@ -56,15 +56,18 @@ class Trace:
     """What was seen.
 
     Files and folders are absolute paths: `ran` had a module's code that was run, `read` and `wrote`
-    were opened for that. `programs` are as they were started, `hosts` are `NAME:PORT`,
-    `[IPV6]:PORT` or `unix:PATH`, `absent` are modules that are nowhere. `works` are the workspaces
-    of packages, by folder. `witnesses` told it; `silent` are those that didn't, with the reason.
+    were opened for that; `told` are those of `wrote` that a hook knows of, and so none that were
+    written before the command's own code began. `programs` are as they were started, `hosts` are
+    `NAME:PORT`, `[IPV6]:PORT` or `unix:PATH`, `absent` are modules that are nowhere. `works` are
+    the workspaces of packages, by folder. `witnesses` told it; `silent` are those that didn't, with
+    the reason.
     `is_cut` where there was more than is kept.
     """
 
     ran: frozenset[str]
     read: frozenset[str]
     wrote: frozenset[str]
+    told: frozenset[str]
     programs: frozenset[str]
     hosts: frozenset[str]
     absent: frozenset[str]
@@ -80,7 +83,7 @@ class Account:
 
     kept: dict[str, set[str]] = field(
         default_factory=lambda: {
-            name: set() for name in ("ran", "read", "wrote", "programs", "hosts", "absent")
+            name: set() for name in ("ran", "read", "wrote", "told", "programs", "hosts", "absent")
         }
     )
     works: dict[str, str] = field(default_factory=dict)
@@ -115,6 +118,8 @@ class Account:
                 self.works[values[0]] = values[1]
         else:
             self.keep("programs" if what == "program" else what, values[0])
+            if what == "wrote":
+                self.keep("told", values[0])
 
     def see(self, line: bytes) -> None:
         """Take a line of strace; calls that another process interrupted come in two."""

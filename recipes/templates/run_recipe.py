@@ -344,9 +344,14 @@ def apply(settings, name, args):
 
 
 def runner_knows(module, option):
-    path = os.path.join(RECIPE, *module.split(".")) + ".py"
-    with open(path, "rb") as file:
-        text = file.read()
+    path = os.path.join(RECIPE, *module.split("."))
+    files = [path + ".py"]
+    if os.path.isdir(path):  # a package, with a __main__
+        files = [os.path.join(path, each) for each in os.listdir(path) if each.endswith(".py")]
+    text = b""
+    for each in files:
+        with open(each, "rb") as file:
+            text += file.read()
     return f'"{option}"'.encode() in text or f"'{option}'".encode() in text
 
 
@@ -420,6 +425,7 @@ def start(scratch, work, quiet, reports, timeout):
     # a package that a step runs has attempts of its own, and would write over this one's metrics
     own = (METRICS, ATTEMPTS, PARENT, "PYTHON")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(own)}
+    environment.setdefault("HOME", scratch)  # what a user without one has can't be written to
     ended = []
     previous = {}
 

@@ -18,7 +18,7 @@ from recipes.evidence import folder_of
 from recipes.pack import Packed, pack
 from recipes.traced import TraceDocument, sentences, trace_schema
 from recipes.why import explain
-from tests.checkouts import a_counting_checkout, digest_of, snapshot, write
+from tests.checkouts import a_counting_checkout, digest_of, snapshot, with_a_runner, write
 from tests.tools import parts
 
 PROMISED = "    c.set('count.lines', 1)\n"
@@ -336,6 +336,57 @@ def test_what_is_packed_though_it_is_local_is_in_the_checkouts_run_too(
     assert packed.proof.context == {"count.lines": ["3.1", "7"]}
     assert packed.proof.compared is not None
     assert packed.proof.compared.was_run
+
+
+def test_a_folder_that_is_written_into_comes_along(root: Path, tmp_path: Path) -> None:
+    code = (
+        "import os\n"
+        "def Count(c, a):\n"
+        "    open('/'.join(['out', 'report.txt']), 'w').close()\n"
+        "    open(os.path.expanduser('~/.seen'), 'w').close()\n" + PROMISED
+    )
+    recipe = a_counting_checkout(
+        root, **{"steps/count.py": code, "out/.gitkeep": "", "out/old.txt": "old"}
+    )
+
+    packed = pack(recipe, tmp_path / "out")
+
+    assert trace_of(packed).closure.added == {
+        "out/.gitkeep": ["opened: by its folder, in which out/report.txt is written"]
+    }
+    assert trace_of(packed).runs.package.written == ["out/report.txt"]
+
+
+def test_a_recipe_that_fails_by_itself_is_told_so(root: Path, tmp_path: Path) -> None:
+    code = "def Count(c, a):\n    return 3\n"
+
+    with pytest.raises(ProofFailed, match="It ends with 3 in a copy of its checkout, too"):
+        pack(a_counting_checkout(root, **{"steps/count.py": code}), tmp_path / "out")
+
+
+def test_a_runner_that_is_a_package_runs_the_recipe(root: Path, tmp_path: Path) -> None:
+    with_a_runner(root)
+    recipe = a_counting_checkout(root)
+    recipe.write_text(
+        '{"steps": [{"idx": 1, "name": "count", "type": "python", "module": "steps.count",'
+        ' "function": "Count", "args": {"src": "data/lines.txt"}}]}'
+    )
+    runner = (root / "orchestrator/runner.py").read_text()
+    (root / "orchestrator/runner.py").unlink()
+    write(
+        root,
+        {
+            "orchestrator/runner/__init__.py": "",
+            "orchestrator/runner/__main__.py": "from orchestrator.runner.cli import main\nmain()\n",
+            "orchestrator/runner/cli.py": runner,
+        },
+    )
+
+    packed = pack(recipe, tmp_path / "out")
+
+    assert packed.metadata.entry.module == "orchestrator.runner"
+    assert packed.proof.context == {"count.lines": 3}
+    assert "orchestrator/runner/cli.py" in packed.reasons
 
 
 def test_data_beside_other_data_is_not_packed(root: Path, tmp_path: Path) -> None:

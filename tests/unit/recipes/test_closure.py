@@ -122,6 +122,24 @@ class TestImports:
         both = {"later", "earlier"}
         assert names & both == (both if taken == "both" else {taken})
 
+    def test_a_script_finds_what_is_beside_it(self, tmp_path: Path) -> None:
+        recipe = "steps: [{idx: 1, name: a, type: shell, command: 'python3 tools/gen.py 2'}]"
+        closure = closure_of(
+            tmp_path,
+            recipe,
+            {
+                "tools/gen.py": "import genlib.core\n",
+                "tools/genlib/__init__.py": "",
+                "tools/genlib/core.py": "import json\n",
+                "tools/other.py": "",
+            },
+        )
+
+        assert sorted(closure.files) == [
+            "tools/gen.py", "tools/genlib/__init__.py", "tools/genlib/core.py"
+        ]  # fmt: skip
+        assert closure.imports == {}
+
     def test_code_that_is_nested_deeply_is_read_to_the_end(self, tmp_path: Path) -> None:
         total = " + ".join(f"x{number}" for number in range(1_500))
         nested = "TABLE = " + "[" * 80 + "]" * 80

@@ -92,6 +92,20 @@ def test_what_is_local_or_links_out_is_not_copied(tmp_path: Path) -> None:
     assert sorted(each.name for each in (tmp_path / "to").rglob("*")) == [".gitignore", "a.py"]
 
 
+def test_a_link_to_a_folder_inside_is_copied_as_what_it_leads_to(tmp_path: Path) -> None:
+    root = write(tmp_path / "c", {"data/2024/x.txt": "", "b.py": ""})
+    (root / "data/latest").symlink_to("2024")
+    (root / "data/up").symlink_to("..")
+    (root / "out").symlink_to(tmp_path)
+
+    assert copy_checkout(root, tmp_path / "to", without=[]) is None
+    assert sorted(
+        each.relative_to(tmp_path / "to").as_posix()
+        for each in (tmp_path / "to").rglob("*")
+        if each.is_file()
+    ) == ["b.py", "data/2024/x.txt", "data/latest/x.txt"]
+
+
 @pytest.mark.parametrize(
     ("lines", "found"),
     [

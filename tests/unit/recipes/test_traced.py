@@ -23,7 +23,8 @@ WORK = f"{tempfile.gettempdir()}/recipebox-x/work"
 
 def a_trace(**kept: object) -> Trace:
     empty: dict[str, object] = {
-        name: frozenset() for name in ("ran", "read", "wrote", "programs", "hosts", "absent")
+        name: frozenset()
+        for name in ("ran", "read", "wrote", "told", "programs", "hosts", "absent")
     }
     facts = {"works": {WORK: "team/etl"}, "witnesses": ("hooks",), "silent": {}, "is_cut": False}
     return Trace(**{**empty, **facts, **kept})  # type: ignore[arg-type]
@@ -83,6 +84,7 @@ def test_what_it_writes_elsewhere_is_told_and_what_is_no_text_is_drawn(tree: Pat
 
     found = account_of(seen, METADATA, tree)
 
+    assert found.written == ["out.txt"]
     assert found.wrote == ["'/var/log/\\udcff'", "/var/log/etl.log"]
     assert (found.hosts, found.absent) == (["db:5432"], ["ujson"])
 
