@@ -352,7 +352,11 @@ class Publishing:
         for extra, group in {"": found.metadata.requires, **found.metadata.extras}.items():
             for name, wanted in group.items():
                 ReleaseRequirementRow.create(
-                    release=release, package=name, wanted=wanted, extra=extra
+                    release=release,
+                    dependent=repository.name,
+                    package=name,
+                    wanted=wanted,
+                    extra=extra,
                 )
         self._contents.add_manifest(principal, repository, receipt, is_staged=False)
         unstage(row)

@@ -205,22 +205,17 @@ class Relations:
             raise InvalidValue("limit", str(limit), f"between 1 and {LARGEST_PAGE}")
         with self._database.read():
             self._require(principal, package)
+            dependent = ReleaseRequirementRow.dependent
             query = (
-                RepositoryRow.select(RepositoryRow.name)
+                ReleaseRequirementRow.select(dependent)
                 .distinct()
+                .join(RepositoryRow, on=(RepositoryRow.name == dependent))
                 .join(NamespaceRow)
-                .switch(RepositoryRow)
-                .join(ReleaseRow)
-                .join(ReleaseRequirementRow)
-                .where(
-                    is_readable(principal)
-                    & (RepositoryRow.kind == Kind.PACKAGE.value)
-                    & (ReleaseRequirementRow.package == str(package))
-                )
+                .where(is_readable(principal) & (ReleaseRequirementRow.package == str(package)))
             )
             if cursor is not None:
-                query = query.where(RepositoryRow.name > cursor)
-            names = [row.name for row in query.order_by(RepositoryRow.name).limit(limit + 1)]
+                query = query.where(dependent > cursor)
+            names = [row.dependent for row in query.order_by(dependent).limit(limit + 1)]
             found = tuple(_dependent(PackageName.parse(name), package) for name in names[:limit])
             holders = [] if cursor is not None else _holders(principal, package)
         return Dependents(
@@ -374,11 +369,9 @@ def _dependent(name: PackageName, required: PackageName) -> Dependent:
         .where(RepositoryRow.name == str(name))
     )
     versions = {row.id: row.version for row in rows}
-    requirements = (
-        ReleaseRequirementRow.select()
-        .join(ReleaseRow)
-        .join(RepositoryRow)
-        .where((RepositoryRow.name == str(name)) & (ReleaseRequirementRow.package == str(required)))
+    requirements = ReleaseRequirementRow.select().where(
+        (ReleaseRequirementRow.dependent == str(name))
+        & (ReleaseRequirementRow.package == str(required))
     )
     by_extra = requirements.order_by(ReleaseRequirementRow.extra.desc())
     asking = {row.release_id: row for row in by_extra}  # the last counts: without an extra, if any

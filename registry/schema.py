@@ -381,13 +381,14 @@ class ReleaseRow(Row):
 
 
 class ReleaseRequirementRow(Row):
-    """A package that a release requires; its package.json says the same.
+    """A package that a release of `dependent` requires; its package.json says the same.
 
     `wanted` is a range, or extras and one: `[gpu] ^1.2`. It counts with the `extra`; empty: always.
     """
 
     release = peewee.ForeignKeyField(ReleaseRow, on_delete="CASCADE")
     release_id: int
+    dependent = peewee.TextField()
     package = peewee.TextField()
     wanted = peewee.TextField()
     extra = peewee.TextField(default="")
@@ -396,7 +397,7 @@ class ReleaseRequirementRow(Row):
         """Its table."""
 
         table_name = "release_requirement"
-        indexes = ((("package", "release", "extra"), True),)
+        indexes = ((("package", "release", "extra"), True), (("package", "dependent"), False))
 
 
 class YankRow(Row):

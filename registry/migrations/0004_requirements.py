@@ -18,8 +18,17 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
     is_postgresql = isinstance(db, peewee.PostgresqlDatabase)
     run: Any = db.execute_sql
 
+    class RepositoryRow(peewee.Model):
+        id = peewee.BigAutoField()
+        name = peewee.TextField()
+
+        class Meta:
+            database = db
+            table_name = "repository"
+
     class ReleaseRow(peewee.Model):
         id = peewee.BigAutoField()
+        repository = peewee.ForeignKeyField(RepositoryRow)
         metadata = peewee.TextField()
 
         class Meta:
@@ -29,6 +38,7 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
     class ReleaseRequirementRow(peewee.Model):
         id = peewee.BigAutoField()
         release = peewee.ForeignKeyField(ReleaseRow, on_delete="CASCADE")
+        dependent = peewee.TextField()
         package = peewee.TextField()
         wanted = peewee.TextField()
         extra = peewee.TextField(default="")
@@ -36,22 +46,35 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:  # noqa: ARG001
         class Meta:
             database = db
             table_name = "release_requirement"
-            indexes = ((("package", "release", "extra"), True),)
+            indexes = (
+                (("package", "release", "extra"), True),
+                (("package", "dependent"), False),
+            )
 
     db.create_tables([ReleaseRequirementRow])
     if is_postgresql:
-        for column in ("package", "wanted", "extra"):
+        for column in ("dependent", "package", "wanted", "extra"):
             run(f'ALTER TABLE release_requirement ALTER COLUMN {column} TYPE TEXT COLLATE "C"')
     last = 0
     while True:
         batch = list(
-            ReleaseRow.select().where(ReleaseRow.id > last).order_by(ReleaseRow.id).limit(_BATCH)
+            ReleaseRow.select(ReleaseRow, RepositoryRow)
+            .join(RepositoryRow)
+            .where(ReleaseRow.id > last)
+            .order_by(ReleaseRow.id)
+            .limit(_BATCH)
         )
         if not batch:
             return
         last = batch[-1].id
         rows = [
-            {"release": release.id, "package": package, "wanted": text, "extra": extra}
+            {
+                "release": release.id,
+                "dependent": release.repository.name,
+                "package": package,
+                "wanted": text,
+                "extra": extra,
+            }
             for release in batch
             for extra, group in _groups(json.loads(release.metadata))
             for package, text in sorted(group.items())
