@@ -35,6 +35,7 @@ from registry.retention import Retentions
 from registry.reviews import Reviews
 from registry.server_key import ServerKey
 from registry.sessions import Sessions
+from registry.solving import Solving
 from registry.sweep import Sweep
 from registry.switches import Switches
 from registry.tokens import NewToken, Tokens
@@ -69,6 +70,7 @@ class Registry:
     index: Index
     catalog: Catalog
     relations: Relations
+    solving: Solving
     bundles: Bundles
     channels: Channels
     promotions: Promotions
@@ -176,6 +178,7 @@ def open_registry(
         clock=clock,
     )
     countersigning = Countersigning(server_key)
+    index = Index(database, access)
     return Registry(
         config=config,
         database=database,
@@ -217,9 +220,10 @@ def open_registry(
             audit=audit,
             clock=clock,
         ),
-        index=Index(database, access),
+        index=index,
         catalog=Catalog(database, access),
         relations=Relations(database, access),
+        solving=Solving(config, database, index),
         bundles=Bundles(
             config=config,
             database=database,

@@ -73,6 +73,15 @@ class RegistryConfig:
     sweep_every: timedelta = timedelta(hours=1)
     """How often the server sweeps by itself; none at all: never."""
 
+    solve_deadline: float = 10.0
+    """Seconds that a solve may take: most take a tenth of one, and a browser waits for no more."""
+
+    solve_rounds: int = 20_000
+    """Rounds of search that a solve may take: hard ones that have an answer take hundreds."""
+
+    solves_at_once: int = 1
+    """Solves that run in one process: each wants a processor for itself, which others need too."""
+
     is_read_only: bool = False
     """Whether nothing can be written, whatever the switch `read_only` says."""
 

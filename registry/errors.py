@@ -29,7 +29,9 @@
     │   ├── InvalidKey               not a key that a namespace may have
     │   ├── InvalidRelease           not what a release must be
     │   ├── InvalidBundle            a lock whose parts don't hold
-    │   └── InvalidValue             a field with a value outside of its rule
+    │   ├── InvalidValue             a field with a value outside of its rule
+    │   ├── Unsolvable               requirements that nothing satisfies; says why
+    │   └── SolveEnded               a solve that reached its limit of time or rounds
     ├── Untrusted                    a signature is missing, or doesn't hold
     ├── Conflict
     │   ├── NamespaceExists
@@ -45,6 +47,7 @@
     │   ├── LeaseHeld                another process does this work now
     │   ├── LeaseLost                another process took this work over
     │   └── GateClosed               a gate of the channel refuses the bundle
+    ├── SolverBusy                   as many solves run as may run at once
     ├── ReadOnly                     an operator lets nobody write for now
     ├── DatabaseUnavailable          not now: what failed may work in a moment
     │   ├── DatabaseAway             can't be reached, or has no room or memory
@@ -59,8 +62,9 @@
         └── CopyFailed               no copy could be made before a migration
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 
 def _article(noun: str) -> str:
@@ -615,3 +619,40 @@ class CopyFailed(SchemaError):
         self.before = before
         self.reason = reason
         super().__init__(f"{place} can't be copied before the migration {before}: {reason}")
+
+
+class Unsolvable(Invalid):
+    """Nothing satisfies the requirements: `sentences` say why, `explanation` does for machines."""
+
+    def __init__(self, sentences: Sequence[str], explanation: Mapping[str, Any]) -> None:
+        self.sentences = list(sentences)
+        self.explanation = dict(explanation)
+        super().__init__(" ".join(self.sentences))
+
+
+class SolveEnded(Invalid):
+    """A solve reached its limit of `seconds` or `rounds`, and knows no answer; `known`: the rest.
+
+    The one that it didn't reach is None.
+    """
+
+    hint = "narrow the requirements, or solve with `recipebox lock`, which takes the time it needs"
+
+    def __init__(self, *, seconds: float | None, rounds: int | None, known: str) -> None:
+        self.seconds = seconds
+        self.rounds = rounds
+        self.known = known
+        limit = f"{seconds:g} seconds" if seconds is not None else f"{rounds:,} rounds of search"
+        super().__init__(f"no answer after {limit}, which is this server's limit: {known}")
+
+
+class SolverBusy(RegistryError):
+    """`limit` solves run in this process already; another may begin in `retry_after` seconds."""
+
+    hint = "try again, or solve with `recipebox lock`, which needs the index alone"
+
+    def __init__(self, *, limit: int, retry_after: int) -> None:
+        self.limit = limit
+        self.retry_after = retry_after
+        said = f"the server solves for others now ({limit} at once in a process)"
+        super().__init__(said if limit else "solving is switched off here (solves_at_once is 0)")

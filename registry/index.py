@@ -68,6 +68,21 @@ class Index:
             NotAuthenticated, NamespaceUnknown: the principal may not read there.
         """
         with self._database.read():
+            index = self.releases(principal, package, as_of)
+            is_public = self._access.allows(ANONYMOUS, Verb.PULL, package.namespace)
+        body = encode_index(index)
+        etag = f'"{hashlib.sha256(body).hexdigest()}"'
+        return IndexDocument(body, etag, index.revision, is_public)
+
+    def releases(
+        self, principal: Principal, package: PackageName, as_of: int | None = None
+    ) -> PackageIndex:
+        """Return the same as values.
+
+        Raises:
+            PackageUnknown, InvalidValue, NotAuthenticated, NamespaceUnknown: as `package_index`.
+        """
+        with self._database.read():
             self._access.require(principal, Verb.PULL, package.namespace, str(package))
             current = index_revision()
             limit = current if as_of is None else as_of
@@ -82,11 +97,8 @@ class Index:
                 raise PackageUnknown(str(package))
             changes = [row.revision for row, _ in rows]
             changes += [yank.revision for _, yank in rows if yank is not None]
-            releases = tuple(_candidate(package, row, yank) for row, yank in rows)
-            is_public = self._access.allows(ANONYMOUS, Verb.PULL, package.namespace)
-        body = encode_index(PackageIndex(package, max(changes), releases))
-        etag = f'"{hashlib.sha256(body).hexdigest()}"'
-        return IndexDocument(body, etag, max(changes), is_public)
+            found = tuple(_candidate(package, row, yank) for row, yank in rows)
+        return PackageIndex(package, max(changes), found)
 
 
 def _candidate(package: PackageName, row: ReleaseRow, yank_row: YankRow | None) -> Candidate:

@@ -28,6 +28,7 @@ from registry.errors import (
     InvalidToken,
     NotAuthenticated,
     RegistryError,
+    SolverBusy,
 )
 from storage.errors import StoreUnavailable
 from web.access_log import NOTES, start_notes
@@ -204,7 +205,7 @@ class _ErrorAnswers:
         problem = problem_of(error)
         if problem.code == CUT_SHORT and has_stalled(request.environ):
             problem = stalled(problem)
-        if problem.status >= _BROKEN:
+        if problem.status >= _BROKEN and not isinstance(error, SolverBusy):
             request_id = g.get("request_id", "")
             # what is away is no defect of the code, and its sentence says all
             trace = None if isinstance(error, DatabaseUnavailable | StoreUnavailable) else error

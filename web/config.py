@@ -105,6 +105,18 @@ class ServerConfig:
     json_limit: int = 2 * 1024 * 1024
     """Largest body of an API request in bytes: a lock of thousands of packages, or a key."""
 
+    solve_deadline: int = 10
+    """Seconds that a solve may take."""
+
+    solve_rounds: int = 20_000
+    """Rounds of search that a solve may take."""
+
+    solves_at_once: int = 1
+    """Solves that run in each process at once."""
+
+    solve_bytes: int = 64 * 1024
+    """Largest body of a solve's request in bytes."""
+
     @property
     def registry(self) -> RegistryConfig:
         """What the registry is told."""
@@ -118,6 +130,9 @@ class ServerConfig:
             sweep_grace=self.sweep_grace,
             sweep_every=self.sweep_every,
             is_read_only=self.is_read_only,
+            solve_deadline=self.solve_deadline,
+            solve_rounds=self.solve_rounds,
+            solves_at_once=self.solves_at_once,
         )
 
     @property
@@ -173,6 +188,10 @@ def read_config(settings: Settings, data: Path) -> ServerConfig:
         redirect_lifetime=timedelta(seconds=settings.whole("redirect_lifetime")),
         sweep_grace=timedelta(seconds=settings.whole("sweep_grace")),
         sweep_every=timedelta(seconds=settings.whole("sweep_every")),
+        solve_deadline=settings.whole("solve_deadline"),
+        solve_rounds=settings.whole("solve_rounds"),
+        solves_at_once=settings.whole("solves_at_once"),
+        solve_bytes=settings.whole("solve_body") << 10,
     )
 
 

@@ -235,6 +235,8 @@ TABLE: Mapping[type[Exception], Row] = {
         422, "invalid_bundle", "MANIFEST_INVALID", "The bundle can't be made"
     ),
     registry.InvalidValue: Row(422, "invalid_value", "UNSUPPORTED", "A value breaks its rule"),
+    registry.Unsolvable: Row(422, "unsolvable", "UNSUPPORTED", "Nothing fits all requirements"),
+    registry.SolveEnded: Row(422, "solve_ended", "UNSUPPORTED", "The solve reached its limit"),
     InvalidDigest: Row(400, "invalid_digest", "DIGEST_INVALID", "Not a digest"),
     DigestMismatch: Row(400, "digest_mismatch", "DIGEST_INVALID", "The bytes have another digest"),
     InvalidArtifactName: Row(400, "invalid_name", "NAME_INVALID", "Not a valid name"),
@@ -279,6 +281,7 @@ TABLE: Mapping[type[Exception], Row] = {
     registry.GateClosed: Row(409, "gate_closed", "DENIED", "A gate of the channel is closed"),
     # 405, since it is what distribution and Quay answer, and Docker shows a sentence of 4xx only
     registry.ReadOnly: Row(405, "read_only", "UNSUPPORTED", "The registry is read-only"),
+    registry.SolverBusy: Row(503, "solver_busy", "UNSUPPORTED", "Others are solved for now"),
     # what is broken on this side
     registry.DatabaseUnavailable: Row(
         503, "database_unavailable", "UNSUPPORTED", "The database can't be used now"
@@ -312,7 +315,7 @@ def problem_of(error: Exception) -> Problem:
         detail = "an unexpected error; the server's log has it under this request's id"
         hint = "try again, and tell whoever runs the server if it stays"
         return _draw(_UNEXPECTED, detail, hint)
-    if row.status >= _UNEXPECTED.status:
+    if row.status >= _UNEXPECTED.status and not isinstance(error, registry.SolverBusy):
         detail = "the server can't do this now; its log says why, under this request's id"
         return _draw(row, detail, None, headers=_headers_of(error))
     said: str | None = getattr(error, "hint", None)
@@ -372,7 +375,7 @@ def _headers_of(error: Exception) -> dict[str, str]:
             return {"Content-Range": f"bytes */{size}"}
         case registry.OffsetConflict(size=size) | registry.BodyTooShort(size=size):
             return {"Range": f"0-{max(size - 1, 0)}"}  # where an upload goes on
-        case TooManyRequests(retry_after=wait):
+        case TooManyRequests(retry_after=wait) | registry.SolverBusy(retry_after=wait):
             return {"Retry-After": str(wait)}
         case registry.ReadOnly():
             return {"Allow": "GET, HEAD"}

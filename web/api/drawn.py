@@ -13,6 +13,7 @@ from registry.publish import Yank
 from registry.relations import Affected, Dependents, Graph
 from registry.retention import Verdict
 from registry.tokens import Token
+from resolver.lock import Lock
 
 
 def draw_namespace(namespace: Namespace) -> dict[str, Any]:
@@ -112,6 +113,26 @@ def draw_release(release: ReleaseInfo) -> dict[str, Any]:
         "revision": release.revision,
         "proof": None if release.proof is None else dict(release.proof),
         "documents": {name: dict(one) for name, one in sorted(release.documents.items())},
+    }
+
+
+def draw_lock(lock: Lock) -> dict[str, Any]:
+    """{revision, python, platform, lock (its text), packages: [{name, version, digest, ...}]}."""
+    return {
+        "revision": lock.revision,
+        "python": lock.environment.python,
+        "platform": lock.environment.platform,
+        "lock": lock.dumps(),
+        "packages": [
+            {
+                "name": str(one.name),
+                "version": str(one.version),
+                "digest": str(one.digest),
+                "extras": list(one.extras),
+                "required_by": [str(name) for name in lock.required_by(one.name)],
+            }
+            for one in lock.packages
+        ],
     }
 
 

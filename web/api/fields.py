@@ -86,6 +86,22 @@ class NewPromotion(RequestModel):
     expected_previous: str | None
 
 
+class NewSolve(RequestModel):
+    """`POST /api/v1/solve`: requirements as `team/etl ^1.2`; the rest as `recipebox lock` has it.
+
+    `published_before` is a time, `2026-01-02T03:04:05Z`, or null.
+    """
+
+    requirements: Annotated[list[str], Field(min_length=1)]
+    python: str
+    platform: str
+    constraints: list[str] = []
+    overrides: list[str] = []
+    prereleases: bool = False
+    published_before: str | None = None
+    prefer: Literal["newest", "lowest", "lowest-direct"] = "newest"
+
+
 Model = TypeVar("Model", bound=RequestModel)
 
 
