@@ -14,7 +14,7 @@ node a third follows: the union of what they say of it, with the rest of both. W
 terms follows, nothing fits, and the facts that it came from say why.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -30,6 +30,9 @@ Node: TypeAlias = tuple[PackageName, str]
 
 ABSENT: Final = 1
 """The bit of 'not in the answer'; candidates follow, the preferred first."""
+
+TRIES: Final = 200
+"""Facts of a proof that are tried to be left out."""
 
 ON: Final = 2
 """The bit of an extra that is in the answer."""
@@ -115,36 +118,52 @@ def decide(
 
 
 def minimised(proof: Proof, offers: Offers, watch: Watch) -> Proof:
-    """Return a proof of which no fact can be left out, as far as the watch's limit lets one see.
+    """Return a proof of which no fact can be left out, if it isn't a very long one.
 
-    Facts are tried in their order. Each try has the whole of the limit; a fact of which it isn't
-    found out in time whether it can be left out, stays.
+    Facts are tried in their order, TRIES of them at most: a proof that is longer is more than
+    anybody reads. Each try has the whole of the watch's limit; a fact of which it isn't found out
+    in time whether it can be left out, stays.
     """
     kept = sorted(proof.facts, key=lambda fact: fact.order)
-    for fact in list(kept):
+    drawn: dict[Fact, list[Incompatibility]] = {}
+
+    def tried(facts: Collection[Fact]) -> dict[PackageName, Candidate] | Proof:
+        watched = watch.another(watch.limit)
+        return _Search(offers, watched, by_need=False, drawn=drawn).run(facts)
+
+    for fact in kept[:TRIES]:
         others = [other for other in kept if other != fact]
         if len(others) == len(kept):
             continue  # it went with an earlier one
         try:
-            found = _Search(offers, watch.another(watch.limit), by_need=False).run(others)
+            found = tried(others)
         except OutOfRounds:
             continue
         if isinstance(found, Proof):
             kept = [other for other in others if other in found.facts]
-    final = _Search(offers, watch.another(watch.limit), by_need=False).run(kept)
+    final = tried(kept)
     return final if isinstance(final, Proof) and len(final.facts) == len(kept) else proof
 
 
 class _Search:
     """Unit propagation, decisions, and learning from conflicts; preferred candidates first."""
 
-    def __init__(self, offers: Offers, watch: Watch, *, by_need: bool) -> None:
+    def __init__(
+        self,
+        offers: Offers,
+        watch: Watch,
+        *,
+        by_need: bool,
+        drawn: "dict[Fact, list[Incompatibility]] | None" = None,
+    ) -> None:
         self._offers = offers
+        self._drawn = {} if drawn is None else drawn  # facts as incompatibilities
         self._state = _State()
         self._watch = watch
         self._by_need = by_need  # whether to take in what a chosen candidate requires
         self._stated: set[Fact] = set()
         self._expanded: set[tuple[Node, int]] = set()
+        self._chosen: Counter[Node] = Counter()
         self._contradiction: Incompatibility | None = None
 
     def run(self, facts: Collection[Fact]) -> dict[PackageName, Candidate] | Proof:
@@ -184,29 +203,35 @@ class _Search:
         if fact in self._stated:
             return set()
         self._stated.add(fact)
+        drawn = self._drawn.get(fact)
+        if drawn is None:
+            drawn = self._drawn[fact] = list(self._draw(fact))
+        touched: set[Node] = set()
+        for incompatibility in drawn:
+            self._add(incompatibility)
+            touched.update(incompatibility.terms)
+        if self._by_need and not fact.is_constraint:
+            for constraint in self._offers[fact.requirement.package].constraints:
+                touched |= self._state_fact(Fact(None, 0, constraint, is_constraint=True))
+        return touched
+
+    def _draw(self, fact: Fact) -> Iterator[Incompatibility]:
         condition: dict[Node, int] = {}
         if fact.by is not None:
             condition[fact.by, ""] = fact.mask << 1
             if fact.extra is not None:
                 condition[fact.by, fact.extra] = ON
-        target = (fact.requirement.package, "")
-        offer, universe = self._offers[fact.requirement.package], self._universe(target)
+        package = fact.requirement.package
+        target, offer = (package, ""), self._offers[package]
         if fact.is_constraint:
-            unfit = universe & ~(offer.within(fact.requirement) << 1) & ~ABSENT
+            unfit = (offer.usable & ~offer.within(fact.requirement)) << 1
         else:
-            unfit = universe & ~(offer.fitting(fact.requirement) << 1)
-        self._add(Incompatibility(self._simplified({**condition, target: unfit}), fact))
-        touched = {*condition, target}
-        if fact.is_constraint:
-            return touched
-        for extra in fact.requirement.extras:
-            asked = (fact.requirement.package, extra)
-            self._add(Incompatibility(self._simplified({**condition, asked: ABSENT}), fact))
-            touched.add(asked)
-        if self._by_need:
-            for constraint in offer.constraints:
-                touched |= self._state_fact(Fact(None, 0, constraint, is_constraint=True))
-        return touched
+            unfit = self._universe(target) & ~(offer.fitting(fact.requirement) << 1)
+        yield Incompatibility(self._simplified({**condition, target: unfit}), fact)
+        if not fact.is_constraint:
+            for extra in fact.requirement.extras:
+                terms = {**condition, (package, extra): ABSENT}
+                yield Incompatibility(self._simplified(terms), fact)
 
     def _simplified(self, terms: Mapping[Node, int]) -> dict[Node, int]:
         """Leave out terms that always hold."""
@@ -317,9 +342,16 @@ class _Search:
             candidate = offer.candidates[chosen.bit_length() - 2]
             group = candidate.extras.get(extra, ()) if extra else candidate.requires
             self._offers.snapshot.read_ahead(one.package for one in group)
-            for requirement in group:
-                alike = offer.requiring(requirement, extra or None)
-                changed |= self._state_fact(Fact(package, alike, requirement, extra or None))
+            self._chosen[node] += 1
+            requiring = offer.requiring(extra or None)
+            # From the second time on, what other candidates require too, of packages that are
+            # known already: to learn at once what would be learnt of each in its turn.
+            known = self._offers.snapshot.has_read
+            for requirement in requiring if self._chosen[node] > 1 else group:
+                if self._chosen[node] == 1 or requirement in group or known(requirement.package):
+                    alike = requiring[requirement]
+                    fact = Fact(package, alike & offer.usable, requirement, extra or None)
+                    changed |= self._state_fact(fact)
         return self._propagate(sorted(changed))
 
     def _answer(self) -> dict[PackageName, Candidate]:

@@ -7,6 +7,7 @@ drawn in `resolver/source.py` and `resolver/lock.py`, which turn these models in
 import difflib
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -84,7 +85,7 @@ _NAME_PATTERN = f"{_SEGMENT}/{_SEGMENT}"
 
 PackageNameText = Annotated[
     PackageName,
-    _text(PackageName.parse),
+    _text(lru_cache(maxsize=16_384)(PackageName.parse)),  # an index names the same few again
     PlainSerializer(str),
     _schema(_NAME_PATTERN, "a package: its namespace and its name", 255),
 ]

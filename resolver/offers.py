@@ -76,16 +76,19 @@ class Offer:
             )
         return self._declaring[extras]
 
-    def requiring(self, requirement: Requirement, extra: str | None) -> int:
-        """Return the usable candidates that require exactly this, or do with an extra of theirs."""
-        by_requirement = self._requiring.get(extra)
-        if by_requirement is None:
-            by_requirement = self._requiring[extra] = {}
+    def requiring(self, extra: str | None) -> Mapping[Requirement, int]:
+        """Return all that candidates require, or do with an extra of theirs; and which these are.
+
+        They may be usable or not.
+        """
+        found = self._requiring.get(extra)
+        if found is None:
+            found = self._requiring[extra] = {}
             for position, candidate in enumerate(self.candidates):
                 group = candidate.requires if extra is None else candidate.extras.get(extra, ())
                 for one in group:
-                    by_requirement[one] = by_requirement.get(one, 0) | 1 << position
-        return by_requirement.get(requirement, 0) & self.usable
+                    found[one] = found.get(one, 0) | 1 << position
+        return found
 
     def range_of(self, requirement: Requirement) -> Range:
         """Return the range that counts: the override's, where there is one."""
@@ -140,6 +143,10 @@ class Snapshot:
                 raise IndexMoved(package, found=index.revision, revision=self.revision)
             self._indexes[package] = index
         return self._indexes[package]
+
+    def has_read(self, package: PackageName) -> bool:
+        """Whether a package was read before, so that to ask for it costs nothing."""
+        return package in self._indexes
 
     def read_ahead(self, packages: Iterable[PackageName]) -> None:
         """Tell a source that can read ahead which packages will be asked for soon."""

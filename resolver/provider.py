@@ -39,12 +39,29 @@ _CONFLICTS_TO_PROMOTE = 5
 """After so many conflicts a package is looked at first (uv does the same)."""
 
 
+_LONGEST_BACKJUMP = 5_000
+"""Matches that resolvelib may ask for without progress: one round can backtrack for hours (seen
+with 15 diamonds in a row)."""
+
+
+class Circling(Exception):
+    """The search makes no progress: it pins packages in turn, each against the one before."""
+
+
 class Provider(AbstractProvider[Requirement, Chosen, PackageName]):
     """resolvelib's delegate over the offers of one solve."""
 
     def __init__(self, offers: Offers) -> None:
         self._offers = offers
         self._conflicts: Counter[PackageName] = Counter()
+        # By identity, since resolvelib asks the same of every pin in every round, and hashing a
+        # requirement takes its time; the snapshot and the user's requirements keep both alive.
+        self._satisfied: dict[tuple[int, int], bool] = {}
+        self._asked = 0
+
+    def note_progress(self) -> None:
+        """Have patience anew."""
+        self._asked = 0
 
     def note_conflict(self, causes: Iterable[Information]) -> None:
         """Count the packages of a conflict, to look at them earlier."""
@@ -112,14 +129,25 @@ class Provider(AbstractProvider[Requirement, Chosen, PackageName]):
         requirements: Mapping[PackageName, Iterator[Requirement]],
         incompatibilities: Mapping[PackageName, Iterator[Chosen]],
     ) -> Any:
-        """Return what fits all requirements and is not known to fail, the preferred first."""
+        """Return what fits all requirements and is not known to fail, the preferred first.
+
+        Raises:
+            Circling: resolvelib has asked too often since the last round with progress, or tells
+                the same candidates over and over.
+        """
+        self._asked += 1
+        if self._asked > _LONGEST_BACKJUMP:
+            raise Circling
         offer = self._offers[identifier]
         mask = offer.allowed
         extras: set[str] = set()
         for requirement in requirements[identifier]:
             mask &= offer.fitting(requirement)
             extras.update(requirement.extras)
-        for chosen in incompatibilities[identifier]:
+        most = 10 * len(offer.candidates) + 100
+        for count, chosen in enumerate(incompatibilities[identifier]):
+            if count > most:  # resolvelib doubles this list, again and again, within one round
+                raise Circling
             if extras.issuperset(chosen.extras):  # with fewer extras it may yet fit
                 mask &= ~(1 << self._offers.position(chosen.candidate))
         asked = tuple(sorted(extras))
@@ -127,19 +155,20 @@ class Provider(AbstractProvider[Requirement, Chosen, PackageName]):
 
     def is_satisfied_by(self, requirement: Requirement, candidate: Chosen) -> bool:
         """Whether a candidate satisfies a requirement on its package, with the extras it has on."""
-        return set(requirement.extras) <= set(candidate.extras) and self._offers.satisfies(
-            candidate.candidate, requirement
-        )
+        if requirement.extras and not set(requirement.extras) <= set(candidate.extras):
+            return False
+        key = (id(requirement), id(candidate.candidate))
+        satisfied = self._satisfied.get(key)
+        if satisfied is None:
+            satisfied = self._offers.satisfies(candidate.candidate, requirement)
+            self._satisfied[key] = satisfied
+        return satisfied
 
     def get_dependencies(self, candidate: Chosen) -> Iterable[Requirement]:
         """Return what a candidate requires with the extras that it has on."""
         requires = candidate.candidate.requirements(candidate.extras)
         self._offers.snapshot.read_ahead(one.package for one in requires)
         return requires
-
-
-class Circling(Exception):
-    """The search makes no progress: it pins packages in turn, each against the one before."""
 
 
 class Reporter(BaseReporter[Requirement, Chosen, PackageName]):
@@ -175,5 +204,6 @@ class Reporter(BaseReporter[Requirement, Chosen, PackageName]):
         if len(state.mapping) > self._most_pinned:
             self._most_pinned = len(state.mapping)
             self._waited = 0
+            self._provider.note_progress()
         if self._waited >= self._patience:
             raise Circling

@@ -1,0 +1,164 @@
+"""Solving: `python benchmarks/resolver.py [--json FILE]`.
+
+Counts rounds of search (the same on every machine, and held by tests/unit/resolver/test_rounds.py)
+and seconds of this machine, for
+
+::
+
+    200 of 10,000      10,000 packages of 20 releases with 5 requirements each, of which an answer
+                       needs 200; read from the index's JSON, as from a warm cache
+    the hard shapes    a conflict at the end of a chain of 30 packages of 20 releases, 15 diamonds
+                       in a row, 1,000 releases of which the oldest fits; see the docstrings of
+                       tests/unit/resolver/shapes.py
+
+beside plain resolvelib: the same library, newest first, with no preference, no narrowing and no
+learning of ours, which explains nothing and doesn't polish. It has 20,000 rounds, or 30 seconds.
+"""
+
+# ruff: noqa: ARG002, D102 (resolvelib passes arguments by name, and says what they are)
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
+from resolvelib.resolvers import ResolutionTooDeep
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # not benchmarks/, where a file would hide the package `resolver`
+
+from resolver import errors  # noqa: E402 - the path comes first
+from resolver.candidate import Candidate  # noqa: E402
+from resolver.requirement import Requirement  # noqa: E402
+from resolver.solve import solve  # noqa: E402
+from resolver.watch import Progress  # noqa: E402
+from tests.unit.resolver.builders import LINUX  # noqa: E402
+from tests.unit.resolver.shapes import SHAPES, CountingSource, Shape, large_index  # noqa: E402
+
+LIMIT_SECONDS = 1.0
+"""What a warm solve of 200 packages may take."""
+
+PEER_ROUNDS = 20_000
+PEER_SECONDS = 30.0
+
+
+class Plain(AbstractProvider):  # type: ignore[type-arg]
+    """As little as resolvelib needs."""
+
+    def __init__(self, source: CountingSource) -> None:
+        self._source = source
+        self._began = time.perf_counter()
+
+    def identify(self, requirement_or_candidate: Requirement | Candidate) -> Any:
+        one = requirement_or_candidate
+        return one.package if isinstance(one, Requirement) else one.name
+
+    def get_preference(self, identifier: Any, *_: Any, **__: Any) -> str:
+        return str(identifier)
+
+    def find_matches(
+        self,
+        identifier: Any,
+        requirements: Mapping[Any, Iterator[Requirement]],
+        incompatibilities: Mapping[Any, Iterator[Candidate]],
+    ) -> list[Candidate]:
+        index = self._source.find_index(identifier)
+        if time.perf_counter() - self._began > PEER_SECONDS:  # a single round may take for ever
+            raise OutOfTime
+        wanted = list(requirements[identifier])
+        without = set()
+        for one in incompatibilities[identifier]:
+            without.add(one.version)
+            if time.perf_counter() - self._began > PEER_SECONDS:
+                raise OutOfTime
+        return [
+            one
+            for one in (index.releases if index else ())
+            if one.version not in without
+            and all(requirement.range.contains(one.version) for requirement in wanted)
+        ]
+
+    def is_satisfied_by(self, requirement: Requirement, candidate: Candidate) -> bool:
+        return requirement.range.contains(candidate.version)
+
+    def get_dependencies(self, candidate: Candidate) -> Iterable[Requirement]:
+        return candidate.requires
+
+
+class OutOfTime(Exception):
+    """The peer had its seconds."""
+
+
+class Rounds(BaseReporter):  # type: ignore[type-arg]
+    """Counts rounds."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+
+    def ending_round(self, index: int, state: Any) -> None:
+        self.rounds += 1
+
+
+def ours(shape: Shape) -> dict[str, Any]:
+    """Solve it; `asked` is how often the name was asked for that was asked for most."""
+    source, requirements = shape
+    told: list[Progress] = []
+    began = time.perf_counter()
+    try:
+        said = (
+            f"{len(solve(requirements, source, LINUX, progress=told.append).candidates)} packages"
+        )
+    except errors.ResolutionImpossible as error:
+        said = f"refused: {len(str(error).splitlines())} sentences"
+    seconds = time.perf_counter() - began
+    asked = max(source.asked.values())
+    return {"rounds": told[-1].rounds, "seconds": seconds, "said": said, "asked": asked}
+
+
+def plain(shape: Shape) -> dict[str, Any]:
+    """Solve it with plain resolvelib."""
+    source, requirements = shape
+    reporter = Rounds()
+    began = time.perf_counter()
+    try:
+        found = Resolver(Plain(source), reporter).resolve(requirements, max_rounds=PEER_ROUNDS)
+        said = f"{len(found.mapping)} packages"
+    except ResolutionImpossible:
+        said = "refused"
+    except (ResolutionTooDeep, OutOfTime):
+        said = "no answer"
+    return {"rounds": reporter.rounds, "seconds": time.perf_counter() - began, "said": said}
+
+
+def main() -> int:
+    """Print a line for each, and return 1 where the warm solve took too long."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    shapes: dict[str, Callable[[], Shape]] = {
+        "200 of 10,000": lambda: large_index(parsed=False),
+        **{shape.__name__.replace("_", " "): shape for shape in SHAPES},
+    }
+    figures: dict[str, dict[str, Any]] = {}
+    for title, shape in shapes.items():
+        ours(shape())  # what is compiled and imported at first use
+        figures[title] = {"ours": ours(shape()), "plain resolvelib": plain(shape())}
+        for side, found in figures[title].items():
+            print(
+                f"{title:45} {side:17} {found['rounds']:6,} rounds {found['seconds']:7.2f} s"
+                f"  {found['said']}",
+                flush=True,
+            )
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    took = figures["200 of 10,000"]["ours"]["seconds"]
+    print(f"a warm solve of 200 packages: {took:.2f} s (the limit is {LIMIT_SECONDS:.0f} s)")
+    return 0 if took < LIMIT_SECONDS else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
