@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recipes.closure import Closure
+from recipes.deployment import searched_for_secrets
 from recipes.errors import AmbiguousModules, Twin, UnsafePath
-from recipes.findings import check_secrets
+from recipes.findings import Source, check_secrets
 from recipes.paths import check_paths, read_plain
 from recipes.project import Project
 from recipes.recipe import Recipe
@@ -49,17 +50,29 @@ def check_content(recipe: Recipe, project: Project, closure: Closure) -> tuple[s
     )
 
 
-def _texts(recipe: Recipe, project: Project, closure: Closure) -> dict[str, Path | bytes]:
+def _texts(recipe: Recipe, project: Project, closure: Closure) -> dict[str, Source]:
     """Return what is packed of the checkout, by its paths there."""
     root = closure.root.resolve()
-    found: dict[str, Path | bytes] = {path: closure.root / path for path in closure.files}
+    found: dict[str, Source] = {path: closure.root / path for path in closure.files}
     own = recipe.path.resolve()
     name = own.relative_to(root).as_posix() if own.is_relative_to(root) else recipe.path.name
     found[name] = recipe.content
     readme = project.of(recipe.name).readme
     if readme is not None and (closure.root / readme).is_file():
         found[readme] = closure.root / readme
-    return {**found, **_of_deployment(recipe, project)}
+    for path, place in _of_deployment(recipe, project).items():
+        found[path] = _searched(path, place)
+    return found
+
+
+def _searched(path: str, place: Path) -> Source:
+    """Return what is searched of an author's file: in ours, the name of a secret is none."""
+    if place.name != _CONFIG:
+        return place
+    try:
+        return searched_for_secrets(read_plain(place))
+    except OSError as error:
+        raise UnsafePath(path, f"it can't be read: {error.strerror}") from error
 
 
 def _of_deployment(recipe: Recipe, project: Project) -> dict[str, Path]:

@@ -27,6 +27,7 @@ Everything but `schema_version` has a default. Errors name the file, the line an
 
 import difflib
 import ipaddress
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Self
@@ -61,6 +62,7 @@ DEFAULT_PORT: Final = 8080
 _HOST = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
 )
+_SECRET_NAME = re.compile(r"""(["']?)[a-z0-9][-a-z0-9.]{0,252}\1""")
 _OF_SERVICE = ("ports", "health", "scale", "ingress", "disruption")
 _OF_CRONJOB = ("schedule", "time_zone", "concurrency")
 
@@ -332,6 +334,53 @@ def _members(location: _Location) -> list[str]:
     }
     model = inside[str(location[0])] if location else DeploymentConfig
     return list(model.model_fields)
+
+
+def searched_for_secrets(data: bytes) -> tuple[bytes, ...]:
+    """Return what of a document, UTF-8, is to be searched for secrets; each on its own line.
+
+    The first is the document with spaces for `ingress.tls_secret`, which is the name of a secret;
+    all else stays where it is, by line and column. The others are the defaults of `configuration`,
+    as `NAME: "default"` for who looks at one line after the other, with the line above. What isn't
+    such a document comes back as it is.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+        node = yaml.SafeLoader(text).get_single_node() if len(data) <= LARGEST else None
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError):
+        return (data,)  # who reads it says what is wrong
+    blank = text
+    ingress = _member(node, "ingress")
+    named = _member(ingress and ingress[1], "tls_secret")
+    if named is not None:
+        start, end = named[1].start_mark.index, named[1].end_mark.index
+        is_here = start >= named[0].end_mark.index  # and no alias of what is elsewhere
+        if is_here and _SECRET_NAME.fullmatch(text[start:end]):
+            blank = text[:start] + " " * (end - start) + text[end:]
+    return (blank.encode(), *_searched_defaults(blank, node))
+
+
+def _searched_defaults(text: str, document: yaml.Node | None) -> Iterator[bytes]:
+    settings = _member(document, "configuration")
+    lines = text.split("\n")
+    for key, setting in _members_of(settings and settings[1]):
+        default = _member(setting, "default")
+        if default is None or default[1].tag != "tag:yaml.org,2002:str":
+            continue  # numbers are counts and sizes
+        line = text.count("\n", 0, default[0].start_mark.index)
+        comment = text[default[1].end_mark.index :].partition("\n")[0]  # it may allow a secret
+        above = lines[line - 1] if line else ""
+        asked = f"{key.value}: {json.dumps(default[1].value, ensure_ascii=False)} {comment}\n"
+        yield ("\n" * (line - 1) + (f"{above}\n" if line else "") + asked).encode()
+
+
+def _members_of(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
+    return list(node.value) if isinstance(node, yaml.MappingNode) else []
+
+
+def _member(node: yaml.Node | None, name: str) -> tuple[yaml.Node, yaml.Node] | None:
+    """Return a mapping's key of that name, and its value."""
+    return next((each for each in _members_of(node) if each[0].value == name), None)
 
 
 class _Document:

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from functools import cache
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from recipes.errors import Finding, SecretsFound, UnsafePath
 from recipes.paths import open_plain
@@ -71,8 +71,12 @@ _WORDS_OF_TEXT = 0.6  # of a value's letters in words; random base64 has a fifth
 _QUOTED = re.compile(r"""["'][A-Za-z0-9+/\\\-_=]{23,}["']""")  # fewer letters have less entropy
 
 
-def check_secrets(files: Mapping[str, Path | bytes], allowed: Sequence[Allowed]) -> tuple[str, ...]:
-    """Look through files (what to call them -> where they are, or their bytes).
+Source: TypeAlias = Path | bytes | tuple[bytes, ...]
+"""Where a file is, or its bytes; or several texts whose lines have the numbers of the file's."""
+
+
+def check_secrets(files: Mapping[str, Source], allowed: Sequence[Allowed]) -> tuple[str, ...]:
+    """Look through files, by what to call them.
 
     Returns what people should know: files of which only the beginning was looked at, and what is
     allowed and isn't there.
@@ -86,7 +90,9 @@ def check_secrets(files: Mapping[str, Path | bytes], allowed: Sequence[Allowed])
     used: set[Allowed] = set()
     for name in sorted(files):
         source = files[name]
-        for finding in find_secrets(name, source):
+        parts = source if isinstance(source, tuple) else (source,)
+        found = [finding for part in parts for finding in find_secrets(name, part)]
+        for finding in dict.fromkeys(found):
             pardons = [each for each in allowed if each.covers(finding)]
             used.update(pardons)
             if not pardons:

@@ -55,6 +55,58 @@ def test_a_secret_anywhere_stops_it_before_anything_is_written(
     assert not (root.parent / "out").exists()
 
 
+INGRESS = "ingress: {host: etl.example.com, path: /, class_name: nginx, tls_secret: etl-tls}\n"
+SERVICE = "schema_version: 1\nkind: service\n"
+
+
+@pytest.mark.parametrize("folder", ["", "deployment/", "deployment/count/"])
+def test_the_name_of_a_secret_in_our_own_document_is_none(root: Path, folder: str) -> None:
+    write(root, {f"{folder}deployment_config.yaml": SERVICE + INGRESS})
+
+    drawn = packed(root).path
+    assert (drawn / "metadata" / "deployment_config.yaml").read_text() == SERVICE + INGRESS
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ("configuration: {DB_PASSWORD: {type: string, default: hunter2}}\n", 4),
+        ("configuration:\n  DB_PASSWORD:\n    type: string\n    default: 'hunter2'\n", 7),
+        ("configuration: {N: {type: string, default: x}, PASSWORD: {default: hunter2}}\n", 4),
+        ("# db_password: hunter2\n", 4),
+        ("configuration: {tls_secret: {type: string, default: hunter2}}\n", 4),
+    ],
+)
+def test_a_secret_beside_the_name_of_one_is_found(root: Path, more: str, line: int) -> None:
+    write(root, {"deployment_config.yaml": SERVICE + INGRESS + more})
+
+    with pytest.raises(SecretsFound) as refused:
+        packed(root)
+    assert [each.line for each in refused.value.findings] == [line]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "DB_PASSWORD: {type: string, default: hunter2}  # pragma: allowlist secret",
+        "# pragma: allowlist nextline secret\n  DB_PASSWORD: {type: string, default: hunter2}",
+        "PASSWORD_LENGTH: {type: integer, default: 12}",
+        "DB_PASSWORD: {type: string}",
+    ],
+)
+def test_a_default_that_is_none_or_allowed_is_no_finding(root: Path, setting: str) -> None:
+    write(root, {"deployment_config.yaml": f"{SERVICE}configuration:\n  {setting}\n"})
+
+    assert packed(root).path.exists()
+
+
+def test_a_document_of_ours_that_is_none_is_searched_as_it_is(root: Path) -> None:
+    for data in (b"db_password: hunter2: [\n", b"db_password: hunter2 # \xf6\n"):
+        (root / "deployment_config.yaml").write_bytes(data)
+        with pytest.raises(SecretsFound):
+            packed(root)
+
+
 def test_what_is_not_packed_is_not_looked_at(root: Path) -> None:
     write(root, {"unrelated.py": LEAK})
 

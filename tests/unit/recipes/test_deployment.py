@@ -2,7 +2,7 @@
 
 import pytest
 
-from recipes.deployment import DeploymentConfig
+from recipes.deployment import DeploymentConfig, searched_for_secrets
 from recipes.errors import InvalidDeploymentConfig
 
 BOMB = b"""
@@ -143,3 +143,36 @@ def test_every_problem_is_said_in_the_order_of_lines() -> None:
     assert [(each.line, each.key) for each in refused.value.found] == [
         (2, "retries"), (3, "kind"), (4, "network"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a: \xe4\ningress: {tls_secret: etl, path: /}",
+         "a: \xe4\ningress: {tls_secret:    , path: /}"),
+        ("ingress:\n  tls_secret: 'etl' # x", "ingress:\n  tls_secret:       # x"),
+        ('\ufeffingress: {tls_secret: "a.b"}', "ingress: {tls_secret:      }"),
+    ],
+)  # fmt: skip
+def test_the_name_of_a_secret_is_blank_for_who_looks_for_one(before: str, after: str) -> None:
+    assert searched_for_secrets(before.encode()) == (after.encode(),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- tls_secret: a",
+        "ingress: [tls_secret]",
+        "ingress: {path: /}",
+        "tls_secret: a",
+        "configuration: {tls_secret: a}",
+        "ingress: {tls_secret: S3cr3t_Word}",  # nothing that Kubernetes could call one
+        "ingress: {tls_secret: [a]}",
+        "a: {b_secret: &x hunter2}\ningress: {tls_secret: *x}",
+        "ingress: {tls_secret: &x hunter2}\na: *x",
+        "ingress: {tls_secret: a",
+        "ingress: {tls_secret: a} #" + "x" * (1 << 16),
+    ],
+)
+def test_all_else_is_searched_as_it_is(text: str) -> None:
+    assert searched_for_secrets(text.encode()) == (text.encode(),)
