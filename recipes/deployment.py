@@ -39,6 +39,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -65,6 +66,37 @@ _HOST = re.compile(
 _SECRET_NAME = re.compile(r"""(["']?)[a-z0-9][-a-z0-9.]{0,252}\1""")
 _OF_SERVICE = ("ports", "health", "scale", "ingress", "disruption")
 _OF_CRONJOB = ("schedule", "time_zone", "concurrency")
+
+
+_RESERVED: Final[Mapping[str, str]] = {
+    r"PATH": "where programs such as python3 are found",
+    r"PYTHON.*": "how Python itself runs",
+    r"LD_.*": "which libraries every program loads",
+    r"HOME|TMPDIR": "where a run may write, which the deployment sets itself",
+    r"RECIPEBOX_.*": "how Recipebox's own programs run",
+}
+_SERVE_TOKEN = "RECIPEBOX_SERVE_TOKEN"  # noqa: S105 - the name of a variable, for serve_recipe.py
+
+
+def _check_variable(name: str, info: ValidationInfo) -> str:
+    if _is_of_release(info):
+        return name
+    for pattern, meaning in _RESERVED.items():
+        if re.fullmatch(pattern, name):
+            raise ValueError(
+                f"{name} is reserved: it says {meaning}; give the recipe's variable another name,"
+                f" such as APP_{name}"
+            )
+    return name
+
+
+def _check_secret(name: str, info: ValidationInfo) -> str:
+    return name if name == _SERVE_TOKEN else _check_variable(name, info)
+
+
+def _is_of_release(info: ValidationInfo) -> bool:
+    """Whether it was published: then it runs on, whatever this Recipebox or machine would say."""
+    return isinstance(info.context, Mapping) and bool(info.context.get("is_of_release"))
 
 
 def _check_schedule(text: str) -> str:
@@ -219,8 +251,10 @@ class DeploymentConfig(_Model):
     retries: Annotated[int, Field(ge=0, le=100)] = 0
     resources: Resources = Field(default_factory=Resources)
     network: Literal["none", "egress"] | Annotated[list[Destination], Field(min_length=1)] = "none"
-    secrets: list[_Variable] = Field(default_factory=list)
-    configuration: dict[_Variable, Setting] = Field(default_factory=dict)
+    secrets: list[Annotated[_Variable, AfterValidator(_check_secret)]] = Field(default_factory=list)
+    configuration: dict[Annotated[_Variable, AfterValidator(_check_variable)], Setting] = Field(
+        default_factory=dict
+    )
     ports: Annotated[list[Port], Field(min_length=1, max_length=1)] | None = None
     health: Health | None = None
     scale: Scale | None = None
@@ -265,8 +299,8 @@ class DeploymentConfig(_Model):
         return text.encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes, what: str = FILE_NAME) -> Self:
-        """Read one; `what` names it in errors.
+    def from_bytes(cls, data: bytes, what: str = FILE_NAME, *, is_of_release: bool = False) -> Self:
+        """Read one; `what` names it in errors. That of a release may have reserved variables.
 
         Raises:
             InvalidDeploymentConfig: not YAML, of a newer schema, or outside of the schema; each
@@ -279,7 +313,7 @@ class DeploymentConfig(_Model):
             said = f"schema_version is {version!r}; this Recipebox understands {SCHEMA_VERSION}"
             raise document.wrong([(("schema_version",), said)])
         try:
-            return cls.model_validate(drawn)
+            return cls.model_validate(drawn, context={"is_of_release": is_of_release})
         except ValidationError as error:
             raise document.wrong(_problems(error)) from error
 

@@ -136,7 +136,8 @@ def _defaults(tree: PackageTree) -> dict[str, str]:
     path = tree.path / "metadata" / FILE_NAME
     if not path.is_file():
         return {}
-    return DeploymentConfig.from_bytes(path.read_bytes(), str(path)).environment
+    config = DeploymentConfig.from_bytes(path.read_bytes(), str(path), is_of_release=True)
+    return config.environment
 
 
 def _words(

@@ -113,6 +113,38 @@ def test_what_is_wrong_is_said_with_its_place(text: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "PATH", "PYTHONPATH", "PYTHONHASHSEED", "LD_PRELOAD", "HOME", "TMPDIR", "RECIPEBOX_METRICS",
+    ],
+)  # fmt: skip
+def test_a_reserved_variable_is_refused_with_its_place(name: str) -> None:
+    said = f"{name} is reserved: it says "
+    for text, place in (
+        (f"configuration:\n  {name}: {{type: string}}", f"3:3: configuration.{name}: "),
+        (f"secrets: [A, {name}]", "2:14: secrets.1: "),
+    ):
+        data = f"schema_version: 1\n{text}\n".encode()
+        with pytest.raises(InvalidDeploymentConfig) as refused:
+            DeploymentConfig.from_bytes(data)
+        assert f"{place}{said}" in str(refused.value)
+        assert f"another name, such as APP_{name}" in str(refused.value)
+        assert DeploymentConfig.from_bytes(data, is_of_release=True)
+
+
+def test_what_only_looks_reserved_is_taken() -> None:
+    config = DeploymentConfig.from_bytes(
+        b"schema_version: 1\nsecrets: [RECIPEBOX_SERVE_TOKEN]\n"
+        b"configuration: {MY_PATH: {type: string}, path: {type: string}, HOME_URL: {type: string}}"
+    )
+    assert sorted(config.configuration) == ["HOME_URL", "MY_PATH", "path"]
+    with pytest.raises(InvalidDeploymentConfig, match="RECIPEBOX_SERVE_TOKEN is reserved"):
+        DeploymentConfig.from_bytes(
+            b"schema_version: 1\nconfiguration: {RECIPEBOX_SERVE_TOKEN: {type: string}}"
+        )
+
+
+@pytest.mark.parametrize(
     ("data", "said"),
     [
         (b"", "not an object"),
