@@ -90,12 +90,14 @@ class Subject:
             return [*isolated, f"{self.tree}/recipe/run_recipe.py"]
         config = self.config
         health = config.health.path if config.health else "/healthz"
+        prefix = config.ingress.path.rstrip("/") if config.ingress else ""
         return [
             *isolated,
             f"{self.tree}/containers/serve_recipe.py",
             *("--port", str(config.port.port), "--health", health),
             *("--parallel", str(config.scale.parallel if config.scale else 1)),
             *("--timeout", str(config.timeout_seconds)),
+            *(("--prefix", prefix) if prefix else ()),
         ]
 
     @property

@@ -1,7 +1,7 @@
 """Serves this package's recipe: it runs once for each request.
 
     python serve_recipe.py [--port N] [--host ADDRESS] [--parallel N] [--timeout S]
-                           [--health PATH] [--check]
+                           [--health PATH] [--prefix PATH] [--check]
 
     POST /run       {"set": {"[STEP.]ARG": value}, "only": ["STEP"], "context": {...}}, or no body
                     200 {"exit_code": 0, "steps": [...], "context": {...}}; 500 where the recipe
@@ -13,7 +13,9 @@
 Where the variable RECIPEBOX_SERVE_TOKEN is set, POST /run needs `Authorization: Bearer TOKEN`. Each
 run is a child of its own, `run_recipe.py`, and what it prints goes to this one's stderr. On SIGTERM
 no more is taken, what runs is finished, and then this ends. --check asks a running one for its
-health, and ends with 0 or 1. It needs Python 3.11 or newer and nothing else.
+health, and ends with 0 or 1. With --prefix /etl, what is sent to /etl/run and so on by an ingress
+that leaves the prefix on is answered as what is sent to /run. It needs Python 3.11 or newer
+and nothing else.
 """
 
 import argparse
@@ -31,6 +33,7 @@ import urllib.request
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUN = os.path.join(PACKAGE, "recipe", "run_recipe.py")
+RUN_PATH, METRICS_PATH = "/run", "/metrics"
 TOKEN = "RECIPEBOX_SERVE_TOKEN"
 LARGEST = 1 << 20  # bytes of a request
 GRACE = 5.0  # seconds between asking a run to end and ending it
@@ -81,10 +84,14 @@ def parse(argv):
     parser.add_argument("--parallel", type=int, default=1, help="runs at once")
     parser.add_argument("--timeout", type=float, default=3600.0, help="seconds of a run")
     parser.add_argument("--health", default="/healthz", metavar="PATH", help="where health is told")
+    parser.add_argument("--prefix", default="", metavar="PATH", help="what may be before each path")
     parser.add_argument("--check", action="store_true", help="ask a running one for its health")
     options = parser.parse_args(argv)
     if options.parallel < 1:
         parser.error("--parallel: at least 1")
+    if options.prefix and not options.prefix.startswith("/"):
+        parser.error("--prefix: it begins with /")
+    options.prefix = options.prefix.rstrip("/")
     return options
 
 
@@ -128,22 +135,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
     timeout = IDLE
 
     def do_GET(self):
-        path = self.path.partition("?")[0]
+        path = self.place()
         if path == self.server.options.health:
             self.answer(200, {"status": "ok"})
-        elif path == "/metrics":
+        elif path == METRICS_PATH:
             self.send(200, "text/plain; version=0.0.4; charset=utf-8", metrics(self.server))
-        elif path == "/run":
+        elif path == RUN_PATH:
             self.answer(405, {"error": "POST to it"}, Allow="POST")
         else:
-            there = f"POST /run, GET {self.server.options.health} and GET /metrics"
+            there = f"POST {RUN_PATH}, GET {self.server.options.health} and GET {METRICS_PATH}"
             self.answer(404, {"error": f"there are {there}"})
 
     do_HEAD = do_GET
 
     def do_POST(self):
-        if self.path.partition("?")[0] != "/run":
-            self.answer(404, {"error": "there is POST /run"})
+        if self.place() != RUN_PATH:
+            self.answer(404, {"error": f"there is POST {RUN_PATH}"})
             return
         try:
             body = self.body()
@@ -162,6 +169,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         finally:
             self.server.end()
         self.answer(status, result)
+
+    def place(self):
+        """Return the path without the prefix that an ingress left on."""
+        path = self.path.partition("?")[0]
+        options = self.server.options
+        if path in {options.health, METRICS_PATH, RUN_PATH}:  # the prefix may be one of these
+            return path
+        return path.removeprefix(options.prefix) if path.startswith(f"{options.prefix}/") else path
 
     def admit(self):
         wanted = self.server.token

@@ -176,6 +176,32 @@ def test_a_token_is_asked_for_where_there_is_one(tree: Path) -> None:
         assert service.get("/healthz").status_code == 200
 
 
+@pytest.mark.parametrize("prefix", ["/etl", "/a/b/", "/run"])
+def test_what_an_ingress_leaves_on_is_taken_off(tree: Path, prefix: str) -> None:
+    with serving(tree, "--prefix", prefix, "--health", "/alive") as service:
+        for before in ("", prefix.rstrip("/")):
+            answer = requests.post(f"{service.url}{before}/run?x=1", timeout=LIMIT)
+            assert (answer.status_code, answer.json()["exit_code"]) == (200, 0)
+            assert service.get(f"{before}/alive").json() == {"status": "ok"}
+            assert "recipebox_runs_running" in service.get(f"{before}/metrics").text
+            assert service.get(f"{before}/other").status_code == 404
+        for wrong in (f"{prefix.rstrip('/')}x/run", f"/x{prefix.rstrip('/')}/run"):
+            assert requests.post(f"{service.url}{wrong}", timeout=LIMIT).status_code == 404
+
+
+def test_without_a_prefix_there_is_none(service: Service) -> None:
+    assert requests.post(f"{service.url}/etl/run", timeout=LIMIT).status_code == 404
+
+
+def test_a_prefix_that_is_none_is_refused(tree: Path) -> None:
+    program = str(tree / "containers" / "serve_recipe.py")
+    refused = subprocess.run(
+        [sys.executable, program, "--prefix", "etl"], check=False, capture_output=True, text=True
+    )
+    assert refused.returncode == 2
+    assert "--prefix: it begins with /" in refused.stderr
+
+
 def test_a_run_that_takes_too_long_is_ended(tree: Path, tmp_path: Path) -> None:
     with serving(tree, "--timeout", "0.5") as service:
         answer = service.post({"set": {"count.until": str(tmp_path / "never")}})

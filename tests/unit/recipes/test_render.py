@@ -184,6 +184,20 @@ class TestContainers:
         assert "EXPOSE 8081\n" in text
         assert '"--timeout", "30", "--check"]\n' in text
 
+    @pytest.mark.parametrize(
+        ("path", "words"),
+        [("/", []), ("/etl", ["--prefix", "/etl"]), ("/a/b/", ["--prefix", "/a/b"])],
+    )
+    def test_a_service_is_told_the_prefix_that_its_ingress_leaves_on(
+        self, path: str, words: list[str]
+    ) -> None:
+        subject = a_subject(**{**SERVICE, "ingress": {"host": "x.example", "path": path}})
+        last = draw(subject)["containers/Dockerfile"].decode().splitlines()[-1]
+        command = json.loads(last.removeprefix("ENTRYPOINT "))
+        assert command[command.index("--timeout") + 2 :] == words
+        container = k8s(subject, "deployment")["spec"]["template"]["spec"]["containers"][0]
+        assert not {"command", "args"} & container.keys()  # the image's own holds
+
     def test_what_others_are_required_is_copied_as_it_was_fetched(self) -> None:
         subject = a_subject()
         requiring = subject.metadata.model_copy(update={"requires": {"team/clean": "^1"}})
