@@ -29,6 +29,7 @@ import difflib
 import ipaddress
 import json
 import re
+import zoneinfo
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -104,6 +105,15 @@ def _check_schedule(text: str) -> str:
     return text
 
 
+def _check_time_zone(text: str, info: ValidationInfo) -> str:
+    known = zoneinfo.available_timezones()  # none where the machine has no tzdata
+    if known and text not in known and not _is_of_release(info):
+        near = difflib.get_close_matches(text, sorted(known), 1)
+        hint = f"did you mean {near[0]!r}?" if near else "give one such as 'Europe/Vienna'"
+        raise ValueError(f"there is no time zone {text!r}; {hint}")
+    return text
+
+
 def _check_host(text: str) -> str:
     if not _HOST.fullmatch(text):
         raise ValueError(f"{text!r} is not a host's name, such as db.example.com")
@@ -136,6 +146,11 @@ _Quantity = Annotated[str, Field(pattern=r"^[1-9]\d*(Ki|Mi|Gi)$")]
 _Path = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*$")]
 _ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 _Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=253)]
+_TimeZone = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$"),
+    AfterValidator(_check_time_zone),
+]
 _PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -245,7 +260,7 @@ class DeploymentConfig(_Model):
     schema_version: Literal[1] = 1
     kind: Literal["job", "cronjob", "service"] = "job"
     schedule: Annotated[str, AfterValidator(_check_schedule)] | None = None
-    time_zone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] | None = None
+    time_zone: _TimeZone | None = None
     concurrency: Literal["forbid", "allow", "replace"] | None = None
     timeout_seconds: Annotated[int, Field(ge=1, le=7 * 24 * 3600)] = 3600
     retries: Annotated[int, Field(ge=0, le=100)] = 0
@@ -300,7 +315,9 @@ class DeploymentConfig(_Model):
 
     @classmethod
     def from_bytes(cls, data: bytes, what: str = FILE_NAME, *, is_of_release: bool = False) -> Self:
-        """Read one; `what` names it in errors. That of a release may have reserved variables.
+        """Read one; `what` names it in errors.
+
+        That of a release may have reserved variables, and a time zone unknown to this machine.
 
         Raises:
             InvalidDeploymentConfig: not YAML, of a newer schema, or outside of the schema; each

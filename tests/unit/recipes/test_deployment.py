@@ -1,5 +1,10 @@
 """deployment_config.yaml: what is valid, what it means, and where what isn't is."""
 
+import sys
+import zoneinfo
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from recipes.deployment import DeploymentConfig, searched_for_secrets
@@ -130,6 +135,53 @@ def test_a_reserved_variable_is_refused_with_its_place(name: str) -> None:
         assert f"{place}{said}" in str(refused.value)
         assert f"another name, such as APP_{name}" in str(refused.value)
         assert DeploymentConfig.from_bytes(data, is_of_release=True)
+
+
+@pytest.fixture
+def zones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A machine with the time zones of Vienna and Omsk, without the package tzdata."""
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    for name in ("Europe/Vienna", "Asia/Omsk"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"TZif2")
+    zoneinfo.reset_tzpath([str(tmp_path)])
+    yield tmp_path
+    zoneinfo.reset_tzpath()
+
+
+@pytest.mark.usefixtures("zones")
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Europe/Wien", "'Europe/Wien'; did you mean 'Europe/Vienna'?"),
+        ("europe/vienna", "'europe/vienna'; did you mean 'Europe/Vienna'?"),
+        ("Mars/Olympus", "'Mars/Olympus'; give one such as 'Europe/Vienna'"),
+    ],
+)
+def test_a_time_zone_that_there_is_not_is_refused_with_the_nearest(zone: str, said: str) -> None:
+    data = f"schema_version: 1\nkind: cronjob\nschedule: 0 0 * * *\ntime_zone: {zone}\n".encode()
+
+    with pytest.raises(InvalidDeploymentConfig) as refused:
+        DeploymentConfig.from_bytes(data)
+    assert f"4:1: time_zone: there is no time zone {said}" in str(refused.value)
+    assert DeploymentConfig.from_bytes(data, is_of_release=True).time_zone == zone
+
+
+@pytest.mark.usefixtures("zones")
+def test_a_time_zone_that_there_is_is_taken() -> None:
+    config = DeploymentConfig.from_bytes(
+        b"schema_version: 1\nkind: cronjob\nschedule: 0 0 * * *\ntime_zone: Europe/Vienna\n"
+    )
+    assert config.time_zone == "Europe/Vienna"
+
+
+def test_a_machine_without_time_zones_takes_any(zones: Path) -> None:
+    zoneinfo.reset_tzpath([str(zones / "nothing")])
+
+    config = DeploymentConfig.from_bytes(
+        b"schema_version: 1\nkind: cronjob\nschedule: 0 0 * * *\ntime_zone: Mars/Olympus\n"
+    )
+    assert config.time_zone == "Mars/Olympus"
 
 
 def test_what_only_looks_reserved_is_taken() -> None:
