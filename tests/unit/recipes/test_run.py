@@ -930,6 +930,16 @@ class TestRunPackage:
         with pytest.raises(NotAPackage):
             run_package(tmp_path)
 
+    def test_a_release_of_before_runs_whatever_is_reserved_by_now(self, tmp_path: Path) -> None:
+        code = "import os\ndef run(c, a): c.set('x', os.environ['HOME'])\n"
+        tree = a_package(tmp_path, code)
+        (tree / "metadata" / "deployment_config.yaml").write_text(
+            "schema_version: 1\nkind: cronjob\nschedule: 0 1 * * *\ntime_zone: Mars/Olympus\n"
+            "configuration: {HOME: {type: string, default: /x}}\n"
+        )
+
+        assert run_package(tree, is_quiet=True).context == {"x": "/x"}
+
     def test_the_environment_is_clean(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RECIPEBOX_TOKEN", "secret")
         monkeypatch.setenv("TMPDIR", "/elsewhere")
