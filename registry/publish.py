@@ -49,6 +49,7 @@ from registry.releases import (
     evidence_of,
     find_release,
     index_revision,
+    keep_requirements,
     last_yank_row,
     next_revision,
     read_yank,
@@ -56,7 +57,6 @@ from registry.releases import (
 from registry.schema import (
     ManifestRow,
     NamespaceRow,
-    ReleaseRequirementRow,
     ReleaseRow,
     RepositoryRow,
     YankRow,
@@ -349,15 +349,7 @@ class Publishing:
             published=seconds(now),
             published_by=principal.name,
         )
-        for extra, group in {"": found.metadata.requires, **found.metadata.extras}.items():
-            for name, wanted in group.items():
-                ReleaseRequirementRow.create(
-                    release=release,
-                    dependent=repository.name,
-                    package=name,
-                    wanted=wanted,
-                    extra=extra,
-                )
+        keep_requirements(release)
         self._contents.add_manifest(principal, repository, receipt, is_staged=False)
         unstage(row)
         self._contents.set_tag(repository, Tag(version), row, is_server_owned=True)

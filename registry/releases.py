@@ -10,7 +10,13 @@ from artifacts.digest import Digest
 from artifacts.reference import PackageName
 from registry.clock import moment
 from registry.oci.repositories import Kind
-from registry.schema import IndexState, ReleaseRow, RepositoryRow, YankRow
+from registry.schema import (
+    IndexState,
+    ReleaseRequirementRow,
+    ReleaseRow,
+    RepositoryRow,
+    YankRow,
+)
 from resolver.candidate import WheelSet
 from resolver.requirement import Requirement
 from resolver.version import Version
@@ -106,6 +112,30 @@ def extras_of(row: ReleaseRow) -> dict[str, tuple[Requirement, ...]]:
     """Return the groups of requirements that a release declares, by the extra that asks for one."""
     drawn: Mapping[str, Mapping[str, str]] = metadata_of(row).get("extras", {})
     return {extra: _read_requirements(group) for extra, group in drawn.items()}
+
+
+def keep_requirements(row: ReleaseRow) -> None:
+    """Have the rows of what a release requires say what its package.json says."""
+    ReleaseRequirementRow.delete().where(ReleaseRequirementRow.release == row).execute()
+    for package, wanted, extra in requirement_texts(row.metadata):
+        ReleaseRequirementRow.create(
+            release=row,
+            dependent=row.repository.name,
+            package=package,
+            wanted=wanted,
+            extra=extra,
+        )
+
+
+def requirement_texts(metadata: str) -> list[tuple[str, str, str]]:
+    """Return the (package, what is wanted of it, extra) of a package.json; extra "" is always."""
+    drawn: dict[str, Any] = json.loads(metadata)
+    groups = {"": drawn["requires"], **drawn.get("extras", {})}
+    return sorted(
+        (package, wanted, extra)
+        for extra, group in groups.items()
+        for package, wanted in group.items()
+    )
 
 
 def _read_requirements(drawn: Mapping[str, str]) -> tuple[Requirement, ...]:

@@ -39,6 +39,7 @@ class Problem(StrEnum):
     RELEASE_ELSEWHERE = "release of another repository"
     RELEASE_STAGED = "release hidden"
     RELEASE_METADATA = "release said wrongly"
+    RELEASE_REQUIREMENTS = "requirements said wrongly"
     RELEASE_TAG = "version not tagged"
     RELEASE_RECEIPT = "receipt missing"
     RELEASE_WHEELS = "wheel set missing"

@@ -7,7 +7,7 @@ from peewee import fn
 
 from registry.check.findings import Finding, Problem
 from registry.oci.contents import Contents
-from registry.releases import index_revision
+from registry.releases import index_revision, requirement_texts
 from registry.schema import (
     BlobRow,
     BundleReleaseRow,
@@ -16,6 +16,7 @@ from registry.schema import (
     ManifestPartRow,
     ManifestRow,
     PromotionRow,
+    ReleaseRequirementRow,
     ReleaseRow,
     RepositoryBlobRow,
     RepositoryRow,
@@ -66,9 +67,7 @@ class ReleaseExaminer:
             yield finding(Problem.RELEASE_ELSEWHERE, detail)
         if manifest.is_staged:
             yield finding(Problem.RELEASE_STAGED, "it is listed, and its manifest is still staged")
-        metadata = self.read_metadata(row)
-        if metadata is not None and metadata != row.metadata:
-            yield finding(Problem.RELEASE_METADATA, "the index has another package.json")
+        yield from self._examine_metadata(row, repository, where)
         tag = TagRow.get_or_none((TagRow.repository == repository) & (TagRow.name == row.version))
         if tag is None or tag.manifest_id != manifest.id or not tag.is_server_owned:
             detail = f"the tag {row.version} is not the server's, for {manifest.digest}"
@@ -79,6 +78,21 @@ class ReleaseExaminer:
             if not _refers(repository, entry["digest"], manifest.digest):
                 detail = f"the wheels for {platform}, {entry['digest']}, are not there"
                 yield finding(Problem.RELEASE_WHEELS, detail)
+
+    def _examine_metadata(
+        self, row: ReleaseRow, repository: RepositoryRow, where: str
+    ) -> Iterator[Finding]:
+        metadata = self.read_metadata(row)
+        if metadata is None:
+            return
+        if metadata != row.metadata:
+            detail = "the index has another package.json"
+            yield Finding(Problem.RELEASE_METADATA, where, detail, row=row.id)
+            return
+        wrong = _wrong_requirements(repository, row, metadata)
+        if wrong:
+            detail = f"{wrong} rows of what it requires are too many or missing"
+            yield Finding(Problem.RELEASE_REQUIREMENTS, where, detail, row=row.id)
 
 
 def examine_index() -> Iterator[Finding]:
@@ -149,6 +163,13 @@ def examine_channel(row: ChannelRow) -> Iterator[Finding]:
             detail = f"the promotion {promotion.record} does not follow the one before it"
             yield Finding(Problem.PROMOTION_CHAIN, where, detail, row=promotion.id)
         before = promotion
+
+
+def _wrong_requirements(repository: RepositoryRow, row: ReleaseRow, metadata: str) -> int:
+    """Return how many rows of what a release requires are too many, or missing."""
+    rows = ReleaseRequirementRow.select().where(ReleaseRequirementRow.release == row)
+    found = {(each.dependent, each.package, each.wanted, each.extra) for each in rows}
+    return len(found ^ {(repository.name, *each) for each in requirement_texts(metadata)})
 
 
 def _refers(repository: RepositoryRow, digest: str, subject: str) -> bool:

@@ -22,6 +22,7 @@ from registry.clock import Clock, seconds
 from registry.database import Database
 from registry.errors import StoreElsewhere
 from registry.oci.contents import Contents, unstage
+from registry.releases import keep_requirements
 from registry.reviews import Kind as ReviewKind
 from registry.reviews import Reason, Reviews
 from registry.schema import (
@@ -87,6 +88,7 @@ class Repair:
             Problem.VISIBILITY: self._show_repository,
             Problem.RELEASE_STAGED: self._show_release,
             Problem.RELEASE_METADATA: self._say_release,
+            Problem.RELEASE_REQUIREMENTS: self._say_requirements,
             Problem.RELEASE_TAG: self._tag_release,
             Problem.INDEX_BEHIND: self._move_index,
             Problem.CHANNEL_POINTER: self._point_channel,
@@ -247,7 +249,12 @@ class Repair:
         ReleaseRow.update(metadata=metadata, summary=summary).where(
             ReleaseRow.id == row.id
         ).execute()
+        keep_requirements(ReleaseRow.get_by_id(row.id))
         return "the index says what its package.json says"
+
+    def _say_requirements(self, finding: Finding) -> str:
+        keep_requirements(ReleaseRow.get_by_id(finding.row))
+        return "said as its package.json has it"
 
     def _tag_release(self, finding: Finding) -> str:
         row = ReleaseRow.get_by_id(finding.row)

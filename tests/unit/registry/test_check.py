@@ -30,6 +30,7 @@ from registry.schema import (
     ManifestRow,
     NamespaceRow,
     PromotionRow,
+    ReleaseRequirementRow,
     ReleaseRow,
     RepositoryBlobRow,
     RepositoryRow,
@@ -282,6 +283,11 @@ def a_release_that_is_hidden(_given: Given) -> None:
     ManifestRow.update(is_staged=True).where(ManifestRow.id == release().manifest_id).execute()
 
 
+def a_release_whose_requirements_are_said_otherwise(_given: Given) -> None:
+    name = release().repository.name
+    ReleaseRequirementRow.create(release=release(), dependent=name, package="team/more", wanted="*")
+
+
 def a_release_that_requires_more(_given: Given) -> None:
     metadata = json.loads(release().metadata) | {"requires": {"team/other": "^1"}}
     ReleaseRow.update(metadata=json.dumps(metadata)).where(ReleaseRow.id == release().id).execute()
@@ -387,6 +393,9 @@ PLANTED = (
     Planted(a_release_of_another_repository, Problem.RELEASE_ELSEWHERE),
     Planted(a_release_that_is_hidden, Problem.RELEASE_STAGED, mends=True),
     Planted(a_release_that_requires_more, Problem.RELEASE_METADATA, mends=True),
+    Planted(
+        a_release_whose_requirements_are_said_otherwise, Problem.RELEASE_REQUIREMENTS, mends=True
+    ),
     Planted(a_version_without_a_tag, Problem.RELEASE_TAG, mends=True),
     Planted(a_version_that_anyone_may_move, Problem.RELEASE_TAG, mends=True),
     Planted(a_receipt_that_is_gone, Problem.RELEASE_RECEIPT),
