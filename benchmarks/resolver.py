@@ -1,6 +1,6 @@
 """Solving: `python benchmarks/resolver.py [--json FILE]`.
 
-Counts rounds of search (the same on every machine, and held by tests/unit/resolver/test_rounds.py)
+Counts rounds of search (the same on every machine, and held by tests/solving/test_rounds.py)
 and seconds of this machine, for
 
 ::

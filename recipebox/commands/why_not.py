@@ -3,7 +3,6 @@
 import click
 
 from recipebox.commands.yank import read_release
-from recipebox.errors import Missing
 from recipebox.invocation import Invocation
 from recipebox.lock_files import get_lock, lock_option
 from recipebox.prompts import pass_invocation
@@ -71,10 +70,6 @@ def command(invocation: Invocation, release: str, requirements: tuple[str, ...],
         for sentence in sentences:
             output.say(sentence)
         return
-    except Missing as error:
-        if error.values.get("package") != str(name):
-            raise
-        raise Missing(error.message, hint=error.hint, package=str(name)) from error
     changes = [str(each) for each in lock.differences(solution)]
     sentence = _possible(str(name), str(version), drawn["locked"], path)
     output.result(

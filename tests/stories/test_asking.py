@@ -203,6 +203,19 @@ def test_what_is_locked_stays_until_it_is_upgraded(
     assert locked(lock) == before | {"team/clean": "1.1.0", "team/etl": "1.1.0"}
 
 
+def test_another_preference_keeps_nothing(lock: Path, publish: Publish, other: Machine) -> None:
+    publish("team/clean", "0.9.0")
+
+    other.rb("lock", "--prefer", "lowest", "-o", lock)
+    assert locked(lock)["team/clean"] == "1.0.0"  # team/etl requires ^1
+    other.rb("lock", "team/clean", "--prefer", "lowest", "-o", lock)
+    assert locked(lock) == {"team/clean": "1.0.0"}  # the same preference: it stays
+    other.rb("lock", "team/clean", "-o", lock)
+    publish("team/clean", "1.1.0")
+    other.rb("lock", "--prefer", "lowest", "-o", lock)
+    assert locked(lock) == {"team/clean": "0.9.0"}
+
+
 def test_a_new_requirement_moves_only_what_it_must(
     lock: Path, publish: Publish, other: Machine
 ) -> None:

@@ -1,6 +1,8 @@
 """Solving beside a lock: the least change, and the newest of what is upgraded."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from itertools import chain, combinations
 from typing import Any
 
@@ -13,7 +15,7 @@ from recipebox.solving import Narrowed, ages, solve_least
 from resolver.errors import ResolutionImpossible
 from resolver.lock import Lock
 from resolver.solve import Solution, solve
-from resolver.source import IndexSource
+from resolver.source import IndexSource, MemorySource, PackageIndex
 from tests.unit.resolver.builders import LINUX, name, requirements, source
 
 Drawn = Mapping[str, Mapping[str, Any]]
@@ -190,6 +192,37 @@ def test_why_the_newest_is_not_taken() -> None:
         "d": "what it requires doesn't fit the rest: recipebox why-not team/d@2.0.0",
         "e": "you require team/e <2",
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"constraints": requirements("team/c <1.1")}, "you constrain it to team/c <1.1"),
+        ({"overrides": requirements("team/c =1.0.0")}, "you override it with team/c =1.0.0"),
+        ({"prefer": "lowest"}, "you prefer lowest"),
+    ],
+)
+def test_what_the_user_said_beside_requirements_is_why(options: dict[str, Any], why: str) -> None:
+    solution = solve(requirements("team/a"), source(NEW), LINUX, **options)
+    found = {
+        age.package.name.name: age.why
+        for age in ages(lock_of(OLD, "team/a"), solution, source(NEW))
+    }
+    assert found["c"] == why
+
+
+def test_a_cooldown_is_why() -> None:
+    index = source({"team/d": {"1.0.0": [], "1.1.0": []}}).find_index(name("team/d"))
+    assert index is not None
+    new, old = index.releases
+    early = replace(old, published=old.published - timedelta(days=2))
+    cooled = MemorySource([PackageIndex(index.name, 7, (new, early))])
+    before = new.published - timedelta(days=1)
+    solution = solve(requirements("team/d"), cooled, LINUX, published_before=before)
+
+    (age,) = ages(lock_of(OLD, "team/d"), solution, cooled)
+
+    assert age.why == "it was published 2026-01-02T03:04:05Z, not before 2026-01-01T03:04:05Z"
 
 
 def test_a_package_that_is_gone_has_no_newest() -> None:

@@ -1,7 +1,7 @@
 """Shapes of indexes that are hard on a backtracking search, at any size; and a large one.
 
 Each is a source and the user's requirements. They are what rounds are counted on, in
-tests/unit/resolver/test_rounds.py and in benchmarks/resolver.py.
+tests/solving/test_rounds.py and in benchmarks/resolver.py.
 """
 
 import random

@@ -22,7 +22,7 @@ from sandbox.process import ProcessSandbox
 from sandbox.sandbox import Limits
 from tests.checkouts import with_a_runner, write
 
-RUN_RECIPE = Path(__file__).parents[3] / "recipes" / "templates" / "run_recipe.py"
+RUN_RECIPE = Path(__file__).parents[2] / "recipes" / "templates" / "run_recipe.py"
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -795,7 +795,8 @@ def run(c, args):
         _wait_until(lambda: self.below(mark) == [])
 
     RUN = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, where the tests run behind a shell
 from pathlib import Path
 from recipes.run import run_package
 from sandbox.process import ProcessSandbox
@@ -816,7 +817,7 @@ sys.exit(run_package(Path(sys.argv[1]), environment=given, sandbox=sandbox).exit
         runner = subprocess.Popen(
             [sys.executable, "-c", self.RUN, str(tree), where],
             env={"PATH": os.defpath, "PIDS": name, "TMPDIR": str(tmp_path)},
-            cwd=Path(__file__).parents[3],
+            cwd=Path(__file__).parents[2],
             stderr=subprocess.DEVNULL,
         )
         _wait_until(lambda: any(tmp_path.rglob(f"{name}.all")))
