@@ -796,7 +796,7 @@ def run(c, args):
 
     RUN = """
 import os, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, where the tests run behind a shell
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
 from pathlib import Path
 from recipes.run import run_package
 from sandbox.process import ProcessSandbox
