@@ -250,10 +250,13 @@ class _Search:
 
     def _propagate(self, changed: Collection[Node]) -> Incompatibility | None:
         """Narrow what must be narrowed; return an incompatibility whose terms all hold."""
-        queue = deque(changed)
+        queue = deque(dict.fromkeys(changed))
+        waiting = set(queue)
         now = self._state.now
         while queue:
-            for incompatibility in self._state.about.get(queue.popleft(), ()):
+            looked_at = queue.popleft()
+            waiting.discard(looked_at)
+            for incompatibility in self._state.about.get(looked_at, ()):
                 free: Node | None = None
                 for node, mask in incompatibility.terms.items():
                     values = now[node]
@@ -267,7 +270,9 @@ class _Search:
                         return incompatibility
                     values = now[free] & ~incompatibility.terms[free]
                     self._narrow(free, values, incompatibility)
-                    queue.append(free)
+                    if free not in waiting:
+                        waiting.add(free)
+                        queue.append(free)
         return None
 
     def _narrow(self, node: Node, after: int, cause: Incompatibility | None) -> None:
@@ -284,22 +289,28 @@ class _Search:
 
     def _learn_from(self, conflict: Incompatibility) -> tuple[Incompatibility, int]:
         """Return what follows from a conflict, and the level at which it narrows something."""
+        end = len(self._state.steps)  # what follows was narrowed by earlier steps each time
         while conflict.terms:
-            satisfiers = self._satisfiers(conflict)
-            last = next(satisfiers)
+            satisfiers = self._satisfiers(conflict, end)
+            end, last = next(satisfiers)
             previous = next(satisfiers, None)
-            level = 0 if previous is None else previous.level
+            level = 0 if previous is None else previous[1].level
             if last.cause is None or level < last.level:
                 return conflict, level
             conflict = self._resolved(conflict, last.cause, last.node)
         return conflict, 0
 
-    def _satisfiers(self, conflict: Incompatibility) -> Iterator[_Step]:
-        """Yield the steps that made the terms hold, last first."""
-        for step in reversed(self._state.steps):
+    def _satisfiers(self, conflict: Incompatibility, end: int) -> Iterator[tuple[int, _Step]]:
+        """Yield the steps before `end` that made the terms hold, last first, one for each term."""
+        left = len(conflict.terms)
+        for at in range(end - 1, -1, -1):
+            step = self._state.steps[at]
             mask = conflict.terms.get(step.node)
             if mask is not None and step.before & ~mask and not step.after & ~mask:
-                yield step
+                yield at, step
+                left -= 1
+                if not left:
+                    return
 
     def _resolved(self, one: Incompatibility, other: Incompatibility, on: Node) -> Incompatibility:
         terms = dict(one.terms)

@@ -205,14 +205,14 @@ def _notes(facts: Sequence[Required], offers: Offers) -> Iterator[str]:
         return
     wishes = list({(str(_range(fact, offer)), _extras(fact)): fact for fact in facts}.values())
     hopeless = [one for one in wishes if not _fitting(one, offer)]
-    clashing = [] if hopeless else _clashing(facts, wishes, offer)
-    yield from _refusals([clashing] if clashing else [(one,) for one in hopeless or wishes], offer)
+    clashes = [] if hopeless else _clashes(facts, wishes, offer)
+    yield from _refusals(clashes or [(one,) for one in hopeless or wishes], offer)
     if not offer.candidates:
         yield f"{offer.name} has no releases."
         return
     exists = f"the index has {_versions(_newest_first(offer.candidates))}"
     yield from dict.fromkeys(_hopeless(one, offer, exists) for one in hopeless)
-    if clashing:
+    for clashing in clashes:
         ranges = _and(dict.fromkeys(str(_range(one, offer)) for one in clashing))
         extras = sorted({extra for one in clashing for extra in _extras(one)})
         having = (
@@ -269,16 +269,30 @@ def _fitting(fact: Required, offer: Offer) -> int:
     return offer.fitting(fact.requirement)
 
 
-def _clashing(
+def _clashes(
     facts: Sequence[Required], wishes: Sequence[Required], offer: Offer
-) -> list[Required]:
+) -> list[list[Required]]:
     """Return what holds at once and leaves nothing: none of it can be left out.
 
-    Requirements of two releases of one package do not hold at once, and there is none then.
+    What the user says always holds, and so clashes with each that it leaves nothing for. Beside
+    that, requirements of different releases of one package do not hold at once: there are no
+    clashes to tell then.
     """
-    sources = [(fact.by[0].name, fact.extra) for fact in facts if fact.by]
-    if len({name for name, _ in sources}) < len(sources) or _left(wishes, offer):
+    fixed = [one for one in wishes if not one.by]
+    others = [one for one in wishes if one.by]
+    if fixed and others and all(not _left([*fixed, one], offer) for one in others):
+        return [_needed_for_a_clash([*fixed, one], offer) for one in others]
+    together: dict[PackageName, set[Candidate]] = {}
+    for fact in facts:
+        if fact.by:
+            name = fact.by[0].name
+            together[name] = together.get(name, set(fact.by)) & set(fact.by)
+    if not all(together.values()) or _left(wishes, offer):
         return []
+    return [_needed_for_a_clash(wishes, offer)]
+
+
+def _needed_for_a_clash(wishes: Sequence[Required], offer: Offer) -> list[Required]:
     clashing = list(wishes)
     for one in wishes:
         others = [other for other in clashing if other != one]

@@ -275,7 +275,8 @@ class _Seeker:
             meant += [extra] if extra in declared else near_extras(extra, declared)[:1]
         overridden = {one.package for one in asked.options.overrides}
         ranges = [said.range] if said.package in overridden else [said.range, ANY]
-        for extras in dict.fromkeys((said.extras, tuple(meant), ())):
+        fewer = [tuple(one for one in said.extras if one != less) for less in said.extras]
+        for extras in dict.fromkeys((said.extras, tuple(meant), *fewer, ())):
             for within in ranges:
                 if (within, extras) != (said.range, said.extras):
                     yield replace(said, range=within, extras=extras)

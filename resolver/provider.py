@@ -81,7 +81,9 @@ class Provider(AbstractProvider[Requirement, Chosen, PackageName]):
         )
         if cause.requirement in by.requires:
             extra = None
-        return Fact(by.name, 1 << self._offers.position(by), cause.requirement, extra)
+        offer = self._offers[by.name]
+        alike = offer.requiring(extra)[cause.requirement] & offer.usable
+        return Fact(by.name, alike, cause.requirement, extra)
 
     def identify(self, requirement_or_candidate: Requirement | Chosen) -> PackageName:
         """Return the package of either."""

@@ -113,7 +113,7 @@ def solve(
             found = better
     except OutOfRounds as error:
         stuck_on = [str(fact) for fact in told(error.facts, offers)]
-        raise TooManyRounds(watch.rounds, stuck_on) from error
+        raise TooManyRounds(max_rounds, stuck_on) from error
     needed = closure(roots, offers, found)
     on = {} if needed is None else needed.extras
     return Solution(

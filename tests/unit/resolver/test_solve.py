@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -9,17 +10,31 @@ from resolver.derive import Fact, OutOfRounds, Proof, decide, minimised
 from resolver.errors import (
     IndexMoved,
     InvalidIndex,
+    InvalidRequirement,
+    InvalidVersion,
     PinChanged,
     ResolutionImpossible,
     ResolverError,
+    SolveCancelled,
     TooManyRounds,
+    Unread,
 )
 from resolver.offers import Offers
+from resolver.options import Options
 from resolver.solve import Solution, solve
 from resolver.source import MemorySource, PackageIndex
 from resolver.version import Version
-from resolver.watch import Watch
-from tests.unit.resolver.builders import LINUX, digest_of, name, release, requirements, source
+from resolver.watch import Progress, Watch
+from tests.unit.resolver.builders import (
+    LINUX,
+    PUBLISHED,
+    digest_of,
+    name,
+    release,
+    requirements,
+    source,
+)
+from tests.unit.resolver.shapes import chain_of_steps_with_a_conflict_at_its_end
 
 
 class Elsewhere:
@@ -172,3 +187,106 @@ def test_solving_is_imported_without_what_only_reading_and_writing_need() -> Non
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert ran.stdout == "[]\n"
+
+
+def test_a_search_tells_how_far_it_is_and_can_be_cancelled() -> None:
+    told: list[Progress] = []
+
+    with pytest.raises(SolveCancelled, match="cancelled after 7 rounds") as caught:
+        solve(
+            requirements("t/p0"),
+            chain(20),
+            LINUX,
+            progress=told.append,
+            is_cancelled=lambda: len(told) == 7,
+        )
+
+    assert caught.value.rounds == 7
+    assert [one.rounds for one in told] == [1, 2, 3, 4, 5, 6, 7]
+    assert str(told[-1]) == "7 rounds, 7 packages pinned"
+
+
+def test_a_search_at_its_limit_says_what_it_was_stuck_on() -> None:
+    shape, asked = chain_of_steps_with_a_conflict_at_its_end()
+    with pytest.raises(TooManyRounds) as caught:
+        solve(asked, shape, LINUX, max_rounds=60)
+    assert caught.value.rounds == 60
+    assert "You require t/end ^1." in caught.value.stuck_on
+    assert "The last thing that didn't fit:\n" in str(caught.value)
+
+
+def test_the_other_way_to_decide_says_it_too() -> None:
+    shape, asked = chain_of_steps_with_a_conflict_at_its_end()
+    with pytest.raises(OutOfRounds) as caught:
+        decide(asked, Offers(shape, LINUX), Watch(50))
+    assert {str(fact.requirement.package) for fact in caught.value.facts} >= {"t/end"}
+
+
+def test_10_000_releases_of_one_package() -> None:
+    index = {"t/a": {f"1.{minor}.0": [f"t/b <={minor}"] for minor in range(10_000)}}
+    solution = solve(
+        requirements("t/a", "t/b >=17"), source({**index, "t/b": {"17.0.0": []}}), LINUX
+    )
+    assert versions(solution) == {"t/a": "1.9999.0", "t/b": "17.0.0"}
+    with pytest.raises(ResolutionImpossible) as caught:
+        solve(requirements("t/a ^2"), source(index), LINUX)
+    assert "1.9999.0, 1.9998.0, 1.9997.0, 1.9996.0 and 9996 more down to 1.0.0" in str(caught.value)
+
+
+def test_a_version_of_200_digits_is_refused_before_it_is_solved() -> None:
+    with pytest.raises(InvalidVersion, match="204 characters; at most 64"):
+        Version.parse("1" * 200 + ".0.0")
+    with pytest.raises(InvalidRequirement, match="a version has 200 characters"):
+        requirements("t/a ^" + "1" * 200)
+
+
+def test_options_that_have_no_meaning_are_refused() -> None:
+    with pytest.raises(InvalidRequirement, match=r"constraints are about versions; leave out"):
+        Options(constraints=tuple(requirements("t/a[gpu] ^1")))
+    with pytest.raises(InvalidRequirement, match=r"it is overridden with \^1 and \^2"):
+        Options(overrides=tuple(requirements("t/a ^1", "t/a ^2")))
+    with pytest.raises(ValueError, match="not a preference: 'oldest'"):
+        Options(prefer="oldest")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="published_before has no zone"):
+        Options(published_before=PUBLISHED.replace(tzinfo=None))
+
+
+class Away(Unread):
+    """A source that doesn't have everything at hand."""
+
+
+def test_a_hint_that_would_need_what_can_not_be_read_is_not_given() -> None:
+    whole = source({"t/a": {"2.0.0": ["t/far *"], "1.0.0": ["t/b ^2"]}, "t/b": {"1.0.0": []}})
+
+    class Offline:
+        revision = 7
+
+        def find_index(self, package: PackageName) -> PackageIndex | None:
+            if package == name("t/far"):
+                raise Away
+            return whole.find_index(package)
+
+    with pytest.raises(ResolutionImpossible) as caught:
+        solve(requirements("t/a ^1"), Offline(), LINUX)
+    assert "t/a 1.0.0 requires t/b ^2." in caught.value.explanation.sentences
+    assert "--override 't/b ^1'" in str(caught.value)
+
+
+def test_a_source_that_reads_ahead_is_told_before_it_is_asked() -> None:
+    whole = source(
+        {"t/a": {"1.0.0": ["t/b *", "t/c *"]}, "t/b": {"1.0.0": []}, "t/c": {"1.0.0": []}}
+    )
+    told: list[list[str]] = []
+
+    class Ahead:
+        revision = 7
+
+        def find_index(self, package: PackageName) -> PackageIndex | None:
+            told.append([f"read {package}"])
+            return whole.find_index(package)
+
+        def read_ahead(self, packages: Collection[PackageName]) -> None:
+            told.append([str(package) for package in packages])
+
+    solve(requirements("t/a"), Ahead(), LINUX)
+    assert told == [["t/a"], ["read t/a"], ["t/b", "t/c"], ["read t/b"], ["read t/c"]]
