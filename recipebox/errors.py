@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, ClassVar
 
+from resolver.errors import Unread
+
 
 class ExitCode(IntEnum):
     """What the process ends with; `run` passes the recipe's own code through."""
@@ -87,7 +89,7 @@ class Missing(ClientError):
     code = "not_found"
 
 
-class NotCached(Missing):
+class NotCached(Missing, Unread):
     """Something that was asked for offline, and isn't in the cache."""
 
     code = "not_cached"

@@ -28,14 +28,20 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, runtime_checkable
 
 from artifacts.manifest import encode
 from artifacts.reference import PackageName
 from resolver.candidate import Candidate, WheelSet, Yank, utc_text
-from resolver.errors import InvalidIndex, InvalidRequirement, SelfRequirement, UnsupportedSchema
+from resolver.errors import (
+    IndexMoved,
+    InvalidIndex,
+    InvalidRequirement,
+    SelfRequirement,
+    UnsupportedSchema,
+)
 from resolver.requirement import Requirement
 
 SCHEMA_VERSION: Final = 1
@@ -95,6 +101,47 @@ class ReadAheadSource(Protocol):
     def read_ahead(self, packages: Collection[PackageName]) -> None:
         """Begin to read these packages; `find_index` has the last word on each."""
         ...
+
+
+class ReservedSource:
+    """Several indexes, of which each name has one: no name is ever looked up in a second.
+
+    A name that begins with one of the prefixes (`team/` or `team/private-`) is that source's, the
+    longest prefix first, and isn't there where that source doesn't have it: whoever publishes the
+    same name elsewhere gets nothing by it (dependency confusion). All others are of `other`.
+
+    The revision is the other's; that of each package is held against its own source's.
+    """
+
+    def __init__(self, other: IndexSource, reserved: Mapping[str, IndexSource]) -> None:
+        self._other = other
+        self._reserved = dict(sorted(reserved.items(), key=lambda one: -len(one[0])))
+
+    @property
+    def revision(self) -> int:
+        """The revision of the source without a prefix."""
+        return self._other.revision
+
+    def find_index(self, package: PackageName) -> PackageIndex | None:
+        """Return the releases of a package in the one source that it may come from.
+
+        Raises:
+            IndexMoved: the answer is newer than that source's revision.
+        """
+        source = next(
+            (
+                source
+                for prefix, source in self._reserved.items()
+                if str(package).startswith(prefix)
+            ),
+            self._other,
+        )
+        index = source.find_index(package)
+        if index is not None and index.revision > source.revision:
+            raise IndexMoved(package, found=index.revision, revision=source.revision)
+        if index is None or source is self._other:
+            return index
+        return replace(index, revision=min(index.revision, self.revision))
 
 
 class MemorySource:

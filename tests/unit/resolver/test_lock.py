@@ -6,7 +6,7 @@ import pytest
 import tomli_w
 
 from artifacts.reference import PackageName
-from resolver.candidate import Environment
+from resolver.candidate import Environment, utc
 from resolver.errors import InvalidLock, UnsupportedSchema
 from resolver.lock import Lock, LockedPackage, lock_schema
 from resolver.solve import Solution, solve
@@ -258,3 +258,65 @@ def test_the_schema_names_the_keys_that_are_written() -> None:
     pattern = package["properties"]["requires"]["items"]["pattern"]
     assert all(re.search(pattern, wanted) for wanted in drawn["package"][1]["requires"])
     assert PackageName.parse(drawn["package"][0]["name"]) == name("team/clean")
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "team/app": {"1.0.0": {"requires": ["team/base ^1"], "extras": {"mail": ["team/send *"]}}},
+    "team/base": {"2.0.0": [], "1.0.0": []},
+    "team/send": {"1.0.0": [], "1.1.0": []},
+}
+
+
+def lock_with_options() -> Lock:
+    solution = solve(
+        requirements("team/app[mail]"),
+        source(OPTIONS),
+        LINUX,
+        constraints=requirements("team/send <1.1"),
+        overrides=requirements("team/base ^2"),
+        allow_prereleases=True,
+        published_before=utc("2026-02-03T04:05:06Z"),
+        prefer="lowest-direct",
+    )
+    return Lock.from_solution(solution)
+
+
+def test_a_lock_says_with_which_options_it_was_solved_and_which_extras_are_on() -> None:
+    lock = lock_with_options()
+    drawn = tomllib.loads(lock.dumps())
+
+    assert drawn["constraints"] == ["team/send <1.1"]
+    assert drawn["overrides"] == ["team/base ^2"]
+    assert drawn["prereleases"] is True
+    assert drawn["published_before"] == "2026-02-03T04:05:06Z"
+    assert drawn["prefer"] == "lowest-direct"
+    app = drawn["package"][0]
+    assert (app["extras"], app["requires"]) == (["mail"], ["team/base ^1", "team/send *"])
+    assert Lock.loads(lock.dumps()) == lock
+    again = solve(lock.requirements, source(OPTIONS), LINUX, **lock.options.arguments())
+    assert lock.differences(again) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"team/base ^2"', '"team/base ^3"', "overridden with ^3, and 2.0.0 is locked"),
+        ('overrides = [\n    "team/base ^2",\n]\n', "", "team/base ^1 is required, and 2.0.0"),
+        ('"team/send <1.1"', '"team/send >1.1"', "team/send >1.1 is constrained, and 1.0.0"),
+        ('"team/send <1.1"', '"team/send[x] <1.1"', r"constraints are about versions"),
+        ('extras = [\n    "mail",\n]\n', "", "its extra mail is not on"),
+        ('    "mail",\n', '    "mail",\n    "web",\n', "nothing in the lock asks for web"),
+        ('prefer = "lowest-direct"', 'prefer = "oldest"', "prefer: "),
+        ("prereleases = true", 'prereleases = "yes"', "prereleases: "),
+        ("prereleases = true", "prerelease = true", "did you mean prereleases?"),
+        ('"2026-02-03T04:05:06Z"', '"yesterday"', "published_before: "),
+        ('"team/app[mail] *"', '"team/app *"', "nothing in the lock asks for mail"),
+    ],
+)
+def test_options_that_were_edited_by_hand_are_held_to_the_packages(
+    old: str, new: str, said: str
+) -> None:
+    text = lock_with_options().dumps()
+    assert old in text
+    with pytest.raises(InvalidLock, match=re.escape(said)):
+        Lock.loads(text.replace(old, new, 1))

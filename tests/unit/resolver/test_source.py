@@ -5,17 +5,27 @@ from typing import Any
 import pytest
 
 from resolver.candidate import Candidate
-from resolver.errors import InvalidIndex, UnsupportedSchema
+from resolver.errors import IndexMoved, InvalidIndex, UnsupportedSchema
+from resolver.solve import solve
 from resolver.source import (
     MemorySource,
     NamingSource,
     PackageIndex,
+    ReservedSource,
     encode_index,
     index_document,
     index_schema,
     parse_index,
 )
-from tests.unit.resolver.builders import SIGNER, digest_of, name, release
+from tests.unit.resolver.builders import (
+    LINUX,
+    SIGNER,
+    digest_of,
+    name,
+    release,
+    requirements,
+    source,
+)
 
 
 def etl() -> PackageIndex:
@@ -176,3 +186,60 @@ def test_ten_thousand_releases_are_read() -> None:
     releases: list[Candidate] = [release("team/etl", f"1.{minor}.0") for minor in range(10_000)]
     index = PackageIndex(name("team/etl"), 1, tuple(releases))
     assert parse_index(encode_index(index)) == index
+
+
+def test_a_name_under_a_reserved_prefix_is_never_looked_up_elsewhere() -> None:
+    public = source(
+        {"team/clean": {"9.0.0": []}, "team/secret-x": {"9.9.9": []}, "open/x": {"1.0.0": []}},
+        revision=3,
+    )
+    own = source({"team/clean": {"1.0.0": ["open/x *", "team/secret-x *"]}}, revision=40)
+    vault = source({"team/secret-x": {"1.0.0": []}}, revision=2)
+    reserved = ReservedSource(public, {"team/": own, "team/secret-": vault})
+
+    solution = solve(requirements("team/clean"), reserved, LINUX)
+
+    assert {str(one) for one in solution.candidates.values()} == {
+        "team/clean 1.0.0",
+        "team/secret-x 1.0.0",
+        "open/x 1.0.0",
+    }
+    assert solution.revision == 3
+    assert reserved.find_index(name("team/secret-y")) is None
+    moved = MemorySource([PackageIndex(name("team/a"), 9, (release("team/a", "1.0.0"),))], 8)
+    with pytest.raises(IndexMoved, match="changed at revision 9, but this solve is of revision 8"):
+        ReservedSource(public, {"team/": moved}).find_index(name("team/a"))
+
+
+def test_extras_travel_and_are_only_there_where_a_release_has_some() -> None:
+    with_extras = release("t/a", "1.0.0", extras={"gpu": ["t/cuda[all] ^1", "t/base *"], "web": []})
+    index = PackageIndex(name("t/a"), 3, (with_extras, release("t/a", "0.9.0")))
+
+    drawn = index_document(index)
+
+    assert parse_index(encode_index(index)) == index
+    assert "extras" not in drawn["releases"][1]
+    assert drawn["releases"][0]["extras"] == {
+        "gpu": [
+            {"package": "t/base", "range": "*", "extras": []},
+            {"package": "t/cuda", "range": "^1", "extras": ["all"]},
+        ],
+        "web": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("extras", "said"),
+    [
+        ({"GPU": []}, "an extra is lower-case letters"),
+        ({"x" * 65: []}, "at most 64 characters"),
+        ({"gpu": [{"package": "t/a", "range": "*", "extras": []}]}, "requires itself"),
+        ({"gpu": [{"package": "t/b", "range": "*", "extras": []}] * 2}, "required twice"),
+    ],
+)
+def test_extras_that_can_not_be_are_refused(extras: dict[str, Any], said: str) -> None:
+    index = PackageIndex(name("t/a"), 3, (release("t/a", "1.0.0"),))
+    drawn = index_document(index)
+    drawn["releases"][0]["extras"] = extras
+    with pytest.raises(InvalidIndex, match=said):
+        parse_index(json.dumps(drawn).encode())
