@@ -238,8 +238,8 @@ def test_the_resolver_and_a_sat_solver_agree(part: int, request: pytest.FixtureR
 
 FEATURES = {
     "prerelease": 2, "asked prereleases": 2, "asked extras": 2, "extras": 2, "yanked": 3,
-    "python": 3, "constraints": 5, "overrides": 5, "prereleases": 20, "prefer": 20, "refused": 20,
-    "published_before": 20, "pins": 10, "unsolvable": 3, "cores of four": 20, "hints of two": 200,
+    "python": 3, "constraints": 5, "overrides": 5, "prereleases": 40, "prefer": 40, "refused": 40,
+    "published_before": 40, "pins": 10, "unsolvable": 3, "cores of four": 20, "hints of two": 200,
 }  # fmt: skip
 """What is used by one case of so many, at least."""
 
