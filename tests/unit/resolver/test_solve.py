@@ -19,6 +19,7 @@ from resolver.errors import (
     TooManyRounds,
     Unread,
 )
+from resolver.hint import Change, Hint
 from resolver.offers import Offers
 from resolver.options import Options
 from resolver.solve import Solution, solve
@@ -290,3 +291,21 @@ def test_a_source_that_reads_ahead_is_told_before_it_is_asked() -> None:
 
     solve(requirements("t/a"), Ahead(), LINUX)
     assert told == [["t/a"], ["read t/a"], ["t/b", "t/c"], ["read t/b"], ["read t/c"]]
+
+
+def test_changes_that_are_no_requirements_are_told_to_machines_too() -> None:
+    later = Change("published_before", time=PUBLISHED)
+    hint = Hint((Change("prereleases"), later, Change("constraint", *requirements("t/a <2"))))
+
+    assert hint.to_json()["changes"] == [
+        {"kind": "prereleases", "from": None, "to": "allowed"},
+        {"kind": "published_before", "from": None, "to": "2026-01-02T03:04:05Z"},
+        {"kind": "constraint", "from": "t/a <2", "to": None},
+    ]
+    assert str(hint) == (
+        "It would fit with prereleases allowed (--pre), and with --published-before "
+        "2026-01-02T03:04:05Z, and without the constraint t/a <2."
+    )
+    asked, options = hint.apply((), Options(constraints=tuple(requirements("t/a <2"))))
+    assert asked == ()
+    assert options == Options(allow_prereleases=True, published_before=PUBLISHED)
