@@ -70,7 +70,7 @@ def test_a_lock_with_an_extra_on_is_promoted(
     path.write_text(
         path.read_text().replace('[\n    "team/send ^2",\n]', '[\n    "team/send ^2.0",\n]')
     )
-    refused = author.rb("promote", "team/shop", "--lock", path, "--to", "dev", code=1)
+    refused = author.rb("promote", "team/shop", "--lock", path, "--to", "dev", code=4)
     assert "team/etl 1.0.0 requires team/send ^2, not team/send ^2.0" in refused.err
 
 
