@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -85,3 +86,19 @@ class Digest:
         if found != self:
             raise DigestMismatch(what, expected=self, found=found)
         return data
+
+
+def copy_exactly(source: BinaryIO, size: int, *sinks: Callable[[bytes], object]) -> int:
+    """Hand `size` bytes of `source` to each of `sinks`, and return how many there were too few.
+
+    No more than one byte beyond is read: below 0 there are more, and what was read last was handed
+    to nobody.
+    """
+    left = size
+    while chunk := source.read(min(_READ_SIZE, left + 1)):
+        left -= len(chunk)
+        if left < 0:
+            break
+        for sink in sinks:
+            sink(chunk)
+    return left

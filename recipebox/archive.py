@@ -24,7 +24,7 @@ from typing import BinaryIO, Final
 
 from artifacts import media
 from artifacts.descriptor import Descriptor
-from artifacts.digest import Digest
+from artifacts.digest import Digest, copy_exactly
 from artifacts.errors import ArtifactError
 from artifacts.manifest import (
     EMPTY_CONFIG,
@@ -172,14 +172,10 @@ class _Writer:
     def add_stream(self, descriptor: Descriptor, file: BinaryIO, advance: Advance) -> None:
         name = f"blobs/sha256/{descriptor.digest.hex}"
         self._write(entry_headers(name, 0o644, descriptor.size, FILE))
-        hasher, left = descriptor.digest.hasher(), descriptor.size
-        while chunk := file.read(min(_BUFFER, left + 1)):
-            left -= len(chunk)
-            if left < 0:
-                break
-            hasher.update(chunk)
-            self._write(chunk)
-            advance(len(chunk))
+        hasher = descriptor.digest.hasher()
+        left = copy_exactly(
+            file, descriptor.size, hasher.update, self._write, lambda data: advance(len(data))
+        )
         if left or hasher.hexdigest() != descriptor.digest.hex:
             raise Tampered(
                 f"blob {descriptor.digest}",

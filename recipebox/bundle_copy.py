@@ -13,6 +13,7 @@ the lock again, of the releases that are listed there, and what comes of it must
 """
 
 import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -39,8 +40,6 @@ from recipebox.repositories import (
     LayoutRepository,
     Moved,
 )
-
-_BUFFER = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +252,7 @@ def _unpack(path: Path, folder: Path) -> None:
                 assert stream is not None  # noqa: S101 - it is a plain file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("wb") as file:
-                    while chunk := stream.read(_BUFFER):
-                        file.write(chunk)
+                    shutil.copyfileobj(stream, file)
     except tarfile.TarError as error:
         raise Tampered(str(path), expected="a whole tar", found=error, hint=hint) from error
 

@@ -22,7 +22,7 @@ from typing import BinaryIO, Protocol
 
 from artifacts import media
 from artifacts.descriptor import Descriptor
-from artifacts.digest import Digest
+from artifacts.digest import Digest, copy_exactly
 from artifacts.errors import ArtifactError
 from artifacts.manifest import ImageIndex, ImageManifest, image_index, parse_manifest
 from artifacts.reference import RepositoryName, Tag
@@ -41,7 +41,6 @@ INDEX_FILE = "index.json"
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
 _LARGEST_INDEX = 16 << 20
-_BUFFER = 1 << 20
 _COPIED_AGAIN = "copy it again, or tell who keeps it"
 
 Count = Callable[[int], None]
@@ -476,14 +475,10 @@ def _copy(
     Raises:
         Tampered: other bytes than the descriptor says, or another number of them.
     """
-    hasher, left = descriptor.digest.hasher(), descriptor.size
-    while chunk := source.read(min(_BUFFER, left + 1)):
-        left -= len(chunk)
-        if left < 0:
-            break
-        hasher.update(chunk)
-        target.write(chunk)
-        count(len(chunk))
+    hasher = descriptor.digest.hasher()
+    left = copy_exactly(
+        source, descriptor.size, hasher.update, target.write, lambda data: count(len(data))
+    )
     if left:
         found = "more" if left < 0 else f"{descriptor.size - left}"
         raise Tampered(what, expected=f"{descriptor.size} bytes", found=found, hint=_COPIED_AGAIN)

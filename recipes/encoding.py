@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from artifacts.digest import copy_exactly
 from recipes.errors import UnsafePath
 from recipes.paths import check_paths
 
@@ -36,7 +37,6 @@ FILE: Final = b"0"
 PAX: Final = b"x"
 
 _RECORD = 20 * BLOCK  # POSIX pax: "the default blocksize", to which a tar is padded
-_BUFFER = 1 << 20
 _STORED = 0xFFFF  # RFC 1951 3.2.4: LEN is 16 bits
 _LARGEST_OCTAL = 0o77777777777  # 11 digits: 8 GiB - 1
 
@@ -143,14 +143,8 @@ def _write_tar(
 
 def _copy(path: Path, size: int, sink: Sink) -> str:
     hasher = hashlib.sha256()
-    left = size
     with path.open("rb") as file:
-        while chunk := file.read(min(_BUFFER, left + 1)):
-            left -= len(chunk)
-            if left < 0:
-                break
-            hasher.update(chunk)
-            sink.write(chunk)
+        left = copy_exactly(file, size, hasher.update, sink.write)
     if left:
         raise UnsafePath(str(path), "it changed while it was read; pack again")
     return hasher.hexdigest()

@@ -43,9 +43,7 @@ MOST: Final = 16 << 20
 
 _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 16
-_STRIDE = (
-    _LONGEST_LINE // 2
-)  # a longer line is looked at in pieces, each with some of the one before
+_STRIDE = _LONGEST_LINE // 2  # from one piece of a longer line to the next; they overlap
 _PROBE = 8192  # bytes in which git, too, looks for a zero
 _LEFT_OUT: Final = frozenset({"IPPublicDetector", "HexHighEntropyString"})
 _ENTROPY: Final = "Base64HighEntropyString"

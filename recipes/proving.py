@@ -114,7 +114,10 @@ def open_bench(
         place.chmod(0o755)
         if required is not None:
             _lay_beside(required, place, metadata)
-        yield Bench(place, metadata, root, aside, sandbox, timeout)
+        watched = TracingSandbox(
+            sandbox, shutil.which("strace"), probe=(sys.executable, "-I", "-S", "-V")
+        )
+        yield Bench(place, metadata, root, aside, watched, timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ class Bench:
     metadata: PackageMetadata
     root: Path
     aside: Path
-    sandbox: Sandbox
+    sandbox: TracingSandbox
     timeout: float
 
     def run_checkout(self, tree: Path) -> CheckoutRun:
@@ -134,8 +137,7 @@ class Bench:
         Raises:
             ProofFailed: it has no end, or no sandbox can be had.
         """
-        copy = self._lay(tree)
-        config = DeploymentConfig.from_bytes((copy / "metadata" / CONFIG_FILE).read_bytes())
+        config = DeploymentConfig.from_bytes((tree / "metadata" / CONFIG_FILE).read_bytes())
         if config.network == "egress":
             said = "it has a network, and what it does there would be done again"
             return CheckoutRun(reason=said)
@@ -143,6 +145,7 @@ class Bench:
         if own:
             said = f"the checkout has a file {own[0]} of its own, where the package has its own"
             return CheckoutRun(reason=said)
+        copy = self._lay(tree)
         inside, packed = copy / "recipe", copy.with_name(f".{copy.name}.packed")
         inside.rename(packed)
         problem = copy_checkout(self.root, inside, without=[self.aside])
@@ -197,13 +200,10 @@ class Bench:
 
     def _run(self, tree: Path) -> tuple[RunResult, RunAccount]:
         config = DeploymentConfig.from_bytes((tree / "metadata" / CONFIG_FILE).read_bytes())
-        watched = TracingSandbox(
-            self.sandbox, shutil.which("strace"), probe=(sys.executable, "-I", "-S", "-V")
-        )
         try:
             result = run_package(
                 tree,
-                sandbox=watched,
+                sandbox=self.sandbox,
                 limits=Limits(seconds=self.timeout, processes=_PROCESSES),
                 attempts=1,
                 network=config.needs_network,
@@ -212,7 +212,7 @@ class Bench:
             )
         except SandboxError as error:
             raise ProofFailed(self.metadata.title, 125, str(error)) from error
-        return result, account_of(watched.traces[-1], self.metadata, tree)
+        return result, account_of(self.sandbox.traces[-1], self.metadata, tree)
 
     def _told(self, text: str) -> str:
         return text.format(seconds=self.timeout, processes=_PROCESSES)

@@ -28,6 +28,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -181,14 +182,13 @@ def _is_system(path: Path, works: Iterable[Path], *, writes: bool = False) -> bo
     return not writes and any(path.is_relative_to(each) for each in _python())
 
 
-def _python() -> set[Path]:
-    """Return the folders of the Python that runs."""
+@cache
+def _python() -> frozenset[Path]:
+    """Return the folders of the Python that runs; a base in /usr has only its library there."""
     known = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return {
-        *(Path(each) for each in known if each),
-        *(Path(each) for each in (sys.prefix, sys.exec_prefix) if sys.prefix != sys.base_prefix),
-        Path(sys.executable).parent / "pyvenv.cfg",
-    }
+    if sys.prefix != sys.base_prefix:
+        known |= {sys.prefix, sys.exec_prefix}
+    return frozenset(Path(each) for each in known if each)
 
 
 def asked_by_the_run(account: RunAccount, closure: Closure) -> dict[str, Reason]:

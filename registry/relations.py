@@ -341,7 +341,7 @@ class _Drawing:
         node_id = _node_id(package, row)
         if node_id not in self.nodes:
             version = None if row is None else row.version
-            is_yanked = row is not None and yank_of(row) is not None
+            is_yanked = depth == 0 and row is not None and yank_of(row) is not None
             self.nodes[node_id] = Node(node_id, package, version, is_yanked, depth)
         return self.nodes[node_id]
 
@@ -351,9 +351,11 @@ class _Drawing:
             may_read = self._access.allows(
                 self._principal, Verb.PULL, package.namespace, str(package)
             )
-            self._releases[package] = releases_of(package) if may_read else []
+            yanked = _yanked(package) if may_read else set()
+            listed = releases_of(package) if may_read else []
+            self._releases[package] = [row for row in listed if row.id not in yanked]
         for row in self._releases[package]:
-            if wanted.contains(Version.parse(row.version)) and yank_of(row) is None:
+            if wanted.contains(Version.parse(row.version)):
                 return row
         return None
 

@@ -207,8 +207,8 @@ def _host(name: str, port: Any) -> str:
 class TracingSandbox:
     """A sandbox that also watches: it runs commands in `inner`, and keeps a trace of each.
 
-    `strace` is the program, or None where there is none; whether it works is tried with the command
-    `probe`, within the same bounds. `traces` grows by one with each command.
+    `strace` is the program, or None where there is none; whether it works is tried once, with the
+    command `probe` within the bounds of the first. `traces` grows by one with each command.
     """
 
     def __init__(
@@ -217,6 +217,8 @@ class TracingSandbox:
         self._inner = inner
         self._strace = strace
         self._probe = probe
+        self._refusal: str | None = None if strace else "there is no strace on this machine"
+        self._is_tried = strace is None
         self.traces: list[Trace] = []
 
     def run(self, command: Command) -> Outcome:
@@ -252,22 +254,32 @@ class TracingSandbox:
 
     def _watched(self, command: Command, folder: Path) -> tuple[tuple[str, ...], dict[str, str]]:
         """Return the command's words under strace, if it works here; else as they are, and why."""
-        if self._strace is None:
-            return command.argv, {"strace": "there is no strace on this machine"}
-        words = (self._strace, *_OPTIONS, "-o", str(folder / "calls"), "--")
-        with _pipe(folder / "probe") as probe, _reading({probe: lambda _: None}, Account()):
+        if not self._is_tried:
+            self._refusal = self._try_strace(command, folder)
+            self._is_tried = True
+        if self._refusal is not None:
+            return command.argv, {"strace": self._refusal}
+        return (*self._words(folder / "calls"), *command.argv), {}
+
+    def _words(self, pipe: Path) -> tuple[str, ...]:
+        return (str(self._strace), *_OPTIONS, "-o", str(pipe), "--")
+
+    def _try_strace(self, command: Command, folder: Path) -> str | None:
+        """Return why strace can't be used in such bounds; None where it can."""
+        pipe = folder / "probe"
+        with _pipe(pipe) as probe, _reading({probe: lambda _: None}, Account()):
             tried = self._inner.run(
                 replace(
                     command,
-                    argv=(*words[:-2], str(folder / "probe"), "--", *self._probe),
+                    argv=(*self._words(pipe), *self._probe),
                     readable=(*command.readable, folder),
                     limits=replace(command.limits, seconds=_PROBE_SECONDS),
                 )
             )
-        if tried.exit_code != 0:
-            said = tried.stderr.decode(errors="replace").strip().splitlines()
-            return command.argv, {"strace": said[-1] if said else "it doesn't work here"}
-        return (*words, *command.argv), {}
+        if tried.exit_code == 0:
+            return None
+        said = tried.stderr.decode(errors="replace").strip().splitlines()
+        return said[-1] if said else "it doesn't work here"
 
 
 @contextlib.contextmanager

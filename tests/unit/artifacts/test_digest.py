@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from artifacts.digest import Digest
+from artifacts.digest import Digest, copy_exactly
 from artifacts.errors import DigestMismatch, InvalidDigest
 
 EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -55,3 +55,13 @@ def test_bytes_with_another_digest_are_refused_naming_both():
 
 def test_bytes_with_the_digest_are_handed_back():
     assert Digest.of(b"right").check("blob", b"right") == b"right"
+
+
+@pytest.mark.parametrize(
+    ("size", "left", "handed"), [(5, 0, b"abcde"), (7, 2, b"abcde"), (4, -1, b""), (0, -1, b"")]
+)
+def test_exactly_so_many_bytes_are_copied_to_each_sink(size, left, handed):
+    first, second = io.BytesIO(), io.BytesIO()
+
+    assert copy_exactly(io.BytesIO(b"abcde"), size, first.write, second.write) == left
+    assert first.getvalue() == second.getvalue() == handed
