@@ -24,6 +24,7 @@ out; but not what is written down of the checkout as a distribution, where its o
 import ast
 import contextlib
 import gc
+import os
 import re
 import shlex
 import sys
@@ -120,7 +121,7 @@ def _resolving(folder: Path, names: Iterable[str], paths: Iterable[str]) -> tupl
     checkout = Checkout(folder)
     return (
         sum(checkout.find(name) is not None for name in names),
-        sum((folder / path).is_file() for path in paths),
+        sum(os.path.isfile(folder / path) for path in paths),  # noqa: PTH113 - it may be too long
     )
 
 

@@ -122,6 +122,14 @@ class TestImports:
         both = {"later", "earlier"}
         assert names & both == (both if taken == "both" else {taken})
 
+    def test_an_argument_that_no_file_can_be_called_is_none(self, tmp_path: Path) -> None:
+        folder = tmp_path / "orchestrator" / "Recipes"
+        text = "x" * 300 + "/y"
+        recipe = f"steps: [{{idx: 1, name: a, type: shell, command: ls, args: {{a: {text}}}}}]"
+        write(folder, {"etl.yaml": recipe})
+
+        assert find_root(read_recipe(folder / "etl.yaml"), Project()).is_dir()
+
     def test_a_script_finds_what_is_beside_it(self, tmp_path: Path) -> None:
         recipe = "steps: [{idx: 1, name: a, type: shell, command: 'python3 tools/gen.py 2'}]"
         closure = closure_of(
