@@ -15,7 +15,7 @@ Errors are recipebox.errors.ClientError and, from below, those of recipes, resol
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ from recipebox.publishing import Signed, Signer, make_signer, plan_push, push, s
 from recipebox.releases import Releases, VerifiedRelease
 from recipebox.running import Part, Ready, Unpacked, kept_env, view
 from recipebox.solving import Age, ages, solve_least
-from recipebox.source import CachedSource, RegistrySource
+from recipebox.source import CachedSource, RegistrySource, no_matter
 from recipebox.transport import Transport
 from recipebox.trust import TrustStore
 from recipebox.verification import (
@@ -401,7 +401,7 @@ class Client:
         wanted = [Requirement.parse(text) for text in requirements]
         environment = Environment(python or this_python(), platform or platform_here())
         said = options or Options(allow_prereleases=allow_prereleases)
-        with self.index(wanted) as source:
+        with self.output.counting("solving") as tell, self.index(wanted, tell) as source:
             for each in wanted:
                 if source.find_index(each.package) is None:
                     raise Missing(
@@ -411,7 +411,8 @@ class Client:
                     )
 
             def solve_over(index: IndexSource) -> Solution:
-                return solve(wanted, index, environment, pins=pins, **said.arguments())
+                arguments = said.arguments()
+                return solve(wanted, index, environment, pins=pins, progress=tell, **arguments)
 
             if keep is None:
                 return solve_over(source)
@@ -426,8 +427,9 @@ class Client:
             ResolutionImpossible: its requirements can't be had any more; says why.
         """
         said = (options or lock.options).arguments()
-        with self.index(lock.requirements) as source:
-            solution = solve(lock.requirements, source, lock.environment, **said)
+        wanted = lock.requirements
+        with self.output.counting("solving") as tell, self.index(wanted, tell) as source:
+            solution = solve(wanted, source, lock.environment, progress=tell, **said)
             return ages(lock, solution, source)
 
     def lock(self, requirements: Sequence[str], *, allow_prereleases: bool = False) -> Lock:
@@ -439,8 +441,12 @@ class Client:
         return Lock.from_solution(self.solve(requirements, allow_prereleases=allow_prereleases))
 
     @contextmanager
-    def index(self, requirements: Sequence[Requirement]) -> Iterator[IndexSource]:
+    def index(
+        self, requirements: Sequence[Requirement], progress: Callable[[object], object] = no_matter
+    ) -> Iterator[IndexSource]:
         """Give the index at one revision, read ahead for solving these requirements.
+
+        `progress` is told how many packages were read.
 
         Offline it is the cache's, at the revision at which their packages were last read.
         """
@@ -449,7 +455,9 @@ class Client:
             roots = [each.package for each in requirements]
             yield CachedSource(self.url, self.cache, roots, tell)
             return
-        with RegistrySource(self.transport, self.cache, jobs=self.jobs, tell=tell) as source:
+        with RegistrySource(
+            self.transport, self.cache, jobs=self.jobs, tell=tell, progress=progress
+        ) as source:
             source.expect(requirements)
             yield source
 

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,12 @@ from typing import Any, TextIO
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _STYLES = {"good": "32", "bad": "31", "warn": "33", "strong": "1", "dim": "2"}
 _STEP = 1024
+_QUIET_SECONDS = 1.0
+"""What is over by then shows nothing."""
+_REDRAWN, _NOTED = 0.1, 10.0
+"""Seconds between two lines of what goes on: in a terminal, and elsewhere."""
+
+_CLEAR_REST = "\x1b[K"
 
 Advance = Callable[[int], None]
 
@@ -68,6 +75,7 @@ class Output:
     color: str = "auto"
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    _is_live_line: bool = field(default=False, init=False)
 
     def say(self, text: str, style: str | None = None) -> None:
         """Write a line of the result, for people."""
@@ -138,6 +146,44 @@ class Output:
             task = bar.add_task(clean(label), total=total)
             yield lambda size: bar.advance(task, size)
 
+    @contextmanager
+    def counting(
+        self, label: str, timer: Callable[[], float] = time.monotonic
+    ) -> Iterator[Callable[[object], None]]:
+        """Show how far something is whose end isn't known: as text, told as often as one likes.
+
+        Any thread may tell. Nothing shows in the first second; then on a terminal one line, which
+        is rewritten, and gone at the end; elsewhere a line every ten seconds, so that a log shows
+        that it goes on.
+        """
+        is_live = self.stderr.isatty() and not self.quiet
+        due = timer() + (_QUIET_SECONDS if is_live else _NOTED)
+        turn = threading.Lock()
+
+        def tell(state: object) -> None:
+            nonlocal due
+            with turn:
+                if timer() < due:
+                    return
+                due = timer() + (_REDRAWN if is_live else _NOTED)
+                if is_live:
+                    self.stderr.write(f"\r{clean(f'{label}: {state}')}{_CLEAR_REST}")
+                    self.stderr.flush()
+                    self._is_live_line = True
+                else:
+                    self.note(f"{label}: {state}")
+
+        try:
+            yield tell
+        finally:
+            self._clear_live_line()
+            self.stderr.flush()
+
+    def _clear_live_line(self) -> None:
+        if self._is_live_line:
+            self.stderr.write(f"\r{_CLEAR_REST}")
+            self._is_live_line = False
+
     def _colored(self, stream: TextIO) -> bool:
         if self.color != "auto":
             return self.color == "always"
@@ -147,5 +193,6 @@ class Output:
         line = clean(text)
         if style and self._colored(stream):
             line = f"\x1b[{_STYLES[style]}m{line}\x1b[0m"
+        self._clear_live_line()
         stream.write(line + "\n")
         stream.flush()

@@ -27,28 +27,37 @@ Tell = Callable[[str], object]
 """Takes a sentence for whoever sits there."""
 
 
-def _ignore(_sentence: str) -> None:
+def no_matter(_said: object) -> None:
     """Tell nobody."""
 
 
 class RegistrySource:
     """The index of the registry at `transport`: an IndexSource (resolver/source.py).
 
-    `jobs` names are asked for at once; `tell` is told where the cache was damaged. To be used in a
-    `with` block, or closed: what was begun and isn't needed any more ends there.
+    `jobs` names are asked for at once; `tell` is told where the cache was damaged, and `progress`
+    how many packages were read. To be used in a `with` block, or closed: what was begun and isn't
+    needed any more ends there.
     """
 
     def __init__(
-        self, transport: Transport, cache: Cache, *, jobs: int = 4, tell: Tell = _ignore
+        self,
+        transport: Transport,
+        cache: Cache,
+        *,
+        jobs: int = 4,
+        tell: Tell = no_matter,
+        progress: Callable[[object], object] = no_matter,
     ) -> None:
         self._transport = transport
         self._cache = cache
         self._tell = tell
+        self._progress = progress
         self._revision: int | None = None
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="index")
         self._reads: dict[PackageName, Future[PackageIndex | None]] = {}
         self._expected: set[tuple[PackageName, Range]] = set()
+        self._read_count = 0
         self._is_closed = False
 
     def __enter__(self) -> Self:
@@ -144,9 +153,16 @@ class RegistrySource:
         with self._lock:
             reading = self._reads.get(package)
             if reading is None and not self._is_closed:
-                reading = self._pool.submit(self._fetch, package, revision)
+                reading = self._pool.submit(self._read, package, revision)
                 self._reads[package] = reading
             return reading
+
+    def _read(self, package: PackageName, revision: int) -> PackageIndex | None:
+        index = self._fetch(package, revision)
+        with self._lock:
+            self._read_count += 1
+        self._progress(f"{self._read_count:,} packages read")
+        return index
 
     def _fetch(self, package: PackageName, revision: int) -> PackageIndex | None:
         registry, name = self._transport.url, str(package)
@@ -191,7 +207,7 @@ class CachedSource:
     """The index as it is in the cache: an IndexSource that needs no network."""
 
     def __init__(
-        self, registry: str, cache: Cache, roots: Sequence[PackageName], tell: Tell = _ignore
+        self, registry: str, cache: Cache, roots: Sequence[PackageName], tell: Tell = no_matter
     ) -> None:
         self._registry = registry
         self._cache = cache

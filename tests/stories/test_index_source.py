@@ -129,12 +129,20 @@ def told() -> list[str]:
 
 
 @pytest.fixture
-def opened(cache: Cache, told: list[str]) -> Callable[..., Any]:
+def shown() -> list[object]:
+    """What a progress line was told."""
+    return []
+
+
+@pytest.fixture
+def opened(cache: Cache, told: list[str], shown: list[object]) -> Callable[..., Any]:
     @contextmanager
     def open_it(server: Server, jobs: int = 4) -> Iterator[RegistrySource]:
         transport = Transport(URL, retries=0)
         transport.mount(WsgiAdapter(server))
-        with RegistrySource(transport, cache, jobs=jobs, tell=told.append) as source:
+        with RegistrySource(
+            transport, cache, jobs=jobs, tell=told.append, progress=shown.append
+        ) as source:
             yield source
 
     return open_it
@@ -164,6 +172,14 @@ def test_a_solve_asks_for_each_name_once(opened: Callable[..., Any]) -> None:
         "team/e 1.0.0",
     ]
     assert set(server.asked.values()) == {1}
+
+
+def test_it_is_told_how_many_were_read(opened: Callable[..., Any], shown: list[object]) -> None:
+    with opened(Server(CHAIN)) as source:
+        source.expect(wanted("team/a"))
+        solve(wanted("team/a"), source, HERE)
+
+    assert {str(each) for each in shown} == {f"{count} packages read" for count in range(1, 6)}
 
 
 def test_a_yanked_release_leads_nowhere(opened: Callable[..., Any]) -> None:

@@ -324,6 +324,43 @@ def test_progress_is_a_bar_on_a_terminal_and_a_line_elsewhere() -> None:
     assert pipe.getvalue().count("\n") == 1
 
 
+def test_what_goes_on_is_a_line_that_is_rewritten_on_a_terminal_and_cleared() -> None:
+    screen = Screen()
+    with Output(stderr=screen).counting(
+        "solving", iter([0.0, 0.9, 1.0, 1.0, 1.05]).__next__
+    ) as tell:
+        for place in range(3):
+            tell(f"{place} rounds")
+    assert screen.getvalue() == "\rsolving: 1 rounds\x1b[K\r\x1b[K"
+
+
+def test_a_line_that_is_written_meanwhile_stands_by_itself() -> None:
+    screen = Screen()
+    output = Output(stderr=screen, color="never")
+    with output.counting("solving", iter([0.0, 2.0, 2.0]).__next__) as tell:
+        tell("1 rounds")
+        output.warn("the cache was damaged")
+    assert screen.getvalue() == "\rsolving: 1 rounds\x1b[K\r\x1b[Kthe cache was damaged\n"
+
+
+def test_what_goes_on_is_a_line_each_ten_seconds_elsewhere() -> None:
+    pipe = io.StringIO()
+    clock = iter([0.0, 9.9, 10.0, 10.0, 19.9, 20.0, 20.0]).__next__
+    with Output(stderr=pipe).counting("solving", clock) as tell:
+        for place in range(4):
+            tell(f"{place} rounds")
+    assert pipe.getvalue() == "solving: 1 rounds\nsolving: 3 rounds\n"
+
+
+def test_quiet_shows_nothing_of_what_goes_on() -> None:
+    screen = Screen()
+    with Output(stderr=screen, quiet=True).counting(
+        "solving", iter([0.0, 99.0, 99.0]).__next__
+    ) as tell:
+        tell("1 rounds")
+    assert screen.getvalue() == ""
+
+
 def test_an_empty_table_is_nothing() -> None:
     output = Output(stdout=io.StringIO())
     output.table([])
