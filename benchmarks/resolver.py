@@ -11,6 +11,11 @@ and seconds of this machine's processor, for
                        in a row, 1,000 releases of which the oldest fits; see the docstrings of
                        tests/unit/resolver/shapes.py
 
+    over a network     `recipebox lock` of the first, as a user runs it, with an empty cache and
+                       again with a full one; each answer of the index takes 20 ms (--latency),
+                       and is counted. Beside it the same answers, fetched as many at once, and
+                       nothing done with them: what the network alone takes
+
 beside plain resolvelib: the same library, newest first, with no preference, no narrowing and no
 learning of ours, which explains nothing and doesn't polish. It has 20,000 rounds, or 30 seconds.
 """
@@ -19,9 +24,14 @@ learning of ours, which explains nothing and doesn't polish. It has 20,000 round
 
 import argparse
 import json
+import os
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +41,8 @@ from resolvelib.resolvers import Resolution, ResolutionTooDeep
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # not benchmarks/, where a file would hide the package `resolver`
 
-from resolver import errors  # noqa: E402 - the path comes first
+from recipebox.transport import Transport  # noqa: E402 - the path comes first
+from resolver import errors  # noqa: E402
 from resolver.candidate import Candidate  # noqa: E402
 from resolver.requirement import Requirement  # noqa: E402
 from resolver.solve import solve  # noqa: E402
@@ -41,6 +52,9 @@ from tests.unit.resolver.shapes import SHAPES, CountingSource, Shape, large_inde
 
 LIMIT_SECONDS = 1.0
 """What a warm solve of 200 packages may take."""
+
+JOBS = 4
+"""How many names are asked for at once: what the client does by itself."""
 
 PEER_ROUNDS = 20_000
 PEER_SECONDS = 30.0
@@ -135,10 +149,56 @@ def plain(shape: Shape) -> dict[str, Any]:
     return {"rounds": reporter.rounds, "seconds": time.process_time() - began, "said": said}
 
 
+@contextmanager
+def slow_index(milliseconds: int) -> Iterator[str]:
+    """Serve the large index in a process of its own; give its address."""
+    words = [sys.executable, str(ROOT / "benchmarks" / "index_server.py"), str(milliseconds)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.terminate()
+
+
+def over_a_network(milliseconds: int) -> dict[str, dict[str, Any]]:
+    """Run `recipebox lock` cold and warm, and fetch the same answers; seconds are by the clock."""
+    _, wanted = large_index()
+    figures: dict[str, dict[str, Any]] = {}
+    with slow_index(milliseconds) as url, tempfile.TemporaryDirectory() as folder:
+        transport = Transport(url)
+        words = [str(Path(sys.executable).parent / "recipebox"), "--url", url, "--json", "lock"]
+        words += [*map(str, wanted), "--python", LINUX.python, "--platform", LINUX.platform]
+        words += ["-o", "-"]
+        environ = {"HOME": folder, "PATH": os.defpath, "RECIPEBOX_JOBS": str(JOBS)}
+        names: list[str] = []
+        for title in ("cold", "warm"):
+            began = time.perf_counter()
+            done = subprocess.run(words, env=environ, capture_output=True, check=True)
+            seconds = time.perf_counter() - began
+            asked = transport.api("GET", "/asked")
+            names = names or list(asked)
+            figures[title] = {
+                "seconds": seconds,
+                "packages": len(json.loads(done.stdout)["packages"]),
+                "names": len(asked),
+                "most": max(asked.values(), default=0),
+            }
+        began = time.perf_counter()
+        with ThreadPoolExecutor(JOBS) as pool:
+            answers = pool.map(
+                lambda name: transport.conditional(f"/index/{name}.json", None, {"as_of": 7}), names
+            )
+            count = sum(answer is not None for answer in answers)
+        figures["fetched alone"] = {"seconds": time.perf_counter() - began, "names": count}
+        return figures
+
+
 def main() -> int:
     """Print a line for each, and return 1 where the warm solve took too long."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--latency", type=int, default=20, help="milliseconds of an answer")
     options = parser.parse_args()
     shapes: dict[str, Callable[[], Shape]] = {
         "200 of 10,000": lambda: large_index(parsed=False),
@@ -154,6 +214,12 @@ def main() -> int:
                 f"  {found['said']}",
                 flush=True,
             )
+    figures["over a network"] = network = over_a_network(options.latency)
+    for title, found in network.items():
+        print(f"{title:15} {found['seconds']:6.2f} s  {found['names']:4} names asked for", end="")
+        print("" if "most" not in found else f", each {found['most']} times at most")
+    ratio = network["cold"]["seconds"] / network["fetched alone"]["seconds"]
+    print(f"cold, beside its fetching alone ({options.latency} ms an answer): {ratio:.2f}x")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     took = figures["200 of 10,000"]["ours"]["seconds"]

@@ -4,11 +4,16 @@ Nothing heavy and nothing third-party is imported here before `drop_foreign_path
 checkout with PYTHONPATH=. may hold a `click.py` or `yaml.py` of its own.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
 
 from recipebox import HOME
+
+_COLLECT_EVERY = 100_000
+"""Objects between two collections of cycles: a command is short, and a solve of 200 packages spent
+a quarter of its time on them (benchmarks/resolver.py)."""
 
 
 def drop_foreign_paths(path: list[str], environ: Mapping[str, str]) -> None:
@@ -42,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code (recipebox/errors.py has the table)."""
     if arguments is None:
         take_names_for_utf8()
+        gc.set_threshold(_COLLECT_EVERY)
     drop_foreign_paths(sys.path, os.environ)
     from recipebox.group import run
 

@@ -1,9 +1,11 @@
 """The sparse index as the resolver reads it: by ETag, from the cache, at one revision a solve.
 
-Online, the index's revision is asked for once, and every package `as_of` it; an answer that is kept
-with its ETag travels only when it changed. Each name is asked for once a solve, several at once:
-what the solver says it will need (`read_ahead`), and before that a guess (`expect`): for each
-requirement the newest release in its range, and so on through what that requires.
+Online, the index's revision is asked for once, and every package `as_of` it. An answer that is kept
+of that revision isn't asked for again; one of an earlier revision is, by its ETag, and travels only
+when it changed. That there is no such package is asked anew, since another token may see one. Each
+name is asked for once a solve, several at once: what the solver says it will need (`read_ahead`),
+and before that a guess (`expect`): for each requirement the newest release in its range, and so on
+through what that requires.
 
 Offline, a solve is of the revision at which its roots were last read, and what wasn't read then,
 and may have changed since, is named and refused.
@@ -168,6 +170,8 @@ class RegistrySource:
         registry, name = self._transport.url, str(package)
         kept = self._cache.index_entry(registry, name, self._tell)
         index = None if kept is None else self._parse_kept(name, kept)
+        if index is not None and kept is not None and kept["as_of"] == revision:
+            return index  # what it was at a revision, it stays
         etag = None if kept is None or index is None else str(kept["etag"])
         try:
             answer = self._transport.conditional(f"/index/{name}.json", etag, {"as_of": revision})
@@ -179,8 +183,6 @@ class RegistrySource:
             data, etag = answer
             body = data.decode("utf-8", "replace")
             index = parse_index(body.encode())
-        elif kept is not None and kept["as_of"] == revision:
-            return index
         self._cache.keep_index_entry(registry, name, etag=etag or "", as_of=revision, body=body)
         return index
 

@@ -169,9 +169,12 @@ def utc(text: str) -> datetime:
     Raises:
         ValueError: it is written in another way, or no such time exists.
     """
-    time = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
-    if utc_text(time) != text:
-        raise ValueError(f"not a time: {text!r} (expected all digits, as in 2026-01-02T03:04:05Z)")
+    try:
+        time = datetime.fromisoformat(text)  # many times as fast as strptime
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a time as in 2026-01-02T03:04:05Z: {error}") from error
+    if time.tzinfo is None or utc_text(time) != text:
+        raise ValueError(f"{text!r} is not a time as in 2026-01-02T03:04:05Z")
     return time
 
 

@@ -175,13 +175,16 @@ class Range:
     """
 
     alternatives: tuple[tuple[Comparator, ...], ...]
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Write its text once: whatever is sorted asks for it, and ranges are few."""
+        texts = (",".join(map(str, alternative)) for alternative in self.alternatives)
+        object.__setattr__(self, "_text", " || ".join(texts))
 
     def __str__(self) -> str:
         """Return the canonical text, such as `^1.2 || >=3,<4`."""
-        return " || ".join(
-            ",".join(str(comparator) for comparator in alternative)
-            for alternative in self.alternatives
-        )
+        return self._text
 
     @classmethod
     def parse(cls, text: str) -> "Range":

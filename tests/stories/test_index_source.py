@@ -52,6 +52,7 @@ class Server:
         self.indexes = {name: self.an_index(name, one) for name, one in packages.items()}
         self.asked: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
+        self.revision = REVISION
         self.gate: Callable[[], object] = lambda: None
         self.most = self._inside = 0
         self._lock = threading.Lock()
@@ -82,7 +83,7 @@ class Server:
         path = environ["PATH_INFO"]
         if path == "/index/revision.json":
             start("200 OK", [])
-            return [json.dumps({"revision": REVISION}).encode()]
+            return [json.dumps({"revision": self.revision}).encode()]
         name = path.removeprefix("/index/").removesuffix(".json")
         with self._lock:
             self.asked[name] += 1
@@ -206,14 +207,26 @@ def test_as_many_are_read_at_once_as_jobs_says(jobs: int, opened: Callable[..., 
     assert sum(server.asked.values()) == len(names)
 
 
-def test_a_second_solve_has_unchanged_names_confirmed(opened: Callable[..., Any]) -> None:
+def test_a_second_solve_has_unchanged_names_confirmed_where_the_index_moved(
+    opened: Callable[..., Any],
+) -> None:
     server = Server(CHAIN)
-    for _ in range(2):
+    for server.revision in (REVISION, REVISION, REVISION + 1):
         with opened(server) as source:
             source.expect(wanted("team/a"))
             solve(wanted("team/a"), source, HERE)
 
     assert server.statuses == {"200": 5, "304": 5}
+
+
+def test_that_a_package_is_not_there_is_asked_anew(opened: Callable[..., Any]) -> None:
+    """It may only have been hidden from another token."""
+    server = Server({})
+    with opened(server) as source:
+        assert source.find_index(name_of("team/a")) is None
+    server.indexes["team/a"] = Server.an_index("team/a", {"1.0.0": []})
+    with opened(server) as source:
+        assert source.find_index(name_of("team/a")) is not None
 
 
 def test_a_failure_is_told_to_whoever_asks_and_to_nobody_else(opened: Callable[..., Any]) -> None:

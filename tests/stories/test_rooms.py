@@ -432,8 +432,10 @@ def test_an_answer_travels_again_only_when_it_changed(places: Places) -> None:
     server.bodies["/index/team/etl.json"] = an_index(ETL, 3, "1.0.0")
     first = a_source(server, places)[0].find_index(ETL)
 
+    server.revision = 6
     again = a_source(server, places)[0].find_index(ETL)
-    server.bodies["/index/team/etl.json"] = an_index(ETL, 5, "1.0.0", "1.1.0")
+    server.bodies["/index/team/etl.json"] = an_index(ETL, 7, "1.0.0", "1.1.0")
+    server.revision = 7
     newer = a_source(server, places)[0].find_index(ETL)
 
     assert first == again

