@@ -19,6 +19,9 @@ from tests.tools.postgres import Cluster, running_postgres
 DATABASES = ("sqlite", "postgresql")
 HERE = Path(__file__).resolve().parent
 SOCKETLESS = (HERE / "unit", HERE / "stories")
+UNMEASURED = (HERE / "solving", HERE / "imports", HERE / "faults", HERE / "packing")
+"""Suites that coverage doesn't watch: it makes them three times as slow, and their code is tested
+piece by piece elsewhere."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -125,9 +128,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if any(item.path.is_relative_to(folder) for folder in UNMEASURED) or _is_repeated(item):
+            item.add_marker("no_cover")
         is_socketless = any(item.path.is_relative_to(folder) for folder in SOCKETLESS)
         # said of every test: one that patches a guarded function leaves the guard to those after it
         item.add_marker("disable_socket" if is_socketless else "enable_socket")
+
+
+def _is_repeated(item: pytest.Item) -> bool:
+    """Whether it is the same story that is told over SQLite, too."""
+    callspec = getattr(item, "callspec", None)
+    kind = None if callspec is None else callspec.params.get("database_kind")
+    return kind == "postgresql" and item.path.is_relative_to(HERE / "stories")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
