@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
+from registry.acceptance import Acceptances
 from registry.access import Access
 from registry.audit import Audit
 from registry.bearer import Bearer, TokenKey
@@ -68,6 +69,7 @@ class Registry:
     repositories: Repositories
     publishing: Publishing
     index: Index
+    acceptances: Acceptances
     catalog: Catalog
     relations: Relations
     solving: Solving
@@ -179,6 +181,7 @@ def open_registry(
     )
     countersigning = Countersigning(server_key)
     index = Index(database, access)
+    acceptances = Acceptances(database, access, repositories)
     return Registry(
         config=config,
         database=database,
@@ -221,9 +224,10 @@ def open_registry(
             clock=clock,
         ),
         index=index,
+        acceptances=acceptances,
         catalog=Catalog(database, access),
         relations=Relations(database, access),
-        solving=Solving(config, database, index),
+        solving=Solving(config, database, index, acceptances),
         bundles=Bundles(
             config=config,
             database=database,

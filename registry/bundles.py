@@ -24,7 +24,8 @@ from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.manifest import EMPTY_CONFIG, image_index, image_manifest
 from artifacts.reference import PackageName
-from registry.access import ANONYMOUS, Access, Principal, Verb
+from registry.acceptance import acceptance_of_parts, part_of
+from registry.access import Access, Principal, Verb
 from registry.audit import Audit
 from registry.clock import Clock, moment, seconds
 from registry.config import RegistryConfig
@@ -38,7 +39,6 @@ from registry.releases import (
     platforms_of,
     requirements_of,
     signers_of,
-    yank_of,
 )
 from registry.schema import (
     BundleReleaseRow,
@@ -182,22 +182,22 @@ class Bundles:
         Raises:
             InvalidBundle: names every part that is something else.
         """
-        problems: list[str] = []
-        releases: list[ReleaseRow] = []
-        shows_all = self._access.allows(ANONYMOUS, Verb.PULL, application.namespace)
+        found: list[tuple[LockedPackage, ReleaseRow | None]] = []
         for package in lock.packages:
             release = None
             if self._access.allows(principal, Verb.PULL, package.name.namespace):
                 release = find_release(package.name, str(package.version))
+            found.append((package, release))
+        releases = [release for _, release in found if release is not None]
+        parts = {release.id: part_of(release) for release in releases}
+        accepted = acceptance_of_parts(self._access, application, parts.values(), exists=True)
+        problems: list[str] = []
+        for package, release in found:
             if release is None:
                 problems.append(f"{package.name} {package.version} is not listed")
                 continue
             problems += _differences(package, release)
-            if shows_all and not self._access.allows(ANONYMOUS, Verb.PULL, package.name.namespace):
-                problems.append(
-                    f"{package.name} is private, and {application} would show it to everybody"
-                )
-            releases.append(release)
+            problems += accepted.refusals(parts[release.id])
         if problems:
             raise InvalidBundle(str(application), problems)
         return releases
@@ -225,12 +225,7 @@ def _differences(package: LockedPackage, release: ReleaseRow) -> list[str]:
     if release.manifest.digest != str(package.digest):
         # The rest would only say the same again.
         return [f"{name} is listed as {release.manifest.digest}, and locked as {package.digest}"]
-    yank = yank_of(release)
-    if yank is not None:
-        problems.append(f"{name} was yanked: {yank.reason}")
     signers = signers_of(release)
-    if not signers:
-        problems.append(f"{name} is unsigned")
     if package.signers != signers:
         problems.append(f"{name} is signed by {_words(signers)}, not {_words(package.signers)}")
     if package.size != release.manifest.size:

@@ -4,28 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A release of the bundle: its name and version, who signed it, and why it was yanked."""
-
-    name: str
-    version: str
-    signers: tuple[str, ...]
-    yanked: str | None
+from resolver.acceptance import Acceptance, Part
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What gates judge: who signed the bundle, its parts, and where it is or has been.
 
-    `refusals` say why signatures that are there don't count; `before` is the channel that comes
-    before the one asked for (None: it is the first).
+    `refusals` say why signatures that are there don't count; `acceptance` is what a bundle of the
+    application may hold; `before` is the channel that comes before the one asked for (None: it is
+    the first).
     """
 
     signers: tuple[str, ...]
     refusals: tuple[str, ...]
     parts: tuple[Part, ...]
+    acceptance: Acceptance
     before: str | None
     been_in: frozenset[str]
 
@@ -40,16 +34,8 @@ def signed(facts: Facts) -> Sequence[str]:
 
 
 def parts_hold(facts: Facts) -> Sequence[str]:
-    """Refuse a bundle with a part that is unsigned, or was yanked since."""
-    reasons = [
-        f"{part.name} {part.version} was yanked: {part.yanked}"
-        for part in facts.parts
-        if part.yanked is not None
-    ]
-    reasons += [
-        f"{part.name} {part.version} is unsigned" for part in facts.parts if not part.signers
-    ]
-    return reasons
+    """Refuse a bundle with a part that no new one would take: yanked since, or made private."""
+    return [reason for part in facts.parts for reason in facts.acceptance.refusals(part)]
 
 
 def in_order(facts: Facts) -> Sequence[str]:

@@ -14,6 +14,7 @@ from artifacts import media
 from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.reference import PackageName, Tag
+from registry.acceptance import acceptance_of_parts, part_of
 from registry.access import Access, Principal, Verb
 from registry.admission import Keys
 from registry.audit import Audit
@@ -24,11 +25,10 @@ from registry.countersign import Countersigning
 from registry.database import Database
 from registry.errors import BundleUnknown, ChannelUnknown, GateClosed, PointerMoved
 from registry.events import Outbox
-from registry.gates import Facts, Part, judge
+from registry.gates import Facts, judge
 from registry.oci.contents import Contents, KeptManifest, referrers_of
 from registry.oci.repositories import Repositories
 from registry.publish import trusted_keys
-from registry.releases import signers_of, yank_of
 from registry.schema import (
     BundleReleaseRow,
     BundleRow,
@@ -36,6 +36,7 @@ from registry.schema import (
     PromotionRow,
     RepositoryRow,
 )
+from resolver.acceptance import Acceptance, Part
 from signing.errors import InvalidStatement, SigningError, WrongRole
 from signing.statement import (
     AskedBy,
@@ -164,6 +165,12 @@ class Promotions:
         wanted = find_bundle(repository, bundle)
         if wanted is None:
             raise BundleUnknown(f"{application}@{bundle}")
+        parts = tuple(
+            part_of(each.release)
+            for each in BundleReleaseRow.select()
+            .where(BundleReleaseRow.bundle == wanted)
+            .order_by(BundleReleaseRow.id)
+        )
         return _Found(
             repository=repository,
             channel=row,
@@ -181,17 +188,8 @@ class Promotions:
                 each.channel.name
                 for each in PromotionRow.select().where(PromotionRow.bundle == wanted)
             ),
-            parts=tuple(
-                Part(
-                    name=each.release.repository.name,
-                    version=each.release.version,
-                    signers=signers_of(each.release),
-                    yanked=None if (yank := yank_of(each.release)) is None else yank.reason,
-                )
-                for each in BundleReleaseRow.select()
-                .where(BundleReleaseRow.bundle == wanted)
-                .order_by(BundleReleaseRow.id)
-            ),
+            parts=parts,
+            acceptance=acceptance_of_parts(self._access, application, parts, exists=True),
             keys=trusted_keys(repository.namespace),
         )
 
@@ -288,6 +286,7 @@ class _Found:
     before: str | None
     been_in: frozenset[str]
     parts: tuple[Part, ...]
+    acceptance: Acceptance
     keys: Keys
 
     @property
@@ -363,6 +362,7 @@ def _facts(found: _Found, signatures: _Signatures) -> Facts:
         signers=signatures.signers,
         refusals=signatures.refusals,
         parts=found.parts,
+        acceptance=found.acceptance,
         before=found.before,
         been_in=found.been_in,
     )

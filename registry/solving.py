@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from artifacts.reference import PackageName
+from registry.acceptance import Acceptances
 from registry.access import Principal, is_readable
 from registry.config import RegistryConfig
 from registry.database import Database
@@ -47,6 +48,7 @@ class Solving:
         config: RegistryConfig,
         database: Database,
         index: Index,
+        acceptances: Acceptances,
         timer: Timer = time.monotonic,
     ) -> None:
         self._deadline = config.solve_deadline
@@ -55,6 +57,7 @@ class Solving:
         self._running = threading.Semaphore(config.solves_at_once)
         self._database = database
         self._index = index
+        self._acceptances = acceptances
         self._timer = timer
 
     def solve(
@@ -66,7 +69,11 @@ class Solving:
     ) -> Solution:
         """Return the newest releases that satisfy all requirements, as `resolver.solve` has it.
 
+        For an application (`options.application`): of those that a bundle of it may hold.
+
         Raises:
+            WrongKind: what is solved for is no application, but something else.
+            NotAuthenticated, NamespaceUnknown: the principal may not read in its namespace.
             Unsolvable: nothing fits; says why.
             SolveEnded: the limit of time or rounds was reached.
             SolverBusy: as many run as may run at once.
@@ -91,12 +98,17 @@ class Solving:
             return self._timer() >= until
 
         namespaces = {requirement.package.namespace for requirement in requirements}
+        application = options.application
+        refused = (
+            None if application is None else self._acceptances.get(principal, application).why_not
+        )
         source = _RowSource(self._database, self._index, principal, namespaces, is_over)
         try:
             return solve(
                 requirements,
                 source,
                 environment,
+                refused=refused,
                 max_rounds=self._rounds,
                 is_cancelled=is_over,
                 **options.arguments(),

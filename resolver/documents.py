@@ -1,7 +1,8 @@
 """The JSON of the sparse index and the TOML of a lock, as pydantic models, and their schemas.
 
 Imported only where one is read or written, since pydantic takes its time to start. The formats are
-drawn in `resolver/source.py` and `resolver/lock.py`, which turn these models into values.
+drawn in `resolver/source.py`, `resolver/lock.py` and `resolver/acceptance.py`, which turn these
+models into values.
 """
 
 import difflib
@@ -21,7 +22,7 @@ from pydantic import (
 )
 
 from artifacts.digest import Digest
-from artifacts.reference import PackageName
+from artifacts.reference import PackageName, check_namespace
 from resolver.candidate import (
     PLATFORM_PATTERN,
     PYTHON_PATTERN,
@@ -88,6 +89,17 @@ PackageNameText = Annotated[
     _text(lru_cache(maxsize=16_384)(PackageName.parse)),  # an index names the same few again
     PlainSerializer(str),
     _schema(_NAME_PATTERN, "a package: its namespace and its name", 255),
+]
+NamespaceText = Annotated[
+    str, _text(check_namespace), _schema(_SEGMENT, "the name of a namespace", 255)
+]
+RuleText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        description="what a release must not be: yanked, unsigned, private; whoever reads one that "
+        "it doesn't know can't solve for the application",
+    ),
 ]
 VersionText = Annotated[
     Version,
@@ -197,6 +209,16 @@ class IndexDocument(Document):
     releases: list[ReleaseDocument]
 
 
+class AcceptanceDocument(Document):
+    """What bundles of an application refuse, and which namespaces are private."""
+
+    schema_version: Literal[1]
+    application: PackageNameText
+    exists: bool
+    refuses: list[RuleText]
+    private: list[NamespaceText]
+
+
 class LockedPackageDocument(Document):
     """A release of the solved set, and who requires it."""
 
@@ -224,6 +246,7 @@ class LockDocument(Document):
     prereleases: bool = False
     published_before: TimeText | None = None
     prefer: PreferenceText = "newest"
+    application: PackageNameText | None = None
     package: list[LockedPackageDocument] = []
 
 

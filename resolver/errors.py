@@ -12,7 +12,8 @@
     ├── InvalidDocument
     │   ├── UnsupportedSchema   a document of a schema version that isn't understood
     │   ├── InvalidIndex        index bytes that aren't what they should be
-    │   └── InvalidLock         a lock that was damaged, or edited into nonsense
+    │   ├── InvalidLock         a lock that was damaged, or edited into nonsense
+    │   └── InvalidAcceptance   what a bundle may hold, as it can't be read
     ├── IndexMoved              an answer of the index that is newer than the solve's revision
     ├── PinChanged              a pinned version that the index lists with another digest
     ├── ResolutionImpossible    nothing satisfies the requirements; carries why
@@ -113,6 +114,12 @@ class InvalidLock(InvalidDocument):
     """A text that is not a lock, or one that contradicts itself."""
 
     document = "lock"
+
+
+class InvalidAcceptance(InvalidDocument):
+    """Bytes that don't say what an application's bundles refuse, or a rule that isn't known."""
+
+    document = "acceptance of an application"
 
 
 class IndexMoved(ResolverError):

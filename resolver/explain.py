@@ -56,6 +56,28 @@ class Required:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """Releases of one package (newest first) that would fit, and may not be chosen for a reason."""
+
+    candidates: tuple[Candidate, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        package = self.candidates[0].name
+        return f"{package} {_versions(self.candidates)} can't be used: {self.reason}."
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return {
+            "package": str(self.candidates[0].name),
+            "versions": [str(candidate.version) for candidate in self.candidates],
+            "reason": self.reason,
+            "sentence": str(self),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """What follows from earlier steps: `causes` are their places, or `fact` the place of a fact."""
 
@@ -68,7 +90,9 @@ class Step:
 class Explanation:
     """Facts that can't all hold, in the order to tell them, and what there is of the packages.
 
-    The last of the `steps` is that nothing fits; each stands after what it follows from.
+    `refused` are the releases that would be candidates but for something beside requirements; what
+    is said of them is in the `notes`, too. The last of the `steps` is that nothing fits; each
+    stands after what it follows from.
     """
 
     environment: Environment
@@ -77,13 +101,16 @@ class Explanation:
     notes: tuple[str, ...]
     steps: tuple[Step, ...] = ()
     hint: Hint | None = None
+    refused: tuple[Refused, ...] = ()
+    application: PackageName | None = None
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """All of it: a headline, the facts, what exists, and what would help."""
+        aim = "" if self.application is None else f", for {self.application}"
         headline = (
             f"No set of releases fits all requirements ({self.environment}, "
-            f"index revision {self.revision})."
+            f"index revision {self.revision}{aim})."
         )
         hint = () if self.hint is None else (str(self.hint),)
         return (headline, *(str(fact) for fact in self.facts), *self.notes, *hint)
@@ -91,6 +118,7 @@ class Explanation:
     def to_json(self) -> dict[str, Any]:
         """Return it for machines; `by` is null for the user's own requirements.
 
+        `refused` are the facts about single releases: each can't be chosen, for its reason.
         `derivation` holds steps; each has the place of a fact, or the places of those steps that
         it follows from.
         """
@@ -98,6 +126,7 @@ class Explanation:
             "python": self.environment.python,
             "platform": self.environment.platform,
             "revision": self.revision,
+            "application": None if self.application is None else str(self.application),
             "facts": [
                 {
                     "kind": "constraint" if fact.is_constraint else "requirement",
@@ -116,6 +145,7 @@ class Explanation:
                 }
                 for fact in self.facts
             ],
+            "refused": [one.to_json() for one in self.refused],
             "notes": list(self.notes),
             "derivation": [
                 {"sentence": step.sentence, "fact": step.fact, "causes": list(step.causes)}
@@ -129,7 +159,7 @@ def explain(proof: Proof, offers: Offers, hint: Hint | None = None) -> Explanati
     """Put a proof into words."""
     order = _from_the_top(proof.facts)
     facts = _named(order, offers)
-    notes: list[str] = []
+    notes: list[str | Refused] = []
     for package in dict.fromkeys(fact.requirement.package for fact in facts):
         notes.extend(
             _notes([fact for fact in facts if fact.requirement.package == package], offers)
@@ -137,7 +167,16 @@ def explain(proof: Proof, offers: Offers, hint: Hint | None = None) -> Explanati
     places = {fact: place for place, fact in enumerate(order)}
     sentences = [str(fact) for fact in facts]
     steps = tuple(_steps(proof.root, places, sentences, offers)) if proof.root else ()
-    return Explanation(offers.environment, offers.revision, facts, tuple(notes), steps, hint)
+    return Explanation(
+        offers.environment,
+        offers.revision,
+        facts,
+        tuple(map(str, notes)),
+        steps,
+        hint,
+        tuple(note for note in notes if isinstance(note, Refused)),
+        offers.options.application,
+    )
 
 
 def told(facts: Iterable[Fact], offers: Offers) -> tuple[Required, ...]:
@@ -197,7 +236,7 @@ def _newest_first(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     return tuple(sorted(candidates, key=lambda one: one.version, reverse=True))
 
 
-def _notes(facts: Sequence[Required], offers: Offers) -> Iterator[str]:
+def _notes(facts: Sequence[Required], offers: Offers) -> Iterator[str | Refused]:
     """Say what there is of a package, where that is why the requirements on it can't be had."""
     offer = offers[facts[0].requirement.package]
     if not offer.known:
@@ -317,8 +356,8 @@ def _left_without(wishes: Iterable[Required], offer: Offer) -> bool:
     return not left
 
 
-def _refusals(groups: Sequence[Sequence[Required]], offer: Offer) -> Iterator[str]:
-    """Say why releases aren't used that a group of wishes would take; a sentence a reason."""
+def _refusals(groups: Sequence[Sequence[Required]], offer: Offer) -> Iterator[Refused]:
+    """Yield the releases that a group of wishes would take, and that aren't used; by the reason."""
     reasons: dict[str, list[Candidate]] = {}
     for at, candidate in enumerate(offer.candidates):
         for group in groups:
@@ -332,7 +371,7 @@ def _refusals(groups: Sequence[Sequence[Required]], offer: Offer) -> Iterator[st
                 reasons.setdefault(_PRERELEASE, []).append(candidate)
                 break
     for reason, candidates in reasons.items():
-        yield f"{offer.name} {_versions(_newest_first(candidates))} can't be used: {reason}."
+        yield Refused(_newest_first(candidates), reason)
 
 
 def _takes(offer: Offer, one: Required, at: int, *, allow_prereleases: bool) -> bool:

@@ -2,10 +2,10 @@
 
 Of one change, the first of these that solves is told: prereleases, a later `published_before`,
 another requirement in the place of one (another range, the name or extra that was perhaps meant),
-another constraint or override, a new override, one requirement less. Where no one change does,
-the fewest statements of the user are sought without which the rest solves: every such set has one
-of each proof's, so proofs are what the search branches on (Reiter's hitting sets, 1987), the fewest
-first; then what can stay with another range, stays.
+another constraint or override, a new override, no application to solve for, one requirement less.
+Where no one change does, the fewest statements of the user are sought without which the rest
+solves: every such set has one of each proof's, so proofs are what the search branches on (Reiter's
+hitting sets, 1987), the fewest first; then what can stay with another range, stays.
 
 Every change was solved with before it is told. Ranges are told as carets.
 """
@@ -41,13 +41,17 @@ Statement: TypeAlias = tuple[Kind, Requirement]
 class Change:
     """`old` becomes `new`; None where it is added or removed. Other kinds have texts.
 
-    `prereleases` is None to `allowed`; `published_before` two times in RFC 3339.
+    `prereleases` is None to `allowed`; `published_before` two times in RFC 3339; `application` the
+    name of what is not solved for any more, to None.
     """
 
-    kind: Literal["requirement", "constraint", "override", "prereleases", "published_before"]
+    kind: Literal[
+        "requirement", "constraint", "override", "prereleases", "published_before", "application"
+    ]
     old: Requirement | None = None
     new: Requirement | None = None
     time: datetime | None = None
+    application: PackageName | None = None
 
     def __str__(self) -> str:
         """Return what follows `It would fit`."""
@@ -55,6 +59,8 @@ class Change:
             return "with prereleases allowed (--pre)"
         if self.time is not None:
             return f"with --published-before {utc_text(self.time)}"
+        if self.application is not None:
+            return f"without --for {self.application} (no bundle of it could hold that)"
         what = "your requirement " if self.kind == "requirement" else f"the {self.kind} "
         if self.new is None:
             return f"without {what}{self.old}"
@@ -70,6 +76,8 @@ class Change:
             return {"kind": self.kind, "from": None, "to": "allowed"}
         if self.time is not None:
             return {"kind": self.kind, "from": None, "to": utc_text(self.time)}
+        if self.application is not None:
+            return {"kind": self.kind, "from": str(self.application), "to": None}
         return {
             "kind": self.kind,
             "from": None if self.old is None else str(self.old),
@@ -137,6 +145,8 @@ class _Asked:
                 return replace(self, options=replace(self.options, allow_prereleases=True))
             case "published_before":
                 return replace(self, options=replace(self.options, published_before=change.time))
+            case "application":
+                return replace(self, options=replace(self.options, application=None))
 
     def without(self, statements: Sequence[Statement]) -> "_Asked":
         """Return it without some of the statements."""
@@ -173,6 +183,7 @@ class _Seeker:
             self._later,
             *(lambda one=one: self._replaced(self._asked, one) for one in statements),
             *(lambda one=one: self._overridden(one) for one in self._required(proof)),
+            self._for_none,
             *(lambda one=one: self._removed(one) for one in statements),
         ]
         for attempt in tries:
@@ -311,6 +322,13 @@ class _Seeker:
             return None
         last = max(one.published for one in answer.values())
         change = Change("published_before", time=last + timedelta(seconds=1))
+        return change if self._answer(self._asked.changed(change)) is not None else None
+
+    def _for_none(self) -> Change | None:
+        application = self._asked.options.application
+        if application is None:
+            return None
+        change = Change("application", application=application)
         return change if self._answer(self._asked.changed(change)) is not None else None
 
     def _overridden(self, package: PackageName) -> Change | None:

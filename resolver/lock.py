@@ -9,11 +9,12 @@
     python = "3.11"
     platform = "linux/amd64"
     requirements = ["team/etl ^1"]         what was asked for
-    constraints = ["team/log <3"]          these five only where they were given, see
+    constraints = ["team/log <3"]          these six only where they were given, see
     overrides = ["team/clean ^1.2"]        resolver/options.py
     prereleases = true
     published_before = "2026-01-02T03:04:05Z"
     prefer = "lowest"
+    application = "team/shop"
 
     [[package]]                            sorted by name
     name = "team/clean"
@@ -323,6 +324,7 @@ def _options(document: Any) -> Options:
             document.prereleases,
             document.published_before,
             document.prefer,
+            document.application,
         )
     except InvalidRequirement as error:
         raise InvalidLock("constraints and overrides", str(error)) from error
@@ -341,6 +343,8 @@ def _drawn_options(options: Options) -> dict[str, Any]:
         drawn["published_before"] = utc_text(options.published_before)
     if options.prefer != "newest":
         drawn["prefer"] = options.prefer
+    if options.application is not None:
+        drawn["application"] = str(options.application)
     return drawn
 
 

@@ -205,13 +205,17 @@ class Offers:
         return other
 
     def changed(self, options: Options) -> "Offers":
-        """Return offers of the same index at other options, for what a change of them would do."""
+        """Return offers of the same index at other options, for what a change of them would do.
+
+        Without the application that it was solved for, nothing is refused on its behalf.
+        """
+        is_for_none = self.options.application is not None and options.application is None
         return Offers(
             self.snapshot,
             self.environment,
             self._pins,
             options,
-            refused=self._refuse,
+            refused=None if is_for_none else self._refuse,
             direct=self._direct,
         )
 
@@ -261,8 +265,10 @@ class Offers:
             )
         python, platform = self.environment.python, self.environment.platform
         limit = self.options.published_before
+        refused = None if self._refuse is None else self._refuse(candidate)
         if candidate.yanked is not None and not is_pinned:
-            return f"yanked ({candidate.yanked.reason}), and only a lock that holds it may use it"
+            only = f"yanked ({candidate.yanked.reason}), and only a lock that holds it may use it"
+            return refused or only
         if not candidate.runs_on_python(python):
             return f"needs python {candidate.python}, and this is solved for python {python}"
         if not candidate.runs_on_platform(platform):
@@ -270,7 +276,7 @@ class Offers:
             return f"has wheels for {platforms}, and this is solved for {platform}"
         if limit is not None and candidate.published >= limit:
             return f"published {utc_text(candidate.published)}, and not before {utc_text(limit)}"
-        return self._refuse(candidate) if self._refuse is not None else None
+        return refused
 
 
 def _mask_of(positions: Iterable[int]) -> int:

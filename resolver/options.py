@@ -9,6 +9,7 @@ allow_prereleases       prereleases are candidates everywhere
 published_before        releases of that moment or later are no candidates (a cooldown)
 prefer                  `newest`; `lowest` of every package, to test that ranges say the truth; or
                         `lowest-direct`, of those that the user requires alone (uv's word)
+application             only what a bundle of this application may hold (resolver/acceptance.py)
 ======================  ============================================================================
 """
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
+from artifacts.reference import PackageName
 from resolver.errors import InvalidRequirement
 from resolver.requirement import Requirement
 
@@ -38,6 +40,7 @@ class Options:
     allow_prereleases: bool = False
     published_before: datetime | None = None
     prefer: Preference = "newest"
+    application: PackageName | None = None
 
     def __post_init__(self) -> None:
         """Sort, and refuse what has no meaning.

@@ -69,6 +69,7 @@ def solve(
     allow_prereleases: bool = False,
     published_before: datetime | None = None,
     prefer: Preference = "newest",
+    application: PackageName | None = None,
     refused: Refuse | None = None,
     max_rounds: int = MAX_ROUNDS,
     progress: Callable[[Progress], object] | None = None,
@@ -80,10 +81,10 @@ def solve(
     next; and no package can be made newer while the others that stay keep their versions. A
     yanked release is a candidate only where `pins`, the contents of a lock, hold it.
 
-    Constraints, overrides, prereleases, `published_before` and `prefer` are those of
-    `resolver.options`. `refused` says why a release may not be chosen, or None: only what an
-    application's gates could accept. `progress` is told of each round, and `is_cancelled` asked
-    after it.
+    Constraints, overrides, prereleases, `published_before`, `prefer` and `application` are those
+    of `resolver.options`. `refused` says why a release may not be chosen, or None; for an
+    application that is its `resolver.acceptance.Acceptance.why_not`. `progress` is told of each
+    round, and `is_cancelled` asked after it.
 
     Raises:
         ResolutionImpossible: nothing fits; says who requires what, what there is, and what helps.
@@ -93,10 +94,18 @@ def solve(
         InvalidIndex: the source answered for another package.
         InvalidRequirement: a constraint or override that has no meaning (see Options).
         PinChanged: a pinned version is listed with another digest.
+        ValueError: an application, and nothing that says what its bundles refuse.
     """
+    if application is not None and refused is None:
+        raise ValueError(f"solving for {application} needs to be told what its bundles refuse")
     roots = tuple(sorted(set(requirements), key=str))
     options = Options(
-        tuple(constraints), tuple(overrides), allow_prereleases, published_before, prefer
+        tuple(constraints),
+        tuple(overrides),
+        allow_prereleases,
+        published_before,
+        prefer,
+        application,
     )
     direct = {requirement.package for requirement in roots}
     offers = Offers(source, environment, pins, options, refused=refused, direct=direct)

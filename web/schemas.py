@@ -10,6 +10,7 @@ from recipes import package
 from recipes.difference import difference_schema
 from recipes.record import record_schema
 from recipes.traced import trace_schema
+from resolver.acceptance import acceptance_schema
 from resolver.lock import lock_schema
 from resolver.source import index_schema
 from signing.schema import SCHEMA as STATEMENT
@@ -22,6 +23,7 @@ SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "statement": lambda: dict(STATEMENT),
     "index": index_schema,
     "lock": lock_schema,
+    "acceptance": acceptance_schema,
     "run_record": record_schema,
     "trace": trace_schema,
     "difference": difference_schema,

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from artifacts.digest import Digest
 from artifacts.reference import PackageName
 from web.access_log import NOTES
-from web.answers import json_answer
+from web.answers import json_answer, not_modified
 from web.api.drawn import draw_application, draw_bundle, draw_promotion
 from web.api.fields import NewBundle, NewPromotion, read_request
 from web.api.views import ApiViews
@@ -19,6 +19,7 @@ class ApplicationViews(ApiViews):
         one = "/applications/<namespace>/<name>"
         promotions = f"{one}/channels/<channel>/promotions"
         routes.add_url_rule(one, view_func=self.application)
+        routes.add_url_rule(f"{one}/acceptance", view_func=self.acceptance)
         routes.add_url_rule(f"{one}/bundles", view_func=self.create_bundle, methods=["POST"])
         routes.add_url_rule(f"{one}/bundles/<digest>", view_func=self.bundle)
         routes.add_url_rule(promotions, view_func=self.history)
@@ -28,6 +29,19 @@ class ApplicationViews(ApiViews):
         """Show an application's channels."""
         found = self._registry.channels.application(self.principal(), PackageName(namespace, name))
         return json_answer(draw_application(found))
+
+    def acceptance(self, namespace: str, name: str) -> Response:
+        """Tell what its bundles may hold; it needs not be there yet."""
+        document = self._registry.acceptances.document(
+            self.principal(), PackageName(namespace, name)
+        )
+        # it names private namespaces that who asks may read
+        headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
+        unchanged = not_modified(document.etag, headers)
+        if unchanged is not None:
+            return unchanged
+        headers["ETag"] = document.etag
+        return Response(document.body, headers=headers, content_type="application/json")
 
     def create_bundle(self, namespace: str, name: str) -> Response:
         """Make the bundle of a lock; the first creates the application."""

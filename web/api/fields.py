@@ -89,7 +89,8 @@ class NewPromotion(RequestModel):
 class NewSolve(RequestModel):
     """`POST /api/v1/solve`: requirements as `team/etl ^1.2`; the rest as `recipebox lock` has it.
 
-    `published_before` is a time, `2026-01-02T03:04:05Z`, or null.
+    `published_before` is a time, `2026-01-02T03:04:05Z`, or null; `application` is a name as
+    `team/shop`, or null.
     """
 
     requirements: Annotated[list[str], Field(min_length=1)]
@@ -100,6 +101,7 @@ class NewSolve(RequestModel):
     prereleases: bool = False
     published_before: str | None = None
     prefer: Literal["newest", "lowest", "lowest-direct"] = "newest"
+    application: str | None = None
 
 
 Model = TypeVar("Model", bound=RequestModel)

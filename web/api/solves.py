@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from flask import Blueprint, Response
 
+from artifacts.reference import PackageName
 from resolver.candidate import Environment, utc
 from resolver.errors import InvalidText
 from resolver.lock import Lock
@@ -30,6 +31,10 @@ class SolveViews(ApiViews):
         """Return the lock of requirements, or why there is none."""
         asked = read_request(NewSolve, self._config.solve_bytes)
         requirements = _requirements("requirements", asked.requirements)
+        name = asked.application
+        application = (
+            None if name is None else _read("application", lambda: PackageName.parse(name))
+        )
         options = _read(
             "constraints and overrides",
             lambda: Options(
@@ -40,6 +45,7 @@ class SolveViews(ApiViews):
                 if asked.published_before is None
                 else _read("published_before", lambda: utc(asked.published_before or "")),
                 asked.prefer,
+                application,
             ),
         )
         environment = _read(

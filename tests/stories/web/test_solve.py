@@ -111,6 +111,7 @@ def test_a_read_only_registry_solves(etl: Author, site: Site) -> None:
         ({"platform": "here"}, "python and platform"),
         ({"published_before": "yesterday"}, "published_before"),
         ({"prefer": "oldest"}, "prefer"),
+        ({"application": "shop"}, "application"),
         ({"requirement": ["open/etl"]}, "requirement"),
     ],
 )
@@ -139,3 +140,49 @@ def test_one_more_than_may_run_comes_again(make_site: Callable[..., Site]) -> No
     assert (reply.status, reply.json["code"]) == (503, "solver_busy")
     assert reply.headers["retry-after"] == "1"
     assert "switched off" in reply.json["detail"]
+
+
+def test_for_an_application_it_takes_what_its_bundle_may_hold(site: Site, etl: Author) -> None:
+    newest = solve(etl, requirements=["open/etl"])
+    assert [one["version"] for one in newest.json["packages"]] == ["2.0.0", "1.0.0"]
+    refused = etl.ask(
+        "POST", "/api/v1/applications/open/shop/bundles", {"lock": newest.json["lock"]}
+    )
+    assert (refused.status, refused.json["code"]) == (422, "invalid_bundle")
+
+    reply = solve(etl, requirements=["open/etl"], application="open/shop")
+
+    assert reply.status == 200
+    assert [(one["name"], one["version"]) for one in reply.json["packages"]] == [
+        ("open/clean", "1.0.0"),
+        ("open/etl", "1.0.0"),
+    ]
+    lock = reply.json["lock"]
+    assert 'application = "open/shop"' in lock
+    made = etl.ask("POST", "/api/v1/applications/open/shop/bundles", {"lock": lock})
+    assert made.status == 201
+    inside = solve(etl, requirements=["open/etl"], application="team/shop")
+    assert [one["version"] for one in inside.json["packages"]] == ["2.0.0", "1.0.0"]
+
+
+def test_what_the_application_refuses_is_in_the_explanation(etl: Author) -> None:
+    reply = solve(etl, requirements=["open/etl ^2"], application="open/shop")
+
+    said = "team/secret is private, and open/shop would show it to everybody"
+    assert reply.status == 422
+    assert f"team/secret 1.0.0 can't be used: {said}." in reply.json["sentences"]
+    explanation = reply.json["explanation"]
+    assert explanation["application"] == "open/shop"
+    [refused] = explanation["refused"]
+    assert (refused["package"], refused["versions"]) == ("team/secret", ["1.0.0"])
+    assert refused["reason"] == said
+
+
+def test_an_application_that_may_not_be_read_is_not_there(site: Site, etl: Author) -> None:
+    told = []
+    for namespace in ("team", "nope"):
+        reply = solve(site.stranger(), application=f"{namespace}/shop")
+        assert (reply.status, reply.json["code"]) == (404, "namespace_unknown")
+        told.append(reply.json["detail"].replace(namespace, "IT"))
+    assert told[0] == told[1]
+    assert solve(etl, application="open/etl").json["code"] == "wrong_kind"

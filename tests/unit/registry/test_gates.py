@@ -4,12 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from registry.gates import Facts, Part, judge
+from artifacts.reference import PackageName
+from registry.gates import Facts, judge
+from resolver.acceptance import Acceptance, Part
 
+APP = PackageName("open", "app")
+PUBLIC = Acceptance.of(APP, exists=True, is_public=True, private=["team"])
+PRIVATE = Acceptance.of(APP, exists=True, is_public=False, private=["team"])
 GOOD = Facts(
     signers=("A" * 40,),
     refusals=(),
     parts=(Part("team/etl", "1.0.0", ("A" * 40,), None),),
+    acceptance=PRIVATE,
     before="dev",
     been_in=frozenset({"dev"}),
 )
@@ -39,9 +45,10 @@ def test_what_holds_passes(facts: Facts) -> None:
             "team/etl 1.0.0 was yanked: it loses rows",
         ),
         (replace(GOOD, parts=(Part("team/etl", "1.0.0", (), None),)), "team/etl 1.0.0 is unsigned"),
+        (replace(GOOD, acceptance=PUBLIC), "team/etl is private, and open/app would show it"),
         (replace(GOOD, been_in=frozenset({"production"})), "never was, in dev"),
     ],
-    ids=["unsigned", "refused", "yanked", "unsigned-part", "skips-a-channel"],
+    ids=["unsigned", "refused", "yanked", "unsigned-part", "private-part", "skips-a-channel"],
 )
 def test_what_does_not_hold_is_said(facts: Facts, said: str) -> None:
     (reason,) = judge(facts)
@@ -49,5 +56,5 @@ def test_what_does_not_hold_is_said(facts: Facts, said: str) -> None:
 
 
 def test_every_reason_is_told_at_once() -> None:
-    facts = Facts((), (), (Part("team/etl", "1.0.0", (), "bad"),), "dev", frozenset())
-    assert len(judge(facts)) == 4
+    facts = Facts((), (), (Part("team/etl", "1.0.0", (), "bad"),), PUBLIC, "dev", frozenset())
+    assert len(judge(facts)) == 5

@@ -19,7 +19,8 @@ LIMIT = 30
 
 def solving(given: Given, timer: Timer = lambda: 0.0, **options: object) -> Solving:
     config = a_config(given.config.data, **options)
-    return Solving(config, given.registry.database, given.registry.index, timer)
+    registry = given.registry
+    return Solving(config, registry.database, registry.index, registry.acceptances, timer)
 
 
 def wanted(*texts: str) -> list[Requirement]:

@@ -41,6 +41,7 @@ def release(
     yanked: str | None = None,
     extras: Mapping[str, Sequence[str]] | None = None,
     published: str | None = None,
+    unsigned: bool = False,
 ) -> Candidate:
     return Candidate(
         name=name(package),
@@ -55,7 +56,7 @@ def release(
             for platform in platforms
         },
         yanked=None if yanked is None else Yank(yanked, PUBLISHED),
-        signers=(SIGNER,),
+        signers=() if unsigned else (SIGNER,),
         extras={extra: tuple(requirements(*group)) for extra, group in (extras or {}).items()},
     )
 

@@ -2,13 +2,14 @@
 
 import random
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resolver.candidate import Environment, utc
+from resolver.acceptance import Acceptance
+from resolver.candidate import Candidate, Environment, utc
 from resolver.errors import ResolutionImpossible
 from resolver.explain import Explanation
 from resolver.hint import Hint
@@ -28,6 +29,7 @@ CASES = [
 KEYS = {
     "name", "requirements", "index", "python", "platform", "pins",
     "prereleases", "constraints", "overrides", "published_before", "prefer", "refused",
+    "application", "private",
     "answer", "extras", "impossible", "hint",
 }  # fmt: skip
 
@@ -40,13 +42,13 @@ def solution_of(case: dict[str, Any], chance: random.Random, hint: Hint | None =
     """Solve a case with its requirements and index in some order, changed as a hint says."""
     wanted = requirements(*case["requirements"])
     drawn = {package: shuffled(said, chance) for package, said in case["index"].items()}
-    refused = case.get("refused", {})
     options = Options(
         tuple(requirements(*case.get("constraints", []))),
         tuple(requirements(*case.get("overrides", []))),
         case.get("prereleases", False),
         utc(case["published_before"]) if "published_before" in case else None,
         case.get("prefer", "newest"),
+        name(case["application"]) if "application" in case else None,
     )
     asked: Sequence[Requirement] = chance.sample(wanted, len(wanted))
     if hint is not None:
@@ -60,8 +62,19 @@ def solution_of(case: dict[str, Any], chance: random.Random, hint: Hint | None =
             for package, version in case.get("pins", {}).items()
         },
         **options.arguments(),
-        refused=lambda one: refused.get(str(one)),
+        refused=refusing(case, options),
     )
+
+
+def refusing(case: dict[str, Any], options: Options) -> Callable[[Candidate], str | None]:
+    """Return what says why a release may not be chosen."""
+    if options.application is None:
+        return lambda one: case.get("refused", {}).get(str(one))
+    is_public = "private" in case
+    accepted = Acceptance.of(
+        options.application, exists=True, is_public=is_public, private=case.get("private", ())
+    )
+    return accepted.why_not
 
 
 def outcome(case: dict[str, Any], chance: random.Random) -> dict[str, Any]:

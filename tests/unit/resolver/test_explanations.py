@@ -27,6 +27,8 @@ TOLD = (
     "an override leads two packages into another conflict",
     "two conflicts that have nothing to do with each other",
     "several are refused for one reason",
+    "a public application asks for what is private",
+    "what a public application asks for requires what is private",
     "three packages that fit in pairs only",
 )
 
@@ -40,6 +42,7 @@ def told() -> str:
 def _told(case: dict[str, Any]) -> str:
     words = ["recipebox lock", *(f'"{text}"' for text in case["requirements"])]
     words += [f'--constraint "{text}"' for text in case.get("constraints", ())]
+    words += [f"--for {case['application']}"] if "application" in case else []
     words += [f'--override "{text}"' for text in case.get("overrides", ())]
     if "published_before" in case:
         words.append(f"--published-before {case['published_before']}")

@@ -250,7 +250,14 @@ def test_the_schema_names_the_keys_that_are_written() -> None:
     schema = lock_schema()
     drawn = tomllib.loads(EXPECTED)
     package = schema["$defs"]["LockedPackageDocument"]
-    options = {"constraints", "overrides", "prereleases", "published_before", "prefer"}
+    options = {
+        "constraints",
+        "overrides",
+        "prereleases",
+        "published_before",
+        "prefer",
+        "application",
+    }
     assert set(schema["properties"]) == set(drawn) | options
     assert set(schema["required"]) == set(drawn) - {"package"}
     assert set(package["properties"]) == set(drawn["package"][1]) | {"extras"}
@@ -277,6 +284,8 @@ def lock_with_options() -> Lock:
         allow_prereleases=True,
         published_before=utc("2026-02-03T04:05:06Z"),
         prefer="lowest-direct",
+        application=name("team/shop"),
+        refused=lambda _: None,
     )
     return Lock.from_solution(solution)
 
@@ -290,10 +299,12 @@ def test_a_lock_says_with_which_options_it_was_solved_and_which_extras_are_on() 
     assert drawn["prereleases"] is True
     assert drawn["published_before"] == "2026-02-03T04:05:06Z"
     assert drawn["prefer"] == "lowest-direct"
+    assert drawn["application"] == "team/shop"
     app = drawn["package"][0]
     assert (app["extras"], app["requires"]) == (["mail"], ["team/base ^1", "team/send *"])
     assert Lock.loads(lock.dumps()) == lock
-    again = solve(lock.requirements, source(OPTIONS), LINUX, **lock.options.arguments())
+    said = lock.options.arguments()
+    again = solve(lock.requirements, source(OPTIONS), LINUX, refused=lambda _: None, **said)
     assert lock.differences(again) == ()
 
 
@@ -307,6 +318,7 @@ def test_a_lock_says_with_which_options_it_was_solved_and_which_extras_are_on() 
         ('extras = [\n    "mail",\n]\n', "", "its extra mail is not on"),
         ('    "mail",\n', '    "mail",\n    "web",\n', "nothing in the lock asks for web"),
         ('prefer = "lowest-direct"', 'prefer = "oldest"', "prefer: "),
+        ('application = "team/shop"', 'application = "shop"', "application: "),
         ("prereleases = true", 'prereleases = "yes"', "prereleases: "),
         ("prereleases = true", "prerelease = true", "did you mean prereleases?"),
         ('"2026-02-03T04:05:06Z"', '"yesterday"', "published_before: "),

@@ -145,6 +145,7 @@ def test_an_explanation_has_the_same_facts_for_machines() -> None:
         "python": "3.11",
         "platform": "linux/amd64",
         "revision": 7,
+        "application": None,
         "facts": [
             {
                 "kind": "requirement",
@@ -165,6 +166,7 @@ def test_an_explanation_has_the_same_facts_for_machines() -> None:
                 "sentence": "t/a 1.0.0 requires t/b ^2.",
             },
         ],
+        "refused": [],
         "notes": ["No usable release of t/b is in ^2; the index has 1.0.0."],
         "derivation": [
             {"sentence": "t/a 1.0.0 requires t/b ^2.", "fact": 1, "causes": []},
