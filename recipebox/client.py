@@ -27,6 +27,7 @@ from requests.adapters import BaseAdapter
 
 from artifacts.digest import Digest
 from artifacts.reference import PackageName, check_namespace
+from recipebox.acceptance import kept_acceptance, read_acceptance
 from recipebox.archive import Archive
 from recipebox.bearer import RegistryAuth
 from recipebox.bundle_work import BundleWork
@@ -56,9 +57,10 @@ from recipes.package import PackageTree, read_tree
 from recipes.record import RunAttempt, RunPackage, RunRecord, RunStep, stamp
 from recipes.run import RunResult, run_package
 from recipes.wheels import wheels_here
+from resolver.acceptance import Acceptance
 from resolver.candidate import Environment
 from resolver.lock import Lock, LockedPackage
-from resolver.offers import Pins
+from resolver.offers import Pins, Refuse
 from resolver.options import Options
 from resolver.requirement import Requirement
 from resolver.solve import Solution, solve
@@ -390,13 +392,15 @@ class Client:
 
         `python` and `platform` are this interpreter's and this machine's by default; `pins` are
         those of a lock, whose yanked releases stay candidates. `options` are constraints,
-        overrides and the like; with them, `allow_prereleases` is theirs. The answer is the newest;
+        overrides and the like; with them, `allow_prereleases` is theirs. With an application in
+        them it is only solved with what its bundles may hold. The answer is the newest;
         or, with a lock to `keep`, the one that differs least from that, but for the packages to
         `upgrade`.
 
         Raises:
             ResolutionImpossible: nothing fits; the error says why, in sentences.
             Misuse: a package to upgrade that the lock hasn't got.
+            ClientError: what the application is can't be asked, or it is none.
         """
         wanted = [Requirement.parse(text) for text in requirements]
         environment = Environment(python or this_python(), platform or platform_here())
@@ -410,9 +414,18 @@ class Client:
                         package=str(each.package),
                     )
 
+            refused = self._refused(said)
+
             def solve_over(index: IndexSource) -> Solution:
-                arguments = said.arguments()
-                return solve(wanted, index, environment, pins=pins, progress=tell, **arguments)
+                return solve(
+                    wanted,
+                    index,
+                    environment,
+                    pins=pins,
+                    refused=refused,
+                    progress=tell,
+                    **said.arguments(),
+                )
 
             if keep is None:
                 return solve_over(source)
@@ -426,11 +439,45 @@ class Client:
         Raises:
             ResolutionImpossible: its requirements can't be had any more; says why.
         """
-        said = (options or lock.options).arguments()
+        said = options or lock.options
         wanted = lock.requirements
         with self.output.counting("solving") as tell, self.index(wanted, tell) as source:
-            solution = solve(wanted, source, lock.environment, progress=tell, **said)
-            return ages(lock, solution, source)
+            refused = self._refused(said)
+            solution = solve(
+                wanted,
+                source,
+                lock.environment,
+                refused=refused,
+                progress=tell,
+                **said.arguments(),
+            )
+            return ages(lock, solution, source, refused)
+
+    def acceptance(self, application: PackageName) -> Acceptance:
+        """Return what bundles of an application refuse; offline, what it was the last time.
+
+        Raises:
+            ClientError: there is no answer, or the name is something else.
+            InvalidDocument: (resolver) the answer can't be kept to.
+        """
+        tell = self.output.warn
+        if self.is_offline:
+            return kept_acceptance(self.url, self.cache, application, tell)
+        return read_acceptance(self.transport, self.cache, application, tell)
+
+    def _refused(self, options: Options) -> Refuse | None:
+        """Return what says why a release may not be chosen; tells of an application to come."""
+        if options.application is None:
+            return None
+        accepted = self.acceptance(options.application)
+        if not accepted.exists:
+            namespace = options.application.namespace
+            kind = "public" if "private" in accepted.refuses else "private"
+            self.output.note(
+                f"{options.application} isn't there yet: what it may hold is what its namespace "
+                f"{namespace}, which is {kind}, allows"
+            )
+        return accepted.why_not
 
     def lock(self, requirements: Sequence[str], *, allow_prereleases: bool = False) -> Lock:
         """Solve requirements for this machine, and freeze the answer.

@@ -34,11 +34,13 @@ _REFUSED = "invalid_bundle"
 
 # by a word of the server's sentence; the first that is found is what to do first
 _ADVICE = {
-    "is private": "make a bundle of it for an application of a private namespace",
+    "is private": "lock what it may hold, recipebox lock --for {application}, or make the bundle "
+    "for an application of a private namespace",
     "is not listed": "publish it here first (`recipebox publish`, or `recipebox import` of an "
     "export), or lock again: recipebox lock",
-    "was yanked": "lock again without it: recipebox lock",
-    "is unsigned": "its publisher signs and publishes a version: recipebox sign, recipebox publish",
+    "was yanked": "lock again without it: recipebox lock --for {application}",
+    "is unsigned": "lock what is signed, recipebox lock --for {application}, or have its publisher "
+    "sign and publish a version",
 }
 
 
@@ -77,7 +79,8 @@ class Promoter:
         except ClientError as error:
             if error.values.get("server_code") != _REFUSED:
                 raise
-            raise Denied(error.message, hint=_advice(error.message), **error.values) from error
+            advice = _advice(error.message, self._application)
+            raise Denied(error.message, hint=advice, **error.values) from error
         digest = Digest.parse(str(made.get("digest")))
         found, held = self.read_bundle(digest)
         if found.dumps() != lock.dumps():
@@ -204,9 +207,9 @@ def _is_by(fingerprint: str, statement: bytes, signature: str, keys: str) -> boo
         return False
 
 
-def _advice(refusal: str) -> str:
+def _advice(refusal: str, application: PackageName) -> str:
     """Return what to do about the parts that a server refuses a bundle for."""
     for word, advice in _ADVICE.items():
         if word in refusal:
-            return advice
+            return advice.format(application=application)
     return "lock again: recipebox lock"

@@ -10,9 +10,10 @@ from typing import Any
 
 from artifacts.reference import PackageName
 from recipebox.errors import Misuse
-from resolver.candidate import Environment, utc_text
+from resolver.candidate import Candidate, utc_text
 from resolver.errors import ResolutionImpossible
 from resolver.lock import Lock, LockedPackage
+from resolver.offers import Refuse
 from resolver.solve import Solution
 from resolver.source import IndexSource, PackageIndex
 from resolver.version import Version
@@ -165,12 +166,19 @@ class Age:
         }
 
 
-def ages(lock: Lock, solution: Solution, source: IndexSource) -> tuple[Age, ...]:
-    """Compare every package of a lock with `solution`, the newest answer, and with what exists."""
-    return tuple(_age(package, solution, source) for package in lock.packages)
+def ages(
+    lock: Lock, solution: Solution, source: IndexSource, refused: Refuse | None = None
+) -> tuple[Age, ...]:
+    """Compare every package of a lock with `solution`, the newest answer, and with what exists.
+
+    `refused` is what it was solved with.
+    """
+    return tuple(_age(package, solution, source, refused) for package in lock.packages)
 
 
-def _age(package: LockedPackage, solution: Solution, source: IndexSource) -> Age:
+def _age(
+    package: LockedPackage, solution: Solution, source: IndexSource, refused: Refuse | None
+) -> Age:
     index = source.find_index(package.name)
     releases = () if index is None else index.releases
     locked = next((one for one in releases if one.version == package.version), None)
@@ -180,7 +188,7 @@ def _age(package: LockedPackage, solution: Solution, source: IndexSource) -> Age
     chosen = solution.candidates.get(package.name)
     why = None
     if newest is not None and chosen is not None and newest.version > chosen.version:
-        why = _why_older(solution, newest.name, newest.version, solution.environment, source)
+        why = _why_older(solution, newest, refused)
     return Age(
         package,
         None if chosen is None else chosen.version,
@@ -190,14 +198,9 @@ def _age(package: LockedPackage, solution: Solution, source: IndexSource) -> Age
     )
 
 
-def _why_older(
-    solution: Solution,
-    name: PackageName,
-    version: Version,
-    environment: Environment,
-    source: IndexSource,
-) -> str:
-    """Say in a few words what keeps a version out of a solution."""
+def _why_older(solution: Solution, release: Candidate, refused: Refuse | None) -> str:
+    """Say in a few words what keeps a release out of a solution."""
+    name, version = release.name, release.version
     options = solution.options
     overridden = [one for one in options.overrides if one.package == name]
     asked = [("you override it with", one) for one in overridden]
@@ -214,16 +217,22 @@ def _why_older(
     ]
     if bounds:
         return " and ".join(bounds)
-    index = source.find_index(name)
-    release = next(one for one in index.releases if one.version == version) if index else None
-    if release is not None and not release.runs_on_python(environment.python):
-        return f"it needs python {release.python}, and the lock is for {environment.python}"
-    if release is not None and not release.runs_on_platform(environment.platform):
-        platforms = ", ".join(sorted(release.platforms))
-        return f"it has wheels for {platforms}, and the lock is for {environment.platform}"
-    before = options.published_before
-    if release is not None and before is not None and release.published >= before:
-        return f"it was published {utc_text(release.published)}, not before {utc_text(before)}"
+    own = _own_reason(release, solution) or (None if refused is None else refused(release))
+    if own is not None:
+        return own
     if options.prefer != "newest":
         return f"you prefer {options.prefer}"
     return f"what it requires doesn't fit the rest: recipebox why-not {name}@{version}"
+
+
+def _own_reason(release: Candidate, solution: Solution) -> str | None:
+    """Say what of a release itself keeps it out of a solution, if anything does."""
+    environment, before = solution.environment, solution.options.published_before
+    if not release.runs_on_python(environment.python):
+        return f"it needs python {release.python}, and the lock is for {environment.python}"
+    if not release.runs_on_platform(environment.platform):
+        platforms = ", ".join(sorted(release.platforms))
+        return f"it has wheels for {platforms}, and the lock is for {environment.platform}"
+    if before is not None and release.published >= before:
+        return f"it was published {utc_text(release.published)}, not before {utc_text(before)}"
+    return None

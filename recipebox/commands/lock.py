@@ -58,6 +58,12 @@ if TYPE_CHECKING:
     type=click.Choice(["newest", "lowest", "lowest-direct"]),
     help="`lowest` is for testing that ranges say the truth.  Default: newest.",
 )
+@click.option(
+    "--for",
+    "application",
+    metavar="NS/APP",
+    help="Take only what a bundle of this application may hold.",
+)
 @pass_invocation
 def command(
     invocation: Invocation,
@@ -70,6 +76,7 @@ def command(
     overrides: tuple[str, ...],
     published_before: str | None,
     prefer: str | None,
+    application: str | None,
     upgraded: tuple[str, ...],
     check: bool,
     pre: bool,
@@ -77,10 +84,10 @@ def command(
     """Solve requirements at one revision of the index, and write the lock.
 
     Without requirements those of the lock that is there are solved again, with what else it
-    says: constraints, overrides and the like, where they aren't given anew. What is locked stays
-    as it is where all that still allows it; --upgrade takes the newest of a package, or of all,
-    and changes of the others no more than that needs. With --check nothing is written: it is asked
-    whether the same requirements still give this lock, not whether the index has moved.
+    says: constraints, overrides, --for and the like, where they aren't given anew. What is locked
+    stays as it is where all that still allows it; --upgrade takes the newest of a package, or of
+    all, and changes of the others no more than that needs. With --check nothing is written: it is
+    asked whether the same requirements still give this lock, not whether the index has moved.
 
     \b
     Examples:
@@ -89,6 +96,7 @@ def command(
       recipebox lock --upgrade
       recipebox lock --upgrade team/clean
       recipebox lock team/etl --constraint "team/base <3" --published-before 2026-01-02
+      recipebox lock team/etl --for team/shop
       recipebox lock --check
 
     \b
@@ -116,6 +124,7 @@ def command(
         overrides=overrides,
         published_before=published_before,
         prefer=prefer,
+        application=application,
         pre=pre,
     )
     keep = old
@@ -167,9 +176,11 @@ def _options(
     overrides: tuple[str, ...],
     published_before: str | None,
     prefer: str | None,
+    application: str | None,
     pre: bool,
 ) -> "Options":
     """Return what was given, and what the lock says where nothing was."""
+    from artifacts.reference import PackageName
     from resolver.options import Options
     from resolver.requirement import Requirement
 
@@ -181,6 +192,7 @@ def _options(
         pre or kept.allow_prereleases,
         _moment(published_before) if published_before else kept.published_before,
         cast("Preference", prefer or kept.prefer),
+        PackageName.parse(application) if application else kept.application,
     )
 
 

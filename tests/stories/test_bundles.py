@@ -111,7 +111,7 @@ def test_every_part_that_does_not_hold_is_named_and_what_to_do(author: Machine, 
     said = author.rb("bundle", "create", "team/shop", "--lock", lock, "--json", code=4)
 
     assert "team/clean 1.0.0 was yanked: loses rows" in said.json["error"]["message"]
-    assert said.json["error"]["hint"] == "lock again without it: recipebox lock"
+    assert said.json["error"]["hint"] == "lock again without it: recipebox lock --for team/shop"
 
 
 def test_a_part_that_is_not_listed_is_refused(author: Machine, lock: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from recipebox.errors import Misuse
 from recipebox.solving import Narrowed, ages, solve_least
+from resolver.acceptance import Acceptance
 from resolver.errors import ResolutionImpossible
 from resolver.lock import Lock
 from resolver.solve import Solution, solve
@@ -230,3 +231,15 @@ def test_a_package_that_is_gone_has_no_newest() -> None:
     (one, *_) = ages(lock_of(OLD, "team/c"), solution, source({}))
     assert (one.newest, one.fits, one.yanked, one.why) == (None, None, None, None)
     assert one.is_behind
+
+
+def test_what_an_application_refuses_is_why_something_is_behind() -> None:
+    drawn: Drawn = {"team/a": {"1.0.0": [], "2.0.0": {"unsigned": True}}}
+    shop = Acceptance.of(name("team/shop"), exists=True, is_public=False, private=())
+    index, wanted = source(drawn), requirements("team/a")
+    found = solve(wanted, index, LINUX, application=shop.application, refused=shop.why_not)
+
+    [age] = ages(Lock.from_solution(found), found, index, shop.why_not)
+
+    assert (str(age.fits), str(age.newest)) == ("1.0.0", "2.0.0")
+    assert age.why == "unsigned, and a bundle of team/shop holds nothing unsigned"
