@@ -241,7 +241,7 @@ class BundleWork:
         tell: Tell,
     ) -> CheckedBundle:
         with self._opened(reference, cache) as opened:
-            bundle = opened.read()
+            bundle = self._own(opened)
             reading = BundleReader(opened.reader, _HELD, self._client.output, tell)
             checked = reading.check(
                 bundle,
@@ -269,7 +269,7 @@ class BundleWork:
             Missing, Unreachable: a part can't be had.
         """
         with self._opened(reference) as opened:
-            bundle = opened.read()
+            bundle = self._own(opened)
             reading = BundleReader(opened.reader, _HELD, self._client.output)
             checked = reading.check(
                 bundle,
@@ -301,7 +301,7 @@ class BundleWork:
                 raise NotCached(
                     "a bundle is copied from where it is", hint="run it without --offline"
                 )
-            bundle = opened.read()
+            bundle = self._own(opened)
             reading = BundleReader(opened.reader, _HELD, client.output)
             reading.check(
                 bundle,
@@ -313,6 +313,17 @@ class BundleWork:
             copying = BundleCopy(opened.place, opened.reader, _HELD, client.output, client.jobs)
             with self._target(wanted) as place:
                 return copying.copy(bundle, place, None if is_made else tag, is_made=is_made)
+
+    def _own(self, opened: Opened) -> Bundle:
+        """Read a bundle that is believed by the pins of the client's own registry.
+
+        Raises:
+            Untrusted: names in it are reserved for another registry, whose pins are what counts.
+        """
+        bundle = opened.read()
+        what = f"bundle {bundle.digest} of {opened.name}"
+        self._client.registries.check_held(bundle.lock, self._client.url, what)
+        return bundle
 
     def _made_there(self, target: BundleReference, bundle: Bundle) -> bool:
         """Have an application's own bundle made where the target is one; return whether it is.

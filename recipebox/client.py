@@ -39,10 +39,11 @@ from recipebox.install import LOCK_NAME, LaidOut, lay_out
 from recipebox.output import Output
 from recipebox.promotion import Promoted, Promoter
 from recipebox.publishing import Signed, Signer, make_signer, plan_push, push, sign_tree
-from recipebox.releases import Releases, VerifiedRelease
+from recipebox.registries import Readers, Registries, from_elsewhere, listed
+from recipebox.releases import Reader, Releases, VerifiedRelease
 from recipebox.running import Part, Ready, Unpacked, kept_env, view
 from recipebox.solving import Age, ages, solve_least
-from recipebox.source import CachedSource, RegistrySource, no_matter
+from recipebox.source import no_matter, offline_index, online_index
 from recipebox.transport import Transport
 from recipebox.trust import TrustStore
 from recipebox.verification import (
@@ -66,6 +67,7 @@ from resolver.requirement import Requirement
 from resolver.solve import Solution, solve
 from resolver.source import IndexSource
 from settings.load import Settings
+from settings.registries import ReservedRegistry
 from signing.errors import VerificationFailed
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ class Client:
         retries: int = 4,
         output: Output | None = None,
         signer: Signer | None = None,
+        registries: Sequence[ReservedRegistry] = (),
     ) -> None:
         """Open a client; nothing is sent before something is asked for.
 
@@ -130,6 +133,10 @@ class Client:
             retries: how often a failed request is tried again.
             output: where progress and warnings go; None is the standard streams.
             signer: what signs; None is the user's GnuPG keyring.
+            registries: others, each with the prefixes of the names that come from it alone.
+
+        Raises:
+            Misuse, InsecureURL: the URL of one of `registries` is none, or plain http.
         """
         self.places = places or Places.of_platform()
         self.output = output or Output()
@@ -141,11 +148,13 @@ class Client:
         self._given_url = url
         self._token = token
         self.is_insecure = insecure
+        self.registries = Registries(registries, insecure=insecure)
         self._timeout = timeout
         self._retries = retries
         self._adapter = adapter
         self._transport: Transport | None = None
         self._others: dict[str, Transport] = {}
+        self._reserved: dict[str, Transport] = {}
 
     @classmethod
     def from_settings(
@@ -172,6 +181,7 @@ class Client:
                 settings.text("signing_fingerprint"),
                 settings.text("signing_passphrase"),
             ),
+            registries=settings.registries(),
         )
 
     def __enter__(self) -> Self:
@@ -189,7 +199,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        for transport in (self._transport, *self._others.values()):
+        for transport in (self._transport, *self._others.values(), *self._reserved.values()):
             if transport is not None:
                 transport.close()
 
@@ -218,18 +228,55 @@ class Client:
         if self.is_offline:
             raise NotCached("this needs the registry", hint="run it without --offline")
         if self._transport is None:
-            url = self.url
-            self._transport = Transport(
-                url,
-                self._token or self.credentials.find_token(url),
-                insecure=self.is_insecure,
-                timeout=self._timeout,
-                retries=self._retries,
-                verify=os.environ.get("SSL_CERT_FILE") or True,
-            )
-            if self._adapter is not None:
-                self._transport.mount(self._adapter)
+            self._transport = self._connect(self.url, self._token)
         return self._transport
+
+    def transport_to(self, name: PackageName) -> Transport:
+        """Return the seam to the registry that a name comes from: the one it is reserved for.
+
+        Raises:
+            NotCached: the client is offline.
+        """
+        return self._transport_at(self.registries.find_url(name) or self.url)
+
+    def url_of(self, name: PackageName) -> str:
+        """Return the URL of the registry that a name comes from.
+
+        Raises:
+            Misuse: it is reserved for none, and no registry is named.
+        """
+        return self.registries.find_url(name) or self.url
+
+    def _transport_at(self, url: str) -> Transport:
+        """Return the seam to this client's registry, or one of those that names are reserved for.
+
+        Each is logged into with the token that is kept for it; one that was given is the client's
+        own registry's, and no other's.
+        """
+        if self.is_offline or url == self._own_url:
+            return self.transport
+        if url not in self._reserved:
+            self._reserved[url] = self._connect(url, None)
+        return self._reserved[url]
+
+    def _connect(self, url: str, token: str | None) -> Transport:
+        transport = Transport(
+            url,
+            token or self.credentials.find_token(url),
+            insecure=self.is_insecure,
+            timeout=self._timeout,
+            retries=self._retries,
+            verify=os.environ.get("SSL_CERT_FILE") or True,
+        )
+        if self._adapter is not None:
+            transport.mount(self._adapter)
+        return transport
+
+    @property
+    def _own_url(self) -> str | None:
+        """The URL of the client's own registry, where one is named."""
+        is_named = self._given_url or self.credentials.default_url()
+        return self.url if is_named else None
 
     def other_transport(self, url: str) -> Transport:
         """Return the seam to another registry, which need not be Recipebox's, with its login.
@@ -266,6 +313,35 @@ class Client:
         transport = None if self.is_offline else self.transport
         return Releases(self.url, transport, self.cache, self.trust, self.output)
 
+    @property
+    def reader(self) -> Readers:
+        """What reads and verifies releases, each from the registry that its name comes from."""
+        return Readers(self.registries, self._releases_at, self.output)
+
+    def _releases_at(self, url: str | None) -> Releases:
+        if url is None or url == self._own_url:
+            return self.releases
+        transport = None if self.is_offline else self._transport_at(url)
+        trust = TrustStore(self.places, url)
+        return Releases(url, transport, self.cache, trust, self.output, is_default=False)
+
+    def _kept_reader(self, *, pins_first_use: bool) -> Readers:
+        """Return what verifies by the pins and keys that are kept here, whoever is reachable."""
+
+        def open_at(url: str | None) -> Releases:
+            address = url or self.url
+            return Releases(
+                address,
+                None,
+                self.cache,
+                TrustStore(self.places, address),
+                self.output,
+                pins_first_use=pins_first_use,
+                is_default=address == self._own_url,
+            )
+
+        return Readers(self.registries, open_at, self.output)
+
     # Asking
 
     def whoami(self) -> dict[str, Any]:
@@ -290,7 +366,8 @@ class Client:
 
     def info(self, name: str) -> dict[str, Any]:
         """Return a package as the registry shows it: summary, releases, channels."""
-        return self.transport.api("GET", f"/api/v1/packages/{PackageName.parse(name)}")
+        package = PackageName.parse(name)
+        return self.transport_to(package).api("GET", f"/api/v1/packages/{package}")
 
     def server_time(self) -> datetime | None:
         """Return the server's clock."""
@@ -329,6 +406,8 @@ class Client:
     def publish(self, folder: Path, *, dry_run: bool = False) -> dict[str, Any]:
         """Publish the signed package in `folder`; `dry_run` checks all that needs no registry.
 
+        A name that is reserved for another registry is published there.
+
         Returns {name, version, digest, receipt, revision, url, sent_blobs, blobs, size, proof,
         documents}.
         """
@@ -344,24 +423,27 @@ class Client:
             }
             if dry_run:
                 return drawn | {"dry_run": True}
-            return drawn | push(self.transport, planned, self.output, self.jobs)
+            transport = self.transport_to(planned.package)
+            return drawn | push(transport, planned, self.output, self.jobs)
 
     def yank(self, name: str, version: str, reason: str) -> dict[str, Any]:
         """Take a release out of what solvers choose; locks that pin it go on working."""
-        return self.transport.api(
+        return self.transport_to(PackageName.parse(name)).api(
             "POST", self._yank_path(name, version), body={"reason": reason}, repeatable=True
         )
 
     def unyank(self, name: str, version: str) -> dict[str, Any]:
         """Take a yank back."""
-        return self.transport.api("DELETE", self._yank_path(name, version))
+        transport = self.transport_to(PackageName.parse(name))
+        return transport.api("DELETE", self._yank_path(name, version))
 
     def affected(self, name: str, version: str) -> dict[str, Any]:
         """Return what a yank of a release affects, of what the token may read.
 
         {name, version, yanked, bundles, bundle_count, channels, stranded, stranded_count}.
         """
-        return self.transport.api("GET", self._release_path(name, version, "affected"))
+        transport = self.transport_to(PackageName.parse(name))
+        return transport.api("GET", self._release_path(name, version, "affected"))
 
     @classmethod
     def _yank_path(cls, name: str, version: str) -> str:
@@ -403,16 +485,16 @@ class Client:
             ClientError: what the application is can't be asked, or it is none.
         """
         wanted = [Requirement.parse(text) for text in requirements]
+        if keep is not None and (moved := self.registries.moved(keep)):
+            # other bytes, perhaps: nothing of such a package is kept, however it is pinned
+            upgrade = {*upgrade, *moved}
+            pins = {name: pin for name, pin in (pins or {}).items() if name not in moved}
         environment = Environment(python or this_python(), platform or platform_here())
         said = options or Options(allow_prereleases=allow_prereleases)
         with self.output.counting("solving") as tell, self.index(wanted, tell) as source:
             for each in wanted:
                 if source.find_index(each.package) is None:
-                    raise Missing(
-                        f"there is no package {each.package} at {self.url} that you may read",
-                        hint=f"look for it: recipebox search {each.package.name}",
-                        package=str(each.package),
-                    )
+                    raise self._no_package(each.package)
 
             refused = self._refused(said)
 
@@ -431,6 +513,16 @@ class Client:
                 return solve_over(source)
             return solve_least(solve_over, source, keep, upgrade)
 
+    def _no_package(self, name: PackageName) -> Missing:
+        reserved = self.registries.find_url(name)
+        at = f" --url {reserved}" if reserved else ""
+        return Missing(
+            f"there is no package {name} at {self.url_of(name)} that you may read"
+            + (", and its name is reserved for that registry" if reserved else ""),
+            hint=f"look for it: recipebox search {name.name}{at}",
+            package=str(name),
+        )
+
     def outdated(self, lock: Lock, options: Options | None = None) -> tuple[Age, ...]:
         """Say of each package of a lock how far behind it is: of one revision of the index.
 
@@ -438,7 +530,9 @@ class Client:
 
         Raises:
             ResolutionImpossible: its requirements can't be had any more; says why.
+            Untrusted: a package is locked from another source than its name is reserved for.
         """
+        self.registries.check_sources(lock)
         said = options or lock.options
         wanted = lock.requirements
         with self.output.counting("solving") as tell, self.index(wanted, tell) as source:
@@ -493,19 +587,24 @@ class Client:
     ) -> Iterator[IndexSource]:
         """Give the index at one revision, read ahead for solving these requirements.
 
-        `progress` is told how many packages were read.
-
-        Offline it is the cache's, at the revision at which their packages were last read.
+        `progress` is told how many packages were read. Offline it is the cache's, at the revision
+        at which their packages were last read. Of each name it is the index of the registry that
+        the name comes from.
         """
-        tell = self.output.warn
+        url, tell = self.url, self.output.warn
         if self.is_offline:
-            roots = [each.package for each in requirements]
-            yield CachedSource(self.url, self.cache, roots, tell)
+            yield offline_index(url, self.registries, self.cache, requirements, tell)
             return
-        with RegistrySource(
-            self.transport, self.cache, jobs=self.jobs, tell=tell, progress=progress
+        with online_index(
+            url,
+            self.registries,
+            self._transport_at,
+            self.cache,
+            requirements,
+            jobs=self.jobs,
+            tell=tell,
+            progress=progress,
         ) as source:
-            source.expect(requirements)
             yield source
 
     # Fetching
@@ -518,13 +617,13 @@ class Client:
             Conflicting: something else is there, and not `replace`.
             Interrupted: the transfer broke off; nothing is laid out.
         """
-        reader = self.releases
+        reader = self.reader
         return self._lay_out(self._read(lock, reader), reader, lock, out, replace=replace)
 
     def _lay_out(
         self,
         verified: Sequence[VerifiedRelease],
-        reader: Releases,
+        reader: Reader,
         lock: Lock,
         out: Path,
         *,
@@ -548,15 +647,15 @@ class Client:
                 replace=replace,
             )
 
-    @staticmethod
-    def _read(lock: Lock, reader: Releases) -> list[VerifiedRelease]:
+    def _read(self, lock: Lock, reader: Reader) -> list[VerifiedRelease]:
         """Read and verify what a lock pins, which must be for here where it has wheels.
 
         Raises:
             Misuse: it is for another Python or platform.
+            Untrusted: a package is locked from another source than its name is reserved for.
         """
-        platform = check_environment(lock)
-        return [reader.get(locked, platform) for locked in lock.packages]
+        self.registries.check_sources(lock)
+        return _believed(lock, reader)
 
     def fetch_bundle(
         self,
@@ -594,7 +693,7 @@ class Client:
             Tampered: a file is missing, added or changed.
             Missing: a package of the lock isn't there.
         """
-        return Verification(self.releases, self.cache).verify(folder)
+        return Verification(self.reader, self.cache).verify(folder)
 
     # Comparing
 
@@ -634,24 +733,19 @@ class Client:
         from recipebox.comparing import parse_release
 
         if isinstance(what, Path) and what.is_dir():
-            return subjects.in_folder(what, self._kept_reader())
+            kept = self._kept_reader(pins_first_use=False) if self._own_url else None
+            return subjects.in_folder(what, kept)
         if isinstance(what, Path) or what == "-":
             archive = stack.enter_context(opened(str(what), self.cache, self.output))
             reader = self._archive_reader(archive)
             return subjects.in_archive(str(what), archive, reader, package)
         name, version = parse_release(what)
         source = stack.enter_context(self.index([Requirement(name)]))
-        return subjects.in_registry(name, version, source, self.releases)
-
-    def _kept_reader(self) -> Releases | None:
-        """Return what verifies by the pins and keys that are kept here; None without a registry."""
-        if not self._given_url and not self.credentials.default_url():
-            return None
-        return Releases(self.url, None, self.cache, self.trust, self.output, pins_first_use=False)
+        return subjects.in_registry(name, version, source, self.reader.of(name))
 
     def _archive_reader(self, archive: Archive) -> Releases:
-        named = self._given_url or self.credentials.default_url()
-        registry = self.url if named else check_url(archive.registry, insecure=True)
+        registry = self._own_url or check_url(archive.registry, insecure=True)
+        self.registries.check_held(archive.lock, registry, "the archive")
         trust = TrustStore(self.places, registry)
         return Releases(registry, archive, archive.blobs, trust, self.output, pins_first_use=False)
 
@@ -727,7 +821,7 @@ class Client:
                 yield ready
             return
         lock = self.lock([target])
-        reader = self.releases
+        reader = self.reader
         verified = self._read(lock, reader)
         with Unpacked(reader, self.cache, self.jobs) as unpacked:
             unpacked.bring(verified, layers=False)
@@ -768,14 +862,14 @@ class Client:
     def _verify_to_run(self, tree: PackageTree, place: Path) -> list[VerifiedTree]:
         """Verify what lies in `place` with the keys that are kept here, or else the registry's."""
         what = f"{tree.metadata.name} {tree.metadata.version}"
-        if not self._given_url and not self.credentials.default_url():
+        if self._own_url is None:
             compare_with_statement(tree, signed_statements(tree)[0].statement)
             self.output.warn(
                 f"{what}: its files are as release.json says; who signed that wasn't looked at, "
                 "since no registry is named (RECIPEBOX_URL)"
             )
             return []
-        offline = Releases(self.url, None, self.cache, self.trust, self.output)
+        offline = self._kept_reader(pins_first_use=True)
         try:
             return Verification(offline, self.cache).verify(place)
         except Tampered:
@@ -814,7 +908,7 @@ class Client:
         wheels = tree.metadata.wheels
 
         def files() -> Mapping[str, Path]:
-            return wheels_of(tree, wheels_here(wheels), lambda: self.releases)
+            return wheels_of(tree, wheels_here(wheels), lambda: self.reader)
 
         return stack.enter_context(kept_env(self.cache, wheels, files))
 
@@ -825,7 +919,15 @@ class Client:
 
         Raises:
             Untrusted: and its subclasses, for what can't be believed; nothing is written.
+            Misuse: packages of it come from several registries.
         """
+        self.registries.check_sources(lock)
+        if elsewhere := from_elsewhere(lock, self.url):
+            raise Misuse(
+                f"an archive is of one registry, {self.url}, and not all of the lock comes from "
+                f"there: {listed(elsewhere)}",
+                hint="export what comes from each with --url; import needs all that is required",
+            )
         contents = gather(lock, self.transport, self.releases, self.output, self.jobs)
         return write_file(contents, lock, path, self.output)
 
@@ -850,6 +952,7 @@ class Client:
             if to is not None:
                 return self._import_here(archive, to, replace=replace, dry_run=dry_run)
             url = self.url
+            self.registries.check_held(archive.lock, url, "the archive")
             if dry_run:
                 return Imported(url, [_drawn(each) for each in archive.lock.packages])
             pushed = push_archive(archive, self.transport, self.output, self.jobs)
@@ -859,7 +962,7 @@ class Client:
         self, archive: Archive, out: Path, *, replace: bool, dry_run: bool
     ) -> Imported:
         reader = self._archive_reader(archive)
-        verified = self._read(archive.lock, reader)
+        verified = _believed(archive.lock, reader)
         drawn = [_drawn(each) for each in archive.lock.packages]
         if dry_run:
             return Imported(reader.registry, drawn)
@@ -909,17 +1012,25 @@ class Client:
     def login(self, token: str) -> tuple[dict[str, Any], str]:
         """Check a token by asking who it is, and keep it; return who, and where it was kept.
 
+        The registry is the default one from now on, unless names are reserved for it.
+
         Raises:
             Denied: the registry doesn't know it.
         """
         self._token = token
         self._transport = None
         who = self.whoami()
-        return who, self.credentials.keep(self.url, token)
+        is_reserved = any(each.url == self.url for each in self.registries.reserved)
+        return who, self.credentials.keep(self.url, token, as_default=not is_reserved)
 
     def logout(self) -> bool:
         """Forget the token for this registry; return whether one was kept."""
         return self.credentials.forget(self.url)
+
+
+def _believed(lock: Lock, reader: Reader) -> list[VerifiedRelease]:
+    platform = check_environment(lock)
+    return [reader.of(locked.name).get(locked, platform) for locked in lock.packages]
 
 
 def check_environment(lock: Lock) -> str | None:

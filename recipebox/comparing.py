@@ -22,7 +22,7 @@ from artifacts.reference import PackageName
 from recipebox.archive import Archive
 from recipebox.errors import Missing, Misuse, NotCached, Untrusted
 from recipebox.output import Output
-from recipebox.releases import Releases, VerifiedRelease, compare_files
+from recipebox.releases import Reader, Releases, VerifiedRelease, compare_files
 from recipebox.verification import signed_statements
 from recipes.deployment import DeploymentConfig
 from recipes.difference import Contents, FileFacts
@@ -153,7 +153,7 @@ class Subjects:
             f"{path}: {locked.name}@{locked.version}", reader.get(locked, None), reader
         )
 
-    def in_folder(self, path: Path, reader: Releases | None) -> Subject:
+    def in_folder(self, path: Path, reader: Reader | None) -> Subject:
         """Return a package as it lies on disk; `reader` says who signed it, where it is given.
 
         What is wrong with its signatures is told, and stops nothing: its files are compared as they
@@ -232,7 +232,7 @@ class Subjects:
         return into / release.title
 
     def _signers(
-        self, tree: PackageTree, artifact: ReleaseArtifact, reader: Releases | None
+        self, tree: PackageTree, artifact: ReleaseArtifact, reader: Reader | None
     ) -> tuple[str, ...] | None:
         what = f"{tree.metadata.name} {tree.metadata.version} in {tree.path}"
         if not (tree.path / "metadata" / "release.json").is_file():
@@ -241,9 +241,10 @@ class Subjects:
             self._output.note(f"{what}: who signed it wasn't looked at: no registry is named")
             return None
         try:
-            namespace = tree.metadata.name.partition("/")[0]
-            statement, good = reader.signers(namespace, what, signed_statements(tree))
-            reader.read_release(
+            name = PackageName.parse(tree.metadata.name)
+            signed = signed_statements(tree)
+            statement, good = reader.of(name).signers(name.namespace, what, signed)
+            Releases.read_release(
                 what, statement, artifact.descriptor.digest, tree.metadata, artifact.files
             )
         except (Untrusted, NotCached, VerificationFailed, InvalidStatement) as error:

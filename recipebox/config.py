@@ -150,10 +150,11 @@ class Credentials:
         kept = read_json(self.path).get("tokens", {}).get(url) or _from_keyring(url)
         return (APPLICATION, kept) if kept else _from_docker(urlsplit(url).netloc)
 
-    def keep(self, url: str, token: str) -> str:
-        """Keep `token` for `url`, make `url` the default; return where it was kept."""
+    def keep(self, url: str, token: str, *, as_default: bool = True) -> str:
+        """Keep `token` for `url`, make `url` the default if asked; return where it was kept."""
         drawn = self._read()
-        drawn["default"] = url
+        if as_default:
+            drawn["default"] = url
         where = "the system's keyring"
         if _with_keyring(lambda ring: ring.set_password(APPLICATION, url, token)) is _FAILED:
             drawn["tokens"][url] = token

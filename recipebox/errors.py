@@ -103,14 +103,24 @@ class Untrusted(ClientError):
 
 
 class UnknownSigner(Untrusted):
-    """A good signature, by a key that isn't pinned for the namespace."""
+    """A good signature, by a key that isn't pinned for the namespace.
+
+    `url` is the registry whose pins they are, where it isn't the client's own.
+    """
 
     code = "unknown_signer"
 
-    def __init__(self, namespace: str, what: str, expected: list[str], found: list[str]) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        what: str,
+        expected: list[str],
+        found: list[str],
+        url: str | None = None,
+    ) -> None:
         hint = (
             "if the new key is known to be right (asked of its owner, not of the server): "
-            f"recipebox trust add {namespace} {found[0]}"
+            f"recipebox trust add {namespace} {found[0]}" + (f" --url {url}" if url else "")
             if found
             else None
         )

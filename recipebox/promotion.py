@@ -13,8 +13,9 @@ from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.reference import PackageName
 from recipebox.bundles import read_bundle
-from recipebox.errors import ClientError, Denied, Missing, Tampered, Untrusted
+from recipebox.errors import ClientError, Denied, Missing, Misuse, Tampered, Untrusted
 from recipebox.publishing import Signer
+from recipebox.registries import from_elsewhere, listed
 from recipebox.releases import Releases
 from recipebox.transport import Transport
 from recipebox.trust import SERVER
@@ -70,10 +71,17 @@ class Promoter:
 
         Raises:
             InvalidLock: the text isn't a lock.
+            Misuse: packages of it come from another registry than this one.
             Tampered: the bundle holds something else than the lock pins.
             ClientError: what the server refused: a part that is missing, yanked or unsigned.
         """
         lock = Lock.loads(text)
+        if elsewhere := from_elsewhere(lock, self._transport.url):
+            raise Misuse(
+                f"a bundle lives in one registry, {self._transport.url}, and not all of the lock "
+                f"comes from there: {listed(elsewhere)}",
+                hint="publish these there under names of its own, or lock without them",
+            )
         try:
             made = self._transport.api("POST", f"{self._api}/bundles", body={"lock": text})
         except ClientError as error:

@@ -139,13 +139,26 @@ class Source(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """What reads releases of one registry, or each from its own."""
+
+    def of(self, name: PackageName | RepositoryName) -> "Releases":
+        """Return what reads the releases of this name."""
+        ...
+
+    def download(self, blobs: Iterable[LocatedBlob], jobs: int) -> dict[Digest, Path]:
+        """Bring blobs here, `jobs` at once; return their files."""
+        ...
+
+
 class Releases:
     """Reads manifests, blobs and referrers, through the cache; `transport` None is offline.
 
     `registry` is the address whose pins and index answers are used. Unless `pins_first_use`, who
     signs for a namespace of which nobody is pinned is refused. `kept_as` is under which name lists
     of referrers are kept for later, offline: the registry's, but for another holder of the same
-    manifests.
+    manifests. `is_default` is False where the registry isn't the client's own, so that what is told
+    of it must name it.
     """
 
     def __init__(
@@ -158,8 +171,10 @@ class Releases:
         *,
         pins_first_use: bool = True,
         kept_as: str | None = None,
+        is_default: bool = True,
     ) -> None:
         self.registry = registry
+        self._named = None if is_default else registry
         self._kept_as = kept_as or registry
         self._transport = transport
         self._cache = cache
@@ -167,6 +182,11 @@ class Releases:
         self._output = output
         self._pins_first_use = pins_first_use
         self._keys: dict[str, str] = {}
+
+    def of(self, name: PackageName | RepositoryName) -> "Releases":
+        """Return itself: every name is read here."""
+        del name
+        return self
 
     # Bytes
 
@@ -211,21 +231,7 @@ class Releases:
 
     def download(self, blobs: Iterable[LocatedBlob], jobs: int) -> dict[Digest, Path]:
         """Bring blobs here, `jobs` at once; return their files."""
-        wanted = {blob.digest: (repository, blob) for repository, blob in blobs}
-        total = sum(blob.size for _, blob in wanted.values())
-        with (
-            self._output.progress("fetched", total) as advance,
-            ThreadPoolExecutor(max_workers=jobs) as pool,
-        ):
-            running = {
-                digest: pool.submit(self.blob, repository, blob, advance)
-                for digest, (repository, blob) in wanted.items()
-            }
-            try:
-                return {digest: future.result() for digest, future in running.items()}
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        return download_blobs(self, blobs, self._output, jobs)
 
     def statements(
         self, repository: RepositoryName, subject: Digest, kinds: Iterable[Kind]
@@ -342,10 +348,10 @@ class Releases:
                 good[verified.fingerprint] = (verified.signed_at, each.signature, each.statement)
         pinned = self._trust.fingerprints(namespace)
         if not good and failures:
-            raise _refusal(namespace, what, pinned, failures[0])
+            raise _refusal(namespace, what, pinned, failures[0], self._named)
         if among:
-            decide(namespace, f"{what}, as locked", among, sorted(good))
-        decision = decide(namespace, what, pinned, sorted(good))
+            decide(namespace, f"{what}, as locked", among, sorted(good), self._named)
+        decision = decide(namespace, what, pinned, sorted(good), self._named)
         if decision.is_first_use and not self._pins_first_use:
             raise self._nobody_pinned(namespace, what, decision.signers)
         for failure in failures:
@@ -525,19 +531,23 @@ class Releases:
         if not known:
             raise Untrusted(
                 f"no key of {namespace} is known here",
-                hint=f"its owner adds one: recipebox namespace key add {namespace} KEY.asc",
+                hint=f"its owner adds one: recipebox namespace key add {namespace} KEY.asc"
+                + (f" --url {self._named}" if self._named else ""),
             )
         return known
 
     def _keep(self, namespace: str, signers: Sequence[str], *, is_first_use: bool) -> None:
         """Keep the keys of those who are trusted, and pin them where this is the first use."""
         of_whom = "this registry itself" if namespace == SERVER else f"namespace {namespace}"
+        if self._named:
+            of_whom = self._named if namespace == SERVER else f"{of_whom} of {self._named}"
+        at = f" --url {self._named}" if self._named else ""
         for signer in signers:
             if is_first_use:
                 self._trust.add(namespace, signer, "first use")
                 self._output.warn(
                     f"first signature of {of_whom} seen here: {signer} is trusted from now on "
-                    "(compare it with its owner's; `recipebox trust list` shows all)"
+                    f"(compare it with its owner's; `recipebox trust list{at}` shows all)"
                 )
             if self._trust.find_key(signer) is None and self._keys.get(namespace):
                 with Keyring.temporary() as keyring:
@@ -573,6 +583,27 @@ class Releases:
         if self._transport is None:
             raise NotCached(f"{what}: not in the cache", hint="run it once without --offline")
         return self._transport
+
+
+def download_blobs(
+    reader: Reader, blobs: Iterable[LocatedBlob], output: Output, jobs: int
+) -> dict[Digest, Path]:
+    """Bring blobs here, each from where the reader reads its repository; return their files."""
+    wanted = {blob.digest: (repository, blob) for repository, blob in blobs}
+    total = sum(blob.size for _, blob in wanted.values())
+    with (
+        output.progress("fetched", total) as advance,
+        ThreadPoolExecutor(max_workers=jobs) as pool,
+    ):
+        running = {
+            digest: pool.submit(reader.of(repository).blob, repository, blob, advance)
+            for digest, (repository, blob) in wanted.items()
+        }
+        try:
+            return {digest: future.result() for digest, future in running.items()}
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _held(wheel: Wheel, held: Mapping[str, Descriptor], what: str) -> Descriptor:
@@ -631,10 +662,14 @@ def _received(
 
 
 def _refusal(
-    namespace: str, what: str, pinned: Sequence[str], failure: VerificationFailed
+    namespace: str,
+    what: str,
+    pinned: Sequence[str],
+    failure: VerificationFailed,
+    url: str | None,
 ) -> Untrusted:
     """Return the error for a thing whose every signature failed, by the first of them."""
     if isinstance(failure, UnknownKey):
         expected = list(pinned) or list(failure.known)
-        return UnknownSigner(namespace, what, expected, [failure.found])
+        return UnknownSigner(namespace, what, expected, [failure.found], url)
     return Untrusted(f"{what}: {failure}", what=what, reason=type(failure).__name__)

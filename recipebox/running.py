@@ -25,7 +25,7 @@ from typing import Literal, Self
 from artifacts.digest import Digest
 from recipebox.cache import Cache
 from recipebox.install import LOCK_NAME, unpack_layers
-from recipebox.releases import LocatedBlob, Releases, VerifiedRelease
+from recipebox.releases import LocatedBlob, Reader, VerifiedRelease
 from recipes.environment import env_key, lay_out_env
 from recipes.package import FOLDERS, Wheel
 
@@ -84,7 +84,7 @@ class Unpacked:
     What isn't there is downloaded at once, `jobs` blobs at a time, before the first is unpacked.
     """
 
-    def __init__(self, reader: Releases, cache: Cache, jobs: int) -> None:
+    def __init__(self, reader: Reader, cache: Cache, jobs: int) -> None:
         self._reader = reader
         self._cache = cache
         self._jobs = jobs

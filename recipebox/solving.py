@@ -15,7 +15,7 @@ from resolver.errors import ResolutionImpossible
 from resolver.lock import Lock, LockedPackage
 from resolver.offers import Refuse
 from resolver.solve import Solution
-from resolver.source import IndexSource, PackageIndex
+from resolver.source import IndexSource, Origin, PackageIndex, ReadAheadSource, SeveralSources
 from resolver.version import Version
 
 Solve = Callable[[IndexSource], Solution]
@@ -49,9 +49,18 @@ class Narrowed:
 
     def read_ahead(self, packages: Collection[PackageName]) -> None:
         """Pass on what will be asked for, to a source that can read it ahead."""
-        read_ahead = getattr(self.source, "read_ahead", None)
-        if read_ahead is not None:
-            read_ahead(packages)
+        if isinstance(self.source, ReadAheadSource):
+            self.source.read_ahead(packages)
+
+    def find_address(self, package: PackageName) -> str | None:
+        """Return the address of the index that a package is read from; None: the main one."""
+        several = self.source
+        return several.find_address(package) if isinstance(several, SeveralSources) else None
+
+    def find_origin(self, package: PackageName) -> Origin | None:
+        """Return that address with the revision of that index; None: the main one."""
+        several = self.source
+        return several.find_origin(package) if isinstance(several, SeveralSources) else None
 
 
 def solve_least(

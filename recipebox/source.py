@@ -9,21 +9,27 @@ through what that requires.
 
 Offline, a solve is of the revision at which its roots were last read, and what wasn't read then,
 and may have changed since, is named and refused.
+
+Where names are reserved for other registries, each registry has an index and a revision of its own,
+and a name is asked for at its own one alone, also by a guess. The revisions at which the others
+were read are kept with the roots, for a solve of these offline.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from artifacts.reference import PackageName
 from recipebox.cache import Cache
-from recipebox.errors import Missing, NotCached, Unreachable
+from recipebox.errors import ClientError, Missing, NotCached, Unreachable
+from recipebox.registries import Registries
 from recipebox.transport import Transport
 from resolver.errors import InvalidDocument
 from resolver.requirement import Range, Requirement
-from resolver.source import PackageIndex, parse_index
+from resolver.source import IndexSource, PackageIndex, Reserved, ReservedSource, parse_index
 
 Tell = Callable[[str], object]
 """Takes a sentence for whoever sits there."""
@@ -37,8 +43,9 @@ class RegistrySource:
     """The index of the registry at `transport`: an IndexSource (resolver/source.py).
 
     `jobs` names are asked for at once; `tell` is told where the cache was damaged, and `progress`
-    how many packages were read. To be used in a `with` block, or closed: what was begun and isn't
-    needed any more ends there.
+    how many packages were read; `find_source` gives the source of a name, where that isn't always
+    this one. To be used in a `with` block, or closed: what was begun and isn't needed any more ends
+    there.
     """
 
     def __init__(
@@ -49,12 +56,15 @@ class RegistrySource:
         jobs: int = 4,
         tell: Tell = no_matter,
         progress: Callable[[object], object] = no_matter,
+        find_source: "Callable[[PackageName], RegistrySource] | None" = None,
     ) -> None:
         self._transport = transport
         self._cache = cache
         self._tell = tell
         self._progress = progress
-        self._revision: int | None = None
+        self._find_source = find_source
+        self._revision: int | ClientError | None = None
+        self._asking = threading.Lock()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="index")
         self._reads: dict[PackageName, Future[PackageIndex | None]] = {}
@@ -86,40 +96,36 @@ class RegistrySource:
         """The revision of the whole index, as it was when it was first asked for.
 
         Raises:
-            Unreachable: no answer, or one without a revision.
+            ClientError: no answer, or one without a revision; once it failed it stays so.
         """
-        if self._revision is None:
-            found = self._transport.api("GET", "/index/revision.json").get("revision")
-            if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-                raise Unreachable(
-                    f"{self._transport.url}: the index's revision is {found!r}, not a number",
-                    hint=f"is {self._transport.url} a Recipebox registry?",
-                )
-            self._revision = found
+        with self._asking:
+            if self._revision is None:
+                try:
+                    self._revision = self._ask_revision()
+                except ClientError as error:
+                    self._revision = error
+        if isinstance(self._revision, ClientError):
+            raise self._revision
         return self._revision
+
+    @property
+    def known_revision(self) -> int | None:
+        """The revision, where it was asked for, and there was one."""
+        return self._revision if isinstance(self._revision, int) else None
 
     def expect(self, requirements: Iterable[Requirement]) -> None:
         """Begin to read what solving these will likely need, all the way down.
 
         A guess costs no more than a name that nobody needs: it decides nothing, and a failure
         counts only where the solver asks for that name.
-
-        Raises:
-            Unreachable: as for `revision`.
         """
-        revision = self.revision
         for requirement in requirements:
-            self._expect(requirement, revision)
+            self._expect(requirement)
 
     def read_ahead(self, packages: Collection[PackageName]) -> None:
-        """Begin to read these packages; `find_index` has the last word on each.
-
-        Raises:
-            Unreachable: as for `revision`.
-        """
-        revision = self.revision
+        """Begin to read these packages; `find_index` has the last word on each."""
         for package in packages:
-            self._begin(package, revision)
+            self._begin(package)
 
     def find_index(self, package: PackageName) -> PackageIndex | None:
         """Return the releases of a package; None where it isn't, or may not be read.
@@ -128,12 +134,25 @@ class RegistrySource:
             ClientError: the registry gave no answer, or refused the token.
             InvalidIndex: the answer isn't an index.
         """
-        reading = self._begin(package, self.revision)
+        reading = self._begin(package)
         if reading is None:
             raise ValueError("the source is closed")
         return reading.result()
 
-    def _expect(self, requirement: Requirement, revision: int) -> None:
+    def _ask_revision(self) -> int:
+        found = self._transport.api("GET", "/index/revision.json").get("revision")
+        if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+            raise Unreachable(
+                f"{self._transport.url}: the index's revision is {found!r}, not a number",
+                hint=f"is {self._transport.url} a Recipebox registry?",
+            )
+        return found
+
+    def _expect(self, requirement: Requirement) -> None:
+        owner = self if self._find_source is None else self._find_source(requirement.package)
+        if owner is not self:
+            owner.expect([requirement])
+            return
         key = (requirement.package, requirement.range)
         with self._lock:
             if key in self._expected:
@@ -144,29 +163,30 @@ class RegistrySource:
             if reading.cancelled() or reading.exception() is not None:
                 return  # whoever asks for it is told
             for following in _likely(reading.result(), requirement):
-                self._expect(following, revision)
+                self._expect(following)
 
-        reading = self._begin(requirement.package, revision)
+        reading = self._begin(requirement.package)
         if reading is not None:
             reading.add_done_callback(go_on)
 
-    def _begin(self, package: PackageName, revision: int) -> Future[PackageIndex | None] | None:
+    def _begin(self, package: PackageName) -> Future[PackageIndex | None] | None:
         """Return the reading of a package, begun now where it wasn't; None once closed."""
         with self._lock:
             reading = self._reads.get(package)
             if reading is None and not self._is_closed:
-                reading = self._pool.submit(self._read, package, revision)
+                reading = self._pool.submit(self._read, package)
                 self._reads[package] = reading
             return reading
 
-    def _read(self, package: PackageName, revision: int) -> PackageIndex | None:
-        index = self._fetch(package, revision)
+    def _read(self, package: PackageName) -> PackageIndex | None:
+        index = self._fetch(package)
         with self._lock:
             self._read_count += 1
         self._progress(f"{self._read_count:,} packages read")
         return index
 
-    def _fetch(self, package: PackageName, revision: int) -> PackageIndex | None:
+    def _fetch(self, package: PackageName) -> PackageIndex | None:
+        revision = self.revision
         registry, name = self._transport.url, str(package)
         kept = self._cache.index_entry(registry, name, self._tell)
         index = None if kept is None else self._parse_kept(name, kept)
@@ -206,15 +226,24 @@ def _likely(index: PackageIndex | None, requirement: Requirement) -> tuple[Requi
 
 
 class CachedSource:
-    """The index as it is in the cache: an IndexSource that needs no network."""
+    """The index as it is in the cache: an IndexSource that needs no network.
+
+    `beside` are revisions at which it was read together with roots that are in other indexes.
+    """
 
     def __init__(
-        self, registry: str, cache: Cache, roots: Sequence[PackageName], tell: Tell = no_matter
+        self,
+        registry: str,
+        cache: Cache,
+        roots: Sequence[PackageName],
+        tell: Tell = no_matter,
+        beside: Sequence[int] = (),
     ) -> None:
         self._registry = registry
         self._cache = cache
         self._roots = roots
         self._tell = tell
+        self._beside = tuple(beside)
         self._entries: dict[PackageName, dict[str, Any]] = {}
 
     @property
@@ -222,9 +251,15 @@ class CachedSource:
         """The oldest revision at which one of the roots was last read.
 
         Raises:
-            NotCached: a root was never read.
+            NotCached: a root was never read, or nothing of this index together with one.
         """
-        return min(int(self._entry(root)["as_of"]) for root in self._roots)
+        found = [*self._beside, *(int(self._entry(root)["as_of"]) for root in self._roots)]
+        if not found:
+            raise NotCached(
+                f"{self._registry}: its index was never read for what is asked for",
+                hint="run it once without --offline",
+            )
+        return min(found)
 
     def find_index(self, package: PackageName) -> PackageIndex | None:
         """Return the releases of a package at the revision of the roots.
@@ -260,3 +295,107 @@ class CachedSource:
             )
         self._entries[package] = entry
         return entry
+
+
+@contextmanager
+def online_index(
+    url: str,
+    registries: Registries,
+    connect: Callable[[str], Transport],
+    cache: Cache,
+    requirements: Sequence[Requirement],
+    *,
+    jobs: int,
+    tell: Tell,
+    progress: Callable[[object], object] = no_matter,
+) -> Iterator[IndexSource]:
+    """Give the index of the registry at `url`, read ahead for solving these requirements.
+
+    Names that are reserved for another registry are read there; `connect` gives what asks it.
+    """
+    with ExitStack() as stack:
+        sources: dict[str, RegistrySource] = {}
+
+        def source_of(package: PackageName) -> RegistrySource:
+            return sources[registries.find_url(package) or url]
+
+        find_source = source_of if registries.reserved else None
+        for address in registries.addresses(url):
+            sources[address] = stack.enter_context(
+                RegistrySource(
+                    connect(address),
+                    cache,
+                    jobs=jobs,
+                    tell=tell,
+                    progress=progress,
+                    find_source=find_source,
+                )
+            )
+        for requirement in requirements:
+            source_of(requirement.package).expect([requirement])
+        try:
+            yield _joined(url, registries, sources)
+        finally:
+            _keep_beside(url, registries, sources, cache, requirements)
+
+
+def offline_index(
+    url: str,
+    registries: Registries,
+    cache: Cache,
+    requirements: Sequence[Requirement],
+    tell: Tell,
+) -> IndexSource:
+    """Return the index of the registry at `url`, and those of reserved names, as they are cached.
+
+    Each is at the revision at which the packages of these requirements were last read.
+    """
+    roots: dict[str, list[PackageName]] = {each: [] for each in registries.addresses(url)}
+    beside: dict[str, list[int]] = {each: [] for each in roots}
+    for requirement in requirements:
+        package = requirement.package
+        address = registries.find_url(package) or url
+        roots[address].append(package)
+        kept = cache.index_entry(address, _beside(package)) if registries.reserved else None
+        for other, revision in ({} if kept is None else kept["body"]).items():
+            if other in beside and other != address:
+                beside[other].append(int(revision))
+    sources = {
+        address: CachedSource(address, cache, own, tell, beside[address])
+        for address, own in roots.items()
+    }
+    return _joined(url, registries, sources)
+
+
+def _joined(url: str, registries: Registries, sources: Mapping[str, IndexSource]) -> IndexSource:
+    if not registries.reserved:
+        return sources[url]
+    reserved = [
+        Reserved(each.url, each.prefixes, sources[each.url]) for each in registries.reserved
+    ]
+    return ReservedSource(sources[url], reserved)
+
+
+def _beside(package: PackageName) -> str:
+    return f"beside {package}"
+
+
+def _keep_beside(
+    url: str,
+    registries: Registries,
+    sources: Mapping[str, RegistrySource],
+    cache: Cache,
+    requirements: Iterable[Requirement],
+) -> None:
+    """Keep with each root at which revisions other indexes were read beside its own."""
+    revisions = {
+        address: source.known_revision
+        for address, source in sources.items()
+        if source.known_revision is not None
+    }
+    for package in {requirement.package for requirement in requirements}:
+        address = registries.find_url(package) or url
+        if address in revisions and len(revisions) > 1:
+            cache.keep_index_entry(
+                address, _beside(package), etag="", as_of=revisions[address], body=revisions
+            )

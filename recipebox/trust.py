@@ -64,8 +64,16 @@ def read_fingerprint(text: str) -> str:
     return found
 
 
-def decide(namespace: str, what: str, pinned: Sequence[str], signers: Sequence[str]) -> Decision:
+def decide(
+    namespace: str,
+    what: str,
+    pinned: Sequence[str],
+    signers: Sequence[str],
+    url: str | None = None,
+) -> Decision:
     """Decide whether `what` is trusted, given who is pinned and who signed it well. No IO.
+
+    `url` is the registry whose pins they are, where it isn't the client's own.
 
     Raises:
         Unsigned: nobody signed it.
@@ -83,7 +91,7 @@ def decide(namespace: str, what: str, pinned: Sequence[str], signers: Sequence[s
         return Decision(found, is_first_use=True)
     trusted = tuple(signer for signer in found if signer in set(pinned))
     if not trusted:
-        raise UnknownSigner(namespace, what, sorted(pinned), list(found))
+        raise UnknownSigner(namespace, what, sorted(pinned), list(found), url)
     return Decision(trusted, is_first_use=False)
 
 

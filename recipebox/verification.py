@@ -17,7 +17,7 @@ from artifacts.reference import PackageName
 from recipebox.cache import Cache
 from recipebox.errors import Missing, Tampered, Unsigned
 from recipebox.install import LOCK_NAME
-from recipebox.releases import CHANGED_HERE, Releases, SignedStatement
+from recipebox.releases import CHANGED_HERE, Reader, Releases, SignedStatement
 from recipebox.running import kept_env
 from recipes.environment import compare_env, unpacked_aside, wheels_in
 from recipes.errors import ChangedEnvironment
@@ -48,7 +48,7 @@ class VerifiedTree:
 class Verification:
     """Verifies folders, with the keys, pins and wheels that `reader` has."""
 
-    def __init__(self, reader: Releases, cache: Cache) -> None:
+    def __init__(self, reader: Reader, cache: Cache) -> None:
         self._reader = reader
         self._cache = cache
 
@@ -86,8 +86,8 @@ class Verification:
         tree = read_tree(folder)
         what = f"{tree.metadata.name} {tree.metadata.version}"
         signed = signed_statements(tree)
-        namespace = tree.metadata.name.partition("/")[0]
-        statement, good = self._reader.signers(namespace, what, signed)
+        name = PackageName.parse(tree.metadata.name)
+        statement, good = self._reader.of(name).signers(name.namespace, what, signed)
         found = compare_with_statement(tree, statement)
         self._verify_env(what, tree)
         evidence = self._verify_evidence(what, tree, found.digest)
@@ -118,14 +118,13 @@ class Verification:
                 found="another manifest",
                 hint=CHANGED_HERE,
             )
+        name = PackageName.parse(tree.metadata.name)
         for kind, statement in evidence.statements.items():
             signed = [
                 SignedStatement(statement, each)
                 for each in evidence.signatures.get(kind, {}).values()
             ]
-            self._reader.signers(
-                tree.metadata.name.partition("/")[0], f"{what}: its {kind}", signed
-            )
+            self._reader.of(name).signers(name.namespace, f"{what}: its {kind}", signed)
         return evidence
 
     def _verify_env(self, what: str, tree: PackageTree) -> None:
@@ -155,7 +154,7 @@ class Verification:
 
 
 def wheels_of(
-    tree: PackageTree, wheels: Sequence[Wheel], reader: Callable[[], Releases]
+    tree: PackageTree, wheels: Sequence[Wheel], reader: Callable[[], Reader]
 ) -> Mapping[str, Path]:
     """Return verified files of wheels, by name: those beside the tree, or else the cache's.
 
@@ -166,7 +165,7 @@ def wheels_of(
 
     def cached(wheel: Wheel) -> Path:
         digest = Digest("sha256", wheel.sha256)
-        return reader().blob(repository, Descriptor(media.WHEEL, digest, wheel.size))
+        return reader().of(repository).blob(repository, Descriptor(media.WHEEL, digest, wheel.size))
 
     return {each.filename: _beside(tree, each) or cached(each) for each in wheels}
 

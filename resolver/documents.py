@@ -6,6 +6,7 @@ models into values.
 """
 
 import difflib
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
@@ -77,10 +78,18 @@ def _fingerprint(text: str) -> str:
     return text
 
 
+def _source(text: str) -> str:
+    if not _SOURCE.fullmatch(text):
+        raise ValueError(f"not a registry's address: {text[:100]!r} (expected https://host[:port])")
+    return text
+
+
 def _python(text: str) -> str:
     return Environment(text, "linux/amd64").python
 
 
+_SOURCE_PATTERN = r"https?://[A-Za-z0-9\[][A-Za-z0-9.:\[\]_-]*"
+_SOURCE = re.compile(_SOURCE_PATTERN)
 _SEGMENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*"
 _NAME_PATTERN = f"{_SEGMENT}/{_SEGMENT}"
 
@@ -151,6 +160,11 @@ Platform = Annotated[
 ]
 ExtraText = Annotated[
     str, _text(check_extra), _schema(EXTRA_PATTERN, "the name of an extra", LONGEST_EXTRA)
+]
+SourceText = Annotated[
+    str,
+    _text(_source),
+    _schema(_SOURCE_PATTERN, "a registry's address: https://host or https://host:port"),
 ]
 PreferenceText = Literal["newest", "lowest", "lowest-direct"]
 Size = Annotated[int, Field(ge=0, le=_LARGEST, description="bytes")]
@@ -231,6 +245,7 @@ class LockedPackageDocument(Document):
     required_by: list[PackageNameText]
     extras: list[ExtraText] = []
     wheel_sets: dict[Platform, DigestText] = {}
+    source: SourceText | None = None
 
 
 class LockDocument(Document):
@@ -247,6 +262,7 @@ class LockDocument(Document):
     published_before: TimeText | None = None
     prefer: PreferenceText = "newest"
     application: PackageNameText | None = None
+    sources: dict[SourceText, Revision] = {}
     package: list[LockedPackageDocument] = []
 
 

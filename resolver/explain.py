@@ -438,7 +438,9 @@ def _wanted(requirement: Requirement) -> str:
 
 
 def _unknown(package: PackageName, offers: Offers) -> str:
-    sentence = f"{package} is not in the index, or may not be read with this login"
+    address = offers.snapshot.find_address(package)
+    index = "the index" if address is None else f"the index of {address}, which has its name alone"
+    sentence = f"{package} is not in {index}, or may not be read with this login"
     near = near_packages(package, offers)
     return f"{sentence}; did you mean {near[0]}?" if near else f"{sentence}."
 

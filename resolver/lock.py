@@ -16,6 +16,9 @@
     prefer = "lowest"
     application = "team/shop"
 
+    [sources]                              where packages come from another registry than the
+    "https://recipes.example.org" = 40     reader's own: its address, and its index's revision
+
     [[package]]                            sorted by name
     name = "team/clean"
     version = "1.2.0"
@@ -24,13 +27,16 @@
     signers = ["ABCD…"]                    fingerprints of primary keys
     requires = []                          with those of the extras that are on
     required_by = ["team/etl"]             why it is here; the requirements above say the rest
+    source = "https://recipes.example.org" where it isn't the reader's own: one of the sources above
     extras = ["gpu"]                       which are on, where any is
 
     [package.wheel_sets]                   where it needs wheels: those of the platform above
     "linux/amd64" = "sha256:…"
 
-Arrays stand on several lines, so that a change of one entry is a change of one line. There is no
-registry in it: where the bytes come from is the reader's business, the digests say which.
+Arrays stand on several lines, so that a change of one entry is a change of one line. The reader's
+own registry isn't in it: where most bytes come from is the reader's business, the digests say
+which. A name that is reserved for another registry says which one that is, since nobody may take
+it from anywhere else.
 """
 
 import itertools
@@ -58,6 +64,7 @@ class LockedPackage:
     """A release of the solved set; `wheel_sets` holds the digest for the lock's platform, if any.
 
     `size` is the manifest's, in bytes; `extras` are those that are on, and `requires` has theirs.
+    `source` is the address of the registry that it comes from; None: the reader's own.
     """
 
     name: PackageName
@@ -68,15 +75,20 @@ class LockedPackage:
     requires: tuple[Requirement, ...] = ()
     wheel_sets: Mapping[str, Digest] = field(default_factory=dict, hash=False)
     extras: tuple[str, ...] = ()
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A package for which a lock and a solution differ; None where it is only in the other."""
+    """A package for which a lock and a solution differ; None where it is only in the other.
+
+    `sources` are those of both, where the package is in both; None is the reader's own registry.
+    """
 
     name: PackageName
     locked: Version | None
     solved: Version | None
+    sources: tuple[str | None, str | None] = (None, None)
 
     def __str__(self) -> str:
         """Return the sentence."""
@@ -84,6 +96,12 @@ class Difference:
             return f"{self.name} {self.solved} is missing from the lock"
         if self.solved is None:
             return f"{self.name} {self.locked} is locked, and not needed any more"
+        before, after = (each or "the default registry" for each in self.sources)
+        if before != after:
+            return (
+                f"{self.name} is locked as {self.locked} from {before}, and would now be "
+                f"{self.solved} from {after}"
+            )
         if self.locked == self.solved:
             return f"{self.name} {self.locked} is locked with other bytes or extras than it has"
         return f"{self.name} is locked as {self.locked}, and would now be {self.solved}"
@@ -93,9 +111,12 @@ class Difference:
 class Lock:
     """A solved set: what was asked for, what for, at which index revision, and the releases.
 
+    `sources` has the address of every registry that a package says it comes from, and the revision
+    of its index; `revision` is that of the reader's own.
+
     Raises:
         InvalidLock: a package stands twice, something required is not there or of a version that
-            doesn't satisfy, or a package or extra is there that nothing requires.
+            doesn't satisfy, or a package, extra or source is there that nothing requires.
     """
 
     requirements: tuple[Requirement, ...]
@@ -103,6 +124,7 @@ class Lock:
     revision: int
     packages: tuple[LockedPackage, ...]
     options: Options = field(default_factory=Options)
+    sources: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Sort everything, and hold the lock to what it says."""
@@ -130,10 +152,12 @@ class Lock:
                     solution.requires(one.name),
                     {platform: one.platforms[platform].digest} if one.platforms else {},
                     solution.extras.get(one.name, ()),
+                    solution.origins[one.name].address if one.name in solution.origins else None,
                 )
                 for one in solution.candidates.values()
             ),
             solution.options,
+            {each.address: each.revision for each in solution.origins.values()},
         )
 
     @classmethod
@@ -171,10 +195,12 @@ class Lock:
                     tuple(sorted(one.requires, key=str)),
                     one.wheel_sets,
                     tuple(sorted(one.extras)),
+                    one.source,
                 )
                 for one in document.package
             ),
             _options(document),
+            document.sources,
         )
         for package in document.package:
             expected = lock.required_by(package.name)
@@ -196,6 +222,7 @@ class Lock:
             "platform": self.environment.platform,
             "requirements": [str(requirement) for requirement in self.requirements],
             **_drawn_options(self.options),
+            **({"sources": dict(sorted(self.sources.items()))} if self.sources else {}),
             "package": [self._drawn(package) for package in self.packages],
         }
         if not self.packages:
@@ -227,14 +254,19 @@ class Lock:
     def differences(self, solution: Solution) -> tuple[Difference, ...]:
         """Return where a solution is another answer, sorted by name; empty where it is the same.
 
-        Versions and bytes (release and wheels) count; the index's revision does not, so that a
-        lock stays right while other packages move. The caller compares requirements and
+        Versions, bytes (release and wheels) and sources count; the index's revision does not, so
+        that a lock stays right while other packages move. The caller compares requirements and
         environment, which it chose itself.
         """
         solved = {package.name: package for package in Lock.from_solution(solution).packages}
         locked = {package.name: package for package in self.packages}
         return tuple(
-            Difference(name, before.version if before else None, after.version if after else None)
+            Difference(
+                name,
+                before.version if before else None,
+                after.version if after else None,
+                (before.source, after.source) if before and after else (None, None),
+            )
             for name in sorted(locked.keys() | solved.keys())
             if _bytes_of(before := locked.get(name)) != _bytes_of(after := solved.get(name))
         )
@@ -249,6 +281,8 @@ class Lock:
             "requires": [str(requirement) for requirement in package.requires],
             "required_by": [str(name) for name in self.required_by(package.name)],
         }
+        if package.source is not None:
+            drawn["source"] = package.source
         if package.extras:
             drawn["extras"] = list(package.extras)
         if package.wheel_sets:
@@ -269,6 +303,13 @@ class Lock:
                     f"the lock is for {self.environment.platform}, and holds wheels of "
                     f"{', '.join(sorted(package.wheel_sets))}",
                 )
+            if package.source is not None and package.source not in self.sources:
+                raise InvalidLock(
+                    f"{package.name}: source", f"{package.source} is none of the lock's sources"
+                )
+        needless = sorted(self.sources.keys() - {package.source for package in self.packages})
+        if needless:
+            raise InvalidLock("sources", f"no package comes from {needless[0]}")
         self._check_needs(locked)
 
     def _check_needs(self, locked: Mapping[PackageName, LockedPackage]) -> None:
@@ -351,7 +392,7 @@ def _drawn_options(options: Options) -> dict[str, Any]:
 def _bytes_of(package: LockedPackage | None) -> object:
     if package is None:
         return None
-    return package.version, package.digest, package.wheel_sets, package.extras
+    return package.version, package.digest, package.wheel_sets, package.extras, package.source
 
 
 def lock_schema() -> dict[str, Any]:

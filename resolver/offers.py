@@ -15,7 +15,13 @@ from resolver.candidate import Candidate, Environment, utc_text
 from resolver.errors import IndexMoved, InvalidIndex, PinChanged
 from resolver.options import Options
 from resolver.requirement import Range, Requirement
-from resolver.source import IndexSource, PackageIndex, ReadAheadSource
+from resolver.source import (
+    IndexSource,
+    Origin,
+    PackageIndex,
+    ReadAheadSource,
+    SeveralSources,
+)
 from resolver.version import Version
 
 Pins: TypeAlias = Mapping[PackageName, tuple[Version, Digest]]
@@ -125,13 +131,14 @@ class Snapshot:
         self.source = source
         self.revision = source.revision
         self._reading_ahead = source if isinstance(source, ReadAheadSource) else None
+        self._several = source if isinstance(source, SeveralSources) else None
         self._indexes: dict[PackageName, PackageIndex | None] = {}
 
     def find_index(self, package: PackageName) -> PackageIndex | None:
         """Return the releases of a package, or None where it isn't, or may not be read.
 
         Raises:
-            IndexMoved: the answer is newer than the source's revision.
+            IndexMoved: the answer is newer than its source's revision.
             InvalidIndex: the source answered for another package.
         """
         if package not in self._indexes:
@@ -139,10 +146,21 @@ class Snapshot:
             if index is not None and index.name != package:
                 answered = f"the source answered with the index of {index.name}"
                 raise InvalidIndex(str(package), answered)
-            if index is not None and index.revision > self.revision:
-                raise IndexMoved(package, found=index.revision, revision=self.revision)
+            if index is not None:
+                origin = self.find_origin(package)
+                revision = self.revision if origin is None else origin.revision
+                if index.revision > revision:
+                    raise IndexMoved(package, found=index.revision, revision=revision)
             self._indexes[package] = index
         return self._indexes[package]
+
+    def find_origin(self, package: PackageName) -> Origin | None:
+        """Return where the index of a package is, where that isn't the source's main one."""
+        return None if self._several is None else self._several.find_origin(package)
+
+    def find_address(self, package: PackageName) -> str | None:
+        """Return the address of the index of a package, where that isn't the main one."""
+        return None if self._several is None else self._several.find_address(package)
 
     def has_read(self, package: PackageName) -> bool:
         """Whether a package was read before, so that to ask for it costs nothing."""

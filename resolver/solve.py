@@ -22,7 +22,7 @@ from resolver.offers import Offers, Pins, Refuse, bits
 from resolver.options import Options, Preference
 from resolver.requirement import Requirement
 from resolver.search import Answer, closure, search
-from resolver.source import IndexSource
+from resolver.source import IndexSource, Origin
 from resolver.watch import Progress, Watch
 
 MAX_ROUNDS: Final = 200_000
@@ -34,7 +34,8 @@ class Solution:
     """A set of releases in which every requirement is satisfied, and no other release.
 
     `requirements` are the user's, sorted; `candidates` is sorted by name; `extras` holds those that
-    are on (sorted), of packages that have any; `rounds` is how many all searches took together.
+    are on (sorted), of packages that have any; `origins` says where those come from that are not
+    of the main index, whose revision is `revision`; `rounds` is how many all searches took.
     """
 
     requirements: tuple[Requirement, ...]
@@ -44,6 +45,7 @@ class Solution:
     options: Options = field(default_factory=Options)
     extras: Mapping[PackageName, tuple[str, ...]] = field(default_factory=dict)
     rounds: int = field(default=0, compare=False)
+    origins: Mapping[PackageName, Origin] = field(default_factory=dict)
 
     def requires(self, package: PackageName) -> tuple[Requirement, ...]:
         """Return what a package of the solution requires, with the extras that are on, sorted."""
@@ -133,6 +135,11 @@ def solve(
         options,
         {package: tuple(sorted(on[package])) for package in sorted(on) if on[package]},
         watch.rounds,
+        {
+            package: origin
+            for package in sorted(found)
+            if (origin := offers.snapshot.find_origin(package)) is not None
+        },
     )
 
 

@@ -28,15 +28,14 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
 from artifacts.manifest import encode
 from artifacts.reference import PackageName
 from resolver.candidate import Candidate, WheelSet, Yank, utc_text
 from resolver.errors import (
-    IndexMoved,
     InvalidIndex,
     InvalidRequirement,
     SelfRequirement,
@@ -72,6 +71,14 @@ class PackageIndex:
         object.__setattr__(self, "releases", tuple(newest_first))
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Another index than the main one: its address, and the revision of it that is solved."""
+
+    address: str
+    revision: int
+
+
 class IndexSource(Protocol):
     """The index at one revision. Reading may take time; it never gives two revisions in one."""
 
@@ -103,19 +110,43 @@ class ReadAheadSource(Protocol):
         ...
 
 
+@runtime_checkable
+class SeveralSources(Protocol):
+    """A source that reads several indexes, each of a revision of its own."""
+
+    def find_address(self, package: PackageName) -> str | None:
+        """Return the address of the index that a package is read from; None: the main one."""
+        ...
+
+    def find_origin(self, package: PackageName) -> Origin | None:
+        """Return that address with the revision of that index; None: the main one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """An index at `address` that names beginning with one of `prefixes` are read from, and only.
+
+    A prefix is a namespace with its slash, and may go on: `team/`, `team/private-`.
+    """
+
+    address: str
+    prefixes: tuple[str, ...]
+    source: IndexSource
+
+
 class ReservedSource:
     """Several indexes, of which each name has one: no name is ever looked up in a second.
 
-    A name that begins with one of the prefixes (`team/` or `team/private-`) is that source's, the
-    longest prefix first, and isn't there where that source doesn't have it: whoever publishes the
-    same name elsewhere gets nothing by it (dependency confusion). All others are of `other`.
-
-    The revision is the other's; that of each package is held against its own source's.
+    A name that begins with a reserved prefix is of that prefix's index, the longest prefix first,
+    and isn't there where that index doesn't have it: whoever publishes the same name elsewhere gets
+    nothing by it (dependency confusion). All others are of `other`, whose revision is the whole's.
     """
 
-    def __init__(self, other: IndexSource, reserved: Mapping[str, IndexSource]) -> None:
+    def __init__(self, other: IndexSource, reserved: Iterable[Reserved]) -> None:
         self._other = other
-        self._reserved = dict(sorted(reserved.items(), key=lambda one: -len(one[0])))
+        by_prefix = ((prefix, one) for one in reserved for prefix in one.prefixes)
+        self._by_prefix = dict(sorted(by_prefix, key=lambda each: -len(each[0])))
 
     @property
     def revision(self) -> int:
@@ -123,25 +154,38 @@ class ReservedSource:
         return self._other.revision
 
     def find_index(self, package: PackageName) -> PackageIndex | None:
-        """Return the releases of a package in the one source that it may come from.
+        """Return the releases of a package in the one source that it may come from."""
+        return self._source_of(package).find_index(package)
 
-        Raises:
-            IndexMoved: the answer is newer than that source's revision.
-        """
-        source = next(
-            (
-                source
-                for prefix, source in self._reserved.items()
-                if str(package).startswith(prefix)
-            ),
-            self._other,
+    def find_address(self, package: PackageName) -> str | None:
+        """Return the address of the index that a name is reserved for; None where it is not."""
+        reserved = self._find(package)
+        return None if reserved is None else reserved.address
+
+    def find_origin(self, package: PackageName) -> Origin | None:
+        """Return that address with the revision of its index; None where it is not reserved."""
+        reserved = self._find(package)
+        return None if reserved is None else Origin(reserved.address, reserved.source.revision)
+
+    def read_ahead(self, packages: Collection[PackageName]) -> None:
+        """Pass on what will be asked for, each name to its own source, if that can read ahead."""
+        of_source: dict[int, tuple[IndexSource, list[PackageName]]] = {}
+        for package in packages:
+            source = self._source_of(package)
+            of_source.setdefault(id(source), (source, []))[1].append(package)
+        for source, names in of_source.values():
+            if isinstance(source, ReadAheadSource):
+                source.read_ahead(names)
+
+    def _source_of(self, package: PackageName) -> IndexSource:
+        reserved = self._find(package)
+        return self._other if reserved is None else reserved.source
+
+    def _find(self, package: PackageName) -> Reserved | None:
+        name = str(package)
+        return next(
+            (one for prefix, one in self._by_prefix.items() if name.startswith(prefix)), None
         )
-        index = source.find_index(package)
-        if index is not None and index.revision > source.revision:
-            raise IndexMoved(package, found=index.revision, revision=source.revision)
-        if index is None or source is self._other:
-            return index
-        return replace(index, revision=min(index.revision, self.revision))
 
 
 class MemorySource:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from settings.errors import InvalidSetting, UnknownSetting, UnreadableFile
+from settings.registries import ReservedRegistry, read_registries
 from settings.table import BY_NAME, BY_VARIABLE, PREFIX, SETTINGS, Kind, Setting
 
-Value = str | int | bool | Path | None
+Value = str | int | bool | Path | tuple[ReservedRegistry, ...] | None
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -42,6 +43,11 @@ class Settings:
         """Return a switch's value."""
         return self.values[name] is True
 
+    def registries(self, name: str = "registries") -> tuple[ReservedRegistry, ...]:
+        """Return the registries that prefixes are reserved for; none where that isn't set."""
+        value = self.values[name]
+        return value if isinstance(value, tuple) else ()
+
     def address(self, name: str) -> tuple[str, int]:
         """Return an address as host and port."""
         host, _, port = str(self.values[name]).rpartition(":")
@@ -71,10 +77,11 @@ def load_settings(
     check_variables(environ, other_variables)
     named = flags.get("config") or environ.get(BY_NAME["config"].variable)
     keys = _read_file(Path(named), required=True) if named else _read_optional(file)
+    place = f"file {named or file}"
     values: dict[str, Value] = {}
     origins: dict[str, str] = {}
     for setting in SETTINGS:
-        values[setting.name], origins[setting.name] = _choose(setting, flags, environ, keys, file)
+        values[setting.name], origins[setting.name] = _choose(setting, flags, environ, keys, place)
     return Settings(values, origins)
 
 
@@ -140,6 +147,10 @@ def _text(setting: Setting, given: object, where: str) -> str:
     return str(given)
 
 
+def _registries(setting: Setting, given: object, where: str) -> tuple[ReservedRegistry, ...]:
+    return read_registries(setting.name, given, where)
+
+
 _READERS: Mapping[Kind, Callable[[Setting, object, str], Value]] = {
     Kind.TEXT: _text,
     Kind.PATH: _path,
@@ -147,6 +158,7 @@ _READERS: Mapping[Kind, Callable[[Setting, object, str], Value]] = {
     Kind.SWITCH: _switch,
     Kind.ADDRESS: _address,
     Kind.CHOICE: _choice,
+    Kind.REGISTRIES: _registries,
 }
 
 
@@ -155,7 +167,7 @@ def _choose(
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
     keys: Mapping[str, Any],
-    file: Path | None,
+    place: str,
 ) -> tuple[Value, str]:
     if flags.get(setting.name) is not None:
         return read_value(setting, flags[setting.name], f"flag {setting.flag}"), "flag"
@@ -163,7 +175,7 @@ def _choose(
         where = f"variable {setting.variable}"
         return read_value(setting, environ[setting.variable], where), "environment"
     if setting.name in keys:
-        return read_value(setting, keys[setting.name], f"file {file or 'of --config'}"), "file"
+        return read_value(setting, keys[setting.name], place), "file"
     return setting.default, "default"
 
 

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     SWITCH = "switch"  # true or false
     ADDRESS = "HOST:PORT"
     CHOICE = "choice"
+    REGISTRIES = "registries"  # settings/registries.py draws them
 
 
 class Side(StrEnum):
@@ -83,6 +84,17 @@ SETTINGS: tuple[Setting, ...] = (
         "`recipebox login` keeps it in a file of mode 600; a CI job sets the variable.",
         secret=True,
         file_allowed=False,
+    ),
+    Setting(
+        "registries",
+        Kind.REGISTRIES,
+        Side.CLIENT,
+        "Other registries, and the beginnings of names that come from each, and from it alone: in "
+        'the file tables such as `[registries.acme]` with `url = "https://recipes.acme.example"` '
+        'and `prefixes = ["acme/", "team/private-"]`, in the variable '
+        '`acme = {url = "…", prefixes = ["acme/"]}`.',
+        "So that nobody who publishes one of your names elsewhere gets anything by it: it is never "
+        "looked up there ([more](resolving.md#reserved-prefixes)).",
     ),
     Setting(
         "insecure",

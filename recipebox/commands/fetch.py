@@ -45,8 +45,9 @@ def command(
 
     Every signature, receipt and file is checked; the first signer of a namespace that is ever
     seen is pinned and shown, and another one is refused afterwards (exit code 4). Nothing of what
-    was fetched is run. A bundle may lie in another registry, or in an OCI layout; what of it is
-    fetched are its releases, with the wheels for its lock's platform.
+    was fetched is run. A name that is reserved for another registry comes from there; a lock that
+    says something else is refused. A bundle may lie in another registry, or in an OCI layout; what
+    of it is fetched are its releases, with the wheels for its lock's platform.
 
     \b
     Examples:
@@ -55,7 +56,8 @@ def command(
       recipebox fetch --bundle team/shop:production --out here
 
     \b
-    JSON: {out, revision, packages: [{name, version, digest, path, is_new, signers}]}
+    JSON: {out, revision, packages: [{name, version, digest, source: null or a URL, path, is_new,
+           signers}]}
     """  # noqa: D301 - \b is click's
     from resolver.lock import Lock
 
@@ -90,6 +92,7 @@ def command(
                 "name": str(package.name),
                 "version": str(package.version),
                 "digest": str(package.digest),
+                "source": package.source,
                 "path": str(placed.path),
                 "is_new": placed.is_new,
                 "signers": list(package.signers),

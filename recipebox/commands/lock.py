@@ -100,8 +100,8 @@ def command(
       recipebox lock --check
 
     \b
-    JSON: {path, lock (the text), revision, changed, packages: [{name, version, digest}],
-           differences: [sentences]}
+    JSON: {path, lock (the text), revision, sources: {URL: revision} of other registries, changed,
+           packages: [{name, version, digest, source: null or a URL}], differences: [sentences]}
     """  # noqa: D301 - \b is click's
     from artifacts.reference import PackageName
     from resolver.lock import Lock
@@ -149,9 +149,15 @@ def command(
             "path": path,
             "lock": text,
             "revision": lock.revision,
+            "sources": dict(lock.sources),
             "changed": bool(differences) or old is None,
             "packages": [
-                {"name": str(each.name), "version": str(each.version), "digest": str(each.digest)}
+                {
+                    "name": str(each.name),
+                    "version": str(each.version),
+                    "digest": str(each.digest),
+                    "source": each.source,
+                }
                 for each in lock.packages
             ],
             "differences": differences,

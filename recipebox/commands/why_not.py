@@ -38,6 +38,7 @@ def command(invocation: Invocation, release: str, requirements: tuple[str, ...],
     package, text = read_release(release)
     name, version = PackageName.parse(package), Version.parse(text)
     lock = get_lock(invocation, path, requirements)
+    invocation.client.registries.check_sources(lock)
     held = lock.find_package(name)
     drawn = {
         "name": str(name),

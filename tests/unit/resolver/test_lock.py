@@ -10,6 +10,7 @@ from resolver.candidate import Environment, utc
 from resolver.errors import InvalidLock, UnsupportedSchema
 from resolver.lock import Lock, LockedPackage, lock_schema
 from resolver.solve import Solution, solve
+from resolver.source import Reserved, ReservedSource
 from resolver.version import Version
 from tests.unit.resolver.builders import (
     LINUX,
@@ -258,10 +259,11 @@ def test_the_schema_names_the_keys_that_are_written() -> None:
         "prefer",
         "application",
     }
-    assert set(schema["properties"]) == set(drawn) | options
+    assert set(schema["properties"]) == set(drawn) | options | {"sources"}
     assert set(schema["required"]) == set(drawn) - {"package"}
-    assert set(package["properties"]) == set(drawn["package"][1]) | {"extras"}
-    assert set(package["properties"]) - set(package["required"]) == {"wheel_sets", "extras"}
+    optional = {"extras", "source", "wheel_sets"}
+    assert set(package["properties"]) == set(drawn["package"][1]) | optional
+    assert set(package["properties"]) - set(package["required"]) == optional
     pattern = package["properties"]["requires"]["items"]["pattern"]
     assert all(re.search(pattern, wanted) for wanted in drawn["package"][1]["requires"])
     assert PackageName.parse(drawn["package"][0]["name"]) == name("team/clean")
@@ -332,3 +334,61 @@ def test_options_that_were_edited_by_hand_are_held_to_the_packages(
     assert old in text
     with pytest.raises(InvalidLock, match=re.escape(said)):
         Lock.loads(text.replace(old, new, 1))
+
+
+OWN = "https://recipes.acme.example:8443"
+
+
+def of_two_sources(prefix: str = "team/log", address: str = OWN) -> Solution:
+    several = ReservedSource(source(INDEX), [Reserved(address, (prefix,), source(INDEX, 40))])
+    return solve(requirements("team/etl ^1"), several, LINUX)
+
+
+def test_a_lock_says_what_comes_from_another_registry_and_at_which_revision() -> None:
+    lock = Lock.from_solution(of_two_sources())
+
+    text = EXPECTED.replace(
+        ''']
+
+[[package]]
+name = "team/clean"''',
+        f''']
+
+[sources]
+"{OWN}" = 40
+
+[[package]]
+name = "team/clean"''',
+    )
+    assert lock.dumps() == text[: -len('"team/etl",\n]\n')] + f'"team/etl",\n]\nsource = "{OWN}"\n'
+    assert Lock.loads(lock.dumps()) == lock
+    assert [package.source for package in lock.packages] == [None, None, OWN]
+
+
+def test_another_source_is_a_difference_and_its_revision_is_none() -> None:
+    lock = Lock.from_solution(of_two_sources())
+
+    assert lock.differences(of_two_sources()) == ()
+    assert [str(each) for each in lock.differences(solution())] == [
+        f"team/log is locked as 0.2.0 from {OWN}, and would now be 0.2.0 from the default registry"
+    ]
+    elsewhere = lock.differences(of_two_sources(address="https://other"))
+    assert [each.sources for each in elsewhere] == [(OWN, "https://other")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "said"),
+    [
+        ({"sources": {}}, "team/log: source", f"{OWN} is none of the lock's sources"),
+        ({"sources": {OWN: 40, "https://x": 1}}, "sources", "no package comes from https://x"),
+        ({"sources": {OWN: 40, "x/y": 1}}, 'sources["x/y"]', "not a registry's address: 'x/y'"),
+        ({"sources": {OWN: -1}}, f'sources["{OWN}"]', "greater than or equal to 0"),
+    ],
+)
+def test_sources_that_were_edited_by_hand_are_held_to_the_packages(
+    changes: dict[str, Any], place: str, said: str
+) -> None:
+    drawn = tomllib.loads(Lock.from_solution(of_two_sources()).dumps()) | changes
+    with pytest.raises(InvalidLock, match=re.escape(said)) as refused:
+        Lock.loads(tomli_w.dumps(drawn))
+    assert refused.value.where == place

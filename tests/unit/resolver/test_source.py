@@ -1,16 +1,25 @@
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
+from artifacts.reference import PackageName
 from resolver.candidate import Candidate
-from resolver.errors import IndexMoved, InvalidIndex, UnsupportedSchema
+from resolver.errors import (
+    IndexMoved,
+    InvalidIndex,
+    ResolutionImpossible,
+    UnsupportedSchema,
+)
 from resolver.solve import solve
 from resolver.source import (
     MemorySource,
     NamingSource,
+    Origin,
     PackageIndex,
+    Reserved,
     ReservedSource,
     encode_index,
     index_document,
@@ -195,7 +204,13 @@ def test_a_name_under_a_reserved_prefix_is_never_looked_up_elsewhere() -> None:
     )
     own = source({"team/clean": {"1.0.0": ["open/x *", "team/secret-x *"]}}, revision=40)
     vault = source({"team/secret-x": {"1.0.0": []}}, revision=2)
-    reserved = ReservedSource(public, {"team/": own, "team/secret-": vault})
+    reserved = ReservedSource(
+        public,
+        [
+            Reserved("https://own", ("team/",), own),
+            Reserved("https://vault", ("team/secret-",), vault),
+        ],
+    )
 
     solution = solve(requirements("team/clean"), reserved, LINUX)
 
@@ -205,10 +220,43 @@ def test_a_name_under_a_reserved_prefix_is_never_looked_up_elsewhere() -> None:
         "open/x 1.0.0",
     }
     assert solution.revision == 3
+    assert solution.origins == {
+        name("team/clean"): Origin("https://own", 40),
+        name("team/secret-x"): Origin("https://vault", 2),
+    }
     assert reserved.find_index(name("team/secret-y")) is None
     moved = MemorySource([PackageIndex(name("team/a"), 9, (release("team/a", "1.0.0"),))], 8)
+    moving = ReservedSource(public, [Reserved("https://own", ("team/",), moved)])
     with pytest.raises(IndexMoved, match="changed at revision 9, but this solve is of revision 8"):
-        ReservedSource(public, {"team/": moved}).find_index(name("team/a"))
+        solve(requirements("team/a"), moving, LINUX)
+
+
+class Ahead(MemorySource):
+    """A source that keeps what it was told to read ahead."""
+
+    def __init__(self) -> None:
+        super().__init__([], 1)
+        self.told: list[str] = []
+
+    def read_ahead(self, packages: Collection[PackageName]) -> None:
+        self.told += [str(package) for package in packages]
+
+
+def test_what_is_read_ahead_is_asked_of_its_own_source_alone() -> None:
+    public, own = Ahead(), Ahead()
+    plain = Reserved("https://plain", ("plain/",), MemorySource([], 1))
+    several = ReservedSource(public, [Reserved("https://own", ("acme/", "t/in-"), own), plain])
+
+    several.read_ahead([name(each) for each in ("t/a", "acme/b", "t/in-c", "plain/d", "t/e")])
+
+    assert (public.told, own.told) == (["t/a", "t/e"], ["acme/b", "t/in-c"])
+
+
+def test_a_reserved_name_that_is_not_there_is_told_with_its_source() -> None:
+    public = source({"t/a": {"1.0.0": ["acme/b *"]}, "acme/b": {"1.0.0": []}})
+    own = Reserved("https://own", ("acme/",), MemorySource([], 1))
+    with pytest.raises(ResolutionImpossible, match="acme/b is not in the index of https://own,"):
+        solve(requirements("t/a"), ReservedSource(public, [own]), LINUX)
 
 
 def test_extras_travel_and_are_only_there_where_a_release_has_some() -> None:

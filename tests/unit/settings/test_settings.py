@@ -4,6 +4,7 @@ import pytest
 
 from settings.errors import InvalidSetting, UnknownSetting, UnreadableFile
 from settings.load import load_settings
+from settings.registries import ReservedRegistry
 from settings.table import SETTINGS
 
 
@@ -133,3 +134,91 @@ def test_every_setting_has_a_meaning_and_a_reason():
         assert setting.meaning.endswith(".")
         assert setting.reason.endswith(".")
         assert setting.name == setting.name.lower()
+
+
+TABLES = """
+[registries.acme]
+url = "https://recipes.acme.example"
+prefixes = ["acme/", "team/private-"]
+
+[registries.lab_2]
+url = "https://lab.example"
+prefixes = ["lab/x"]
+"""
+
+
+def test_registries_are_read_from_tables(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(TABLES)
+    where = f"file {path}"
+    acme = ReservedRegistry(
+        "acme", "https://recipes.acme.example", ("acme/", "team/private-"), where
+    )
+    lab = ReservedRegistry("lab_2", "https://lab.example", ("lab/x",), where)
+    assert load_settings({"config": str(path)}, {}).registries() == (acme, lab)
+    assert acme.holds("team/private-x")
+    assert not acme.holds("team/public")
+    assert not acme.holds("acmes/x")
+    assert load_settings({}, {}).registries() == ()
+
+
+def test_registries_of_the_environment_are_the_same_tables(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(TABLES)
+    text = 'own = {url = "https://own.example", prefixes = ["own/"]}'
+    settings = load_settings({}, {"RECIPEBOX_REGISTRIES": text}, path)
+    where = "variable RECIPEBOX_REGISTRIES"
+    assert settings.registries() == (
+        ReservedRegistry("own", "https://own.example", ("own/",), where),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("= 1", "registries in .*: expected tables in TOML"),
+        ("acme = 1", "registries.acme in .*: expected a table of url and prefixes, found 1"),
+        ('acme = {url = "https://a"}', "expected a table of url and prefixes"),
+        ('Acme = {url = "https://a", prefixes = ["a/"]}', "expected a name of lower-case"),
+        ('acme = {url = 7, prefixes = ["a/"]}', "registries.acme.url in .*: expected the URL"),
+        ('acme = {url = "https://a", prefixes = []}', "registries.acme.prefixes in .*: expected a"),
+        ('acme = {url = "https://a", prefixes = ["acme"]}', "a namespace with its slash.*'acme'"),
+        ('acme = {url = "https://a", prefixes = ["/x"]}', "a namespace with its slash"),
+        ('acme = {url = "https://a", prefixes = ["a/b/"]}', "a namespace with its slash"),
+        ('acme = {url = "https://a", prefixes = ["A/"]}', "a namespace with its slash"),
+        ('acme = {url = "https://a", prefixes = [7]}', "a namespace with its slash"),
+        (
+            'a = {url = "https://a", prefixes = ["x/"]}\nb = {url = "b", prefixes = ["x/"]}',
+            "registries.b.prefixes in .*: expected a prefix that doesn't overlap that of a, x/",
+        ),
+        (
+            'b = {url = "b", prefixes = ["x/y-"]}\na = {url = "a", prefixes = ["x/", "x-y/"]}',
+            "registries.b.prefixes in .*: expected a prefix that doesn't overlap that of a, x/",
+        ),
+        (
+            'a = {url = "https://a", prefixes = ["x/y", "x/"]}',
+            "registries.a.prefixes in .*: expected a prefix that doesn't overlap its own, x/",
+        ),
+    ],
+)
+def test_registries_from_which_a_name_could_come_twice_or_never_are_refused(text, said):
+    with pytest.raises(InvalidSetting, match=said):
+        load_settings({}, {"RECIPEBOX_REGISTRIES": text})
+
+
+def test_registries_in_a_file_are_tables(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("registries = 7\n")
+    with pytest.raises(InvalidSetting, match="expected a table for each registry") as caught:
+        load_settings({}, {}, path)
+    assert str(path) in str(caught.value)
+    path.write_text("[registry.acme]\n")
+    with pytest.raises(UnknownSetting, match="did you mean registries"):
+        load_settings({}, {}, path)
+
+
+def test_an_error_names_the_file_that_was_read(tmp_path, file):
+    named = tmp_path / "named.toml"
+    named.write_text('workers = "two"\n')
+    with pytest.raises(InvalidSetting, match=str(named)):
+        load_settings({"config": str(named)}, {}, file)
