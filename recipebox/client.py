@@ -237,7 +237,7 @@ class Client:
         Raises:
             NotCached: the client is offline.
         """
-        return self._transport_at(self.registries.find_url(name) or self.url)
+        return self.transport_at(self.registries.find_url(name) or self.url)
 
     def url_of(self, name: PackageName) -> str:
         """Return the URL of the registry that a name comes from.
@@ -247,11 +247,14 @@ class Client:
         """
         return self.registries.find_url(name) or self.url
 
-    def _transport_at(self, url: str) -> Transport:
+    def transport_at(self, url: str) -> Transport:
         """Return the seam to this client's registry, or one of those that names are reserved for.
 
         Each is logged into with the token that is kept for it; one that was given is the client's
         own registry's, and no other's.
+
+        Raises:
+            NotCached: the client is offline.
         """
         if self.is_offline or url == self._own_url:
             return self.transport
@@ -321,7 +324,7 @@ class Client:
     def _releases_at(self, url: str | None) -> Releases:
         if url is None or url == self._own_url:
             return self.releases
-        transport = None if self.is_offline else self._transport_at(url)
+        transport = None if self.is_offline else self.transport_at(url)
         trust = TrustStore(self.places, url)
         return Releases(url, transport, self.cache, trust, self.output, is_default=False)
 
@@ -483,6 +486,7 @@ class Client:
             ResolutionImpossible: nothing fits; the error says why, in sentences.
             Misuse: a package to upgrade that the lock hasn't got.
             ClientError: what the application is can't be asked, or it is none.
+            Untrusted: the lock has a package of a registry that its name isn't reserved for here.
         """
         wanted = [Requirement.parse(text) for text in requirements]
         if keep is not None and (moved := self.registries.moved(keep)):
@@ -598,7 +602,7 @@ class Client:
         with online_index(
             url,
             self.registries,
-            self._transport_at,
+            self.transport_at,
             self.cache,
             requirements,
             jobs=self.jobs,

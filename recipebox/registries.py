@@ -64,33 +64,24 @@ class Registries:
         """
         for package in lock.packages:
             reserved = self.find_url(package.name)
-            if package.source == reserved:
-                continue
-            locked = package.source or "the default registry"
-            if reserved is None:
-                said = "no prefix of its name is reserved for that here"
-                hint = (
-                    f"reserve one for {locked}, in a table [registries.NAME] of the configuration "
-                    "(docs/settings.md); or lock again: recipebox lock"
-                )
-            else:
-                said = f"its name is reserved for {reserved}"
-                hint = "lock again, and review the change: recipebox lock"
-            raise Untrusted(
-                f"{package.name} {package.version} is locked from {locked}, and {said}",
-                hint=hint,
-                package=str(package.name),
-                locked=package.source,
-                reserved=reserved,
-            )
+            if package.source != reserved:
+                raise _other_source(package, reserved)
 
     def moved(self, lock: Lock) -> set[PackageName]:
-        """Return the packages of a lock that come from somewhere else now than it says."""
-        return {
-            package.name
-            for package in lock.packages
-            if package.source != self.find_url(package.name)
-        }
+        """Return the packages of a lock that are reserved for another registry than it says.
+
+        Raises:
+            Untrusted: a name that comes from a registry of its own is reserved for none here, so
+                that locking again would take it from where it was never meant to come from.
+        """
+        moved = set()
+        for package in lock.packages:
+            reserved = self.find_url(package.name)
+            if package.source is not None and reserved is None:
+                raise _other_source(package, reserved)
+            if package.source != reserved:
+                moved.add(package.name)
+        return moved
 
     def check_held(self, lock: Lock, url: str, what: str) -> None:
         """Refuse a lock of which a name is reserved for another registry than that at `url`.
@@ -151,6 +142,27 @@ def from_elsewhere(lock: Lock, url: str) -> list[LockedPackage]:
 def listed(packages: Sequence[LockedPackage]) -> str:
     """Return packages and where they come from, for a sentence."""
     return ", ".join(f"{each.name} {each.version} (from {each.source})" for each in packages)
+
+
+def _other_source(package: LockedPackage, reserved: str | None) -> Untrusted:
+    locked = package.source or "the default registry"
+    if reserved is None:
+        said = "no prefix of its name is reserved for that here"
+        hint = (
+            f"reserve one for {locked}, in a table [registries.NAME] of the configuration "
+            "(docs/settings.md); where the default registry is meant from now on, remove the lock, "
+            "and lock again"
+        )
+    else:
+        said = f"its name is reserved for {reserved}"
+        hint = "lock again, and review the change: recipebox lock"
+    return Untrusted(
+        f"{package.name} {package.version} is locked from {locked}, and {said}",
+        hint=hint,
+        package=str(package.name),
+        locked=package.source,
+        reserved=reserved,
+    )
 
 
 def _checked(registry: ReservedRegistry, *, insecure: bool) -> ReservedRegistry:

@@ -40,6 +40,7 @@ def command(invocation: Invocation) -> int:
         ("configuration", _configuration),
         ("cache", _cache),
         ("server", _server),
+        ("reserved", _reserved),
         ("clocks", _clocks),
         ("token", _token),
         ("trust", _trust),
@@ -115,6 +116,16 @@ def _server(invocation: Invocation) -> str:
     client = invocation.client
     client.transport.api("GET", "/index/revision.json")
     return f"{client.url} answers"
+
+
+def _reserved(invocation: Invocation) -> str:
+    client = invocation.client
+    for each in client.registries.reserved:
+        client.transport_at(each.url).api("GET", "/index/revision.json")
+    answers = [
+        f"{', '.join(each.prefixes)}: {each.url} answers" for each in client.registries.reserved
+    ]
+    return "; ".join(answers) or "no names are reserved for other registries"
 
 
 def _clocks(invocation: Invocation) -> str:

@@ -115,6 +115,7 @@ def command(
     if check and old is None:
         raise Missing(f"{path}: there is no lock to check", hint="write it: recipebox lock ...")
     if old is not None:
+        invocation.client.registries.moved(old)  # refuses names that come from nowhere known here
         python, platform = python or old.environment.python, platform or old.environment.platform
     names = {PackageName.parse(name) for name in upgraded if name}
     options = _options(

@@ -34,11 +34,11 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         eve = Machine(folder / "eve", public.url, public.token)
         for name, version in ((SHARED, "9.0.0"), (OPEN, "1.0.0")):
             add_namespace(eve, name.partition("/")[0], "--public")
-            words = ("--name", name, "--version", version)
+            words = ("--name", name, "--version", version, "--no-run")
             eve.run("publish", build(eve, recipe, folder / f"{name[:4]}-{version}", *words))
         ada = Machine(folder / "ada", own.url, own.token)
         add_namespace(ada, "acme")
-        words = ("--name", SHARED, "--version", "1.0.0")
+        words = ("--name", SHARED, "--version", "1.0.0", "--no-run")
         release = build(ada, recipe, folder / "own-1.0.0", *words)
         ada.run("publish", release)
         yield Both(public, own, release)

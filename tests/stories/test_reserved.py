@@ -163,6 +163,8 @@ def test_a_reserved_name_comes_from_its_registry_and_no_other_is_asked(
     assert "acme" not in world.hosts.paths(URL)
     assert "team" not in world.hosts.paths(OWN)
     assert world.hosts.paths(OWN).count("/index/acme/clean.json") == 1
+    assert "hello from steps.a" in world.bob.rb("run", "acme/app").out
+    assert "acme" not in world.hosts.paths(URL)
 
 
 def test_what_was_locked_and_fetched_needs_no_network(world: World, tmp_path: Path) -> None:
@@ -302,6 +304,55 @@ def test_a_lock_from_before_the_prefix_was_reserved_is_locked_again(
     assert f"{locked} {OWN}" in world.bob.rb("lock", "-o", lock).out
     world.bob.rb("lock", "--check", "-o", lock)
     world.bob.rb("fetch", "--frozen", lock, "--out", tmp_path / "out")
+
+
+def test_locking_again_where_nothing_is_reserved_is_refused(world: World, tmp_path: Path) -> None:
+    lock = tmp_path / "recipebox.lock"
+    world.bob.rb("lock", "acme/app", "-o", lock)
+    before = lock.read_text()
+    (world.bob.places.config / "config.toml").write_text("")
+    world.hosts.asked.clear()
+
+    for words in ((), ("--check",), ("--upgrade",), ("acme/clean",)):
+        said = world.bob.rb("lock", *words, "-o", lock, code=4)
+        assert f"acme/app 1.0.0 is locked from {OWN}, and no prefix of its name" in said.err
+    assert lock.read_text() == before
+    assert world.hosts.asked == {}
+    with pytest.raises(Untrusted, match="no prefix of its name is reserved"):
+        world.bob.client().solve(["acme/app"], keep=Lock.loads(before))
+
+
+def test_a_registry_that_moved_is_taken_from_where_it_is_now(world: World, tmp_path: Path) -> None:
+    lock = tmp_path / "recipebox.lock"
+    world.bob.rb("lock", "acme/app", "-o", lock)
+    moved = "http://127.0.0.1:8090"
+    world.hosts.places = {URL: world.hosts.places[URL], moved: world.hosts.places[OWN]}
+    (world.bob.places.config / "config.toml").write_text(SETTINGS.replace(OWN, moved))
+    Credentials(world.bob.places).keep(
+        moved, world.hosts.places[moved].token("reader", "acme"), as_default=False
+    )
+
+    said = world.bob.rb("lock", "-o", lock).out
+
+    assert f"acme/app is locked as 1.0.0 from {OWN}, and would now be 1.0.0 from {moved}" in said
+    world.bob.rb("fetch", "--frozen", lock, "--out", tmp_path / "out")
+
+
+def test_doctor_asks_every_registry(world: World) -> None:
+    def found() -> dict[str, Any]:
+        checks = world.bob.rb("doctor", "--json", code=1).json["checks"]
+        return next(each for each in checks if each["check"] == "reserved")
+
+    assert found() == {
+        "check": "reserved",
+        "is_good": True,
+        "said": f"acme/: {OWN} answers",
+    }
+    world.hosts.down = {OWN}
+    assert not found()["is_good"]
+    assert OWN in found()["said"]
+    (world.bob.places.config / "config.toml").write_text("")
+    assert found()["said"] == "no names are reserved for other registries"
 
 
 def test_a_lock_is_asked_about_with_each_names_registry(world: World, tmp_path: Path) -> None:
