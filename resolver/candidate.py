@@ -169,9 +169,13 @@ def utc(text: str) -> datetime:
     Raises:
         ValueError: it is written in another way, or no such time exists.
     """
-    time = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+    refused = f"not a time: {text[:40]!r} (expected all digits, as in 2026-01-02T03:04:05Z)"
+    try:
+        time = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise ValueError(refused) from error
     if utc_text(time) != text:
-        raise ValueError(f"not a time: {text!r} (expected all digits, as in 2026-01-02T03:04:05Z)")
+        raise ValueError(refused)
     return time
 
 

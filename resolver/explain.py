@@ -68,7 +68,8 @@ class Step:
 class Explanation:
     """Facts that can't all hold, in the order to tell them, and what there is of the packages.
 
-    The last of the `steps` is that nothing fits; each stands after what it follows from.
+    The last of the `steps` is that nothing fits; each stands after what it follows from. `lost` are
+    the packages of which nothing is left, as the notes say.
     """
 
     environment: Environment
@@ -77,6 +78,7 @@ class Explanation:
     notes: tuple[str, ...]
     steps: tuple[Step, ...] = ()
     hint: Hint | None = None
+    lost: tuple[PackageName, ...] = ()
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -117,6 +119,7 @@ class Explanation:
                 for fact in self.facts
             ],
             "notes": list(self.notes),
+            "lost": [str(package) for package in self.lost],
             "derivation": [
                 {"sentence": step.sentence, "fact": step.fact, "causes": list(step.causes)}
                 for step in self.steps
@@ -130,14 +133,19 @@ def explain(proof: Proof, offers: Offers, hint: Hint | None = None) -> Explanati
     order = _from_the_top(proof.facts)
     facts = _named(order, offers)
     notes: list[str] = []
+    lost: list[PackageName] = []
     for package in dict.fromkeys(fact.requirement.package for fact in facts):
-        notes.extend(
-            _notes([fact for fact in facts if fact.requirement.package == package], offers)
+        refused, missing = _notes(
+            [fact for fact in facts if fact.requirement.package == package], offers
         )
+        notes += [*refused, *missing]
+        lost += [package] if missing else []
     places = {fact: place for place, fact in enumerate(order)}
     sentences = [str(fact) for fact in facts]
     steps = tuple(_steps(proof.root, places, sentences, offers)) if proof.root else ()
-    return Explanation(offers.environment, offers.revision, facts, tuple(notes), steps, hint)
+    return Explanation(
+        offers.environment, offers.revision, facts, tuple(notes), steps, hint, tuple(lost)
+    )
 
 
 def told(facts: Iterable[Fact], offers: Offers) -> tuple[Required, ...]:
@@ -197,29 +205,34 @@ def _newest_first(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     return tuple(sorted(candidates, key=lambda one: one.version, reverse=True))
 
 
-def _notes(facts: Sequence[Required], offers: Offers) -> Iterator[str]:
-    """Say what there is of a package, where that is why the requirements on it can't be had."""
+def _notes(facts: Sequence[Required], offers: Offers) -> tuple[list[str], list[str]]:
+    """Say what there is of a package, where that is why the requirements on it can't be had.
+
+    Returns:
+        Which releases can't be used, and why nothing is left; each may be empty.
+    """
     offer = offers[facts[0].requirement.package]
     if not offer.known:
-        yield _unknown(offer.name, offers)
-        return
+        return [], [_unknown(offer.name, offers)]
     wishes = list({(str(_range(fact, offer)), _extras(fact)): fact for fact in facts}.values())
     hopeless = [one for one in wishes if not _fitting(one, offer)]
     clashes = [] if hopeless else _clashes(facts, wishes, offer)
-    yield from _refusals(clashes or [(one,) for one in hopeless or wishes], offer)
     if not offer.candidates:
-        yield f"{offer.name} has no releases."
-        return
+        return [], [f"{offer.name} has no releases."]
+    refused = _refusals(clashes or [(one,) for one in hopeless or wishes], offer)
     exists = f"the index has {_versions(_newest_first(offer.candidates))}"
-    yield from dict.fromkeys(_hopeless(one, offer, exists) for one in hopeless)
-    for clashing in clashes:
-        ranges = _and(dict.fromkeys(str(_range(one, offer)) for one in clashing))
-        extras = sorted({extra for one in clashing for extra in _extras(one)})
-        having = (
-            f" with [{','.join(extras)}]" if extras and not _left_without(clashing, offer) else ""
-        )
-        once = " at once" if len(clashing) > 1 else ""
-        yield f"No usable release of {offer.name}{having} is in {ranges}{once}; {exists}."
+    missing = [_hopeless(one, offer, exists) for one in hopeless]
+    missing += [_clash(clashing, offer, exists) for clashing in clashes]
+    return list(refused), list(dict.fromkeys(missing))
+
+
+def _clash(clashing: Sequence[Required], offer: Offer, exists: str) -> str:
+    """Say that several leave nothing together."""
+    ranges = _and(dict.fromkeys(str(_range(one, offer)) for one in clashing))
+    extras = sorted({extra for one in clashing for extra in _extras(one)})
+    having = f" with [{','.join(extras)}]" if extras and not _left_without(clashing, offer) else ""
+    once = " at once" if len(clashing) > 1 else ""
+    return f"No usable release of {offer.name}{having} is in {ranges}{once}; {exists}."
 
 
 def _hopeless(one: Required, offer: Offer, exists: str) -> str:
