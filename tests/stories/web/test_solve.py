@@ -67,7 +67,7 @@ def test_it_says_why_nothing_fits(etl: Author) -> None:
     problem = reply.json
     assert problem["code"] == "unsolvable"
     assert "You require open/clean ^2." in problem["sentences"]
-    assert "open/etl 1.0.0 requires open/clean ^1." in problem["sentences"]
+    assert "open/etl 1.0.0, the only release in ^1, requires open/clean ^1." in problem["sentences"]
     assert problem["explanation"]["facts"]
     assert problem["detail"].startswith("No set of releases fits all requirements")
 

@@ -86,7 +86,10 @@ def test_arrows_lead_to_the_right_but_for_those_that_close_a_circle() -> None:
         numbers = [float(found) for found in re.findall(r"[0-9.]+", arrow.get("d", ""))]
         if numbers[-2] < numbers[0]:
             backwards.append(arrow.findtext(f"{SVG}title"))
-    assert backwards == ["team/b 1.0.0 requires team/a ^1.", "team/c 1.0.0 requires team/a ^2."]
+    assert backwards == [
+        "team/b 1.0.0, the only release, requires team/a ^1.",
+        "team/c 1.0.0, the only release, requires team/a ^2.",
+    ]
 
 
 def test_what_nothing_is_left_of_is_said_and_not_only_red() -> None:
@@ -107,7 +110,7 @@ def test_it_is_told_to_who_can_not_see_it() -> None:
         "Who requires what; nothing fits of team/base",
         (
             "You require team/app ^1. You require team/base <2. "
-            "team/app 1.1.0 and 1.0.0 require team/base ^2."
+            "team/app 1.1.0 and 1.0.0, the only releases in ^1, require team/base ^2."
         ),
     ]
 
