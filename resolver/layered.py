@@ -24,7 +24,7 @@ from typing import Final, TypeAlias
 Point: TypeAlias = tuple[float, float]
 
 _SWEEPS: Final = 8
-_GAP_ACROSS: Final = 30.0
+_GAP_ACROSS: Final = 24.0
 _GAP_DOWN: Final = 12.0
 _PASSING: Final = 8.0
 """Height of a line that passes a layer."""

@@ -126,6 +126,14 @@ def test_why_nothing_fits_and_what_would_help(site: Site) -> None:
 
 
 @pytest.mark.usefixtures("etl")
+def test_a_change_that_leaves_nothing_to_ask_for_is_no_link(site: Site) -> None:
+    answer = site.browser().get(address(requirements="open/nothing-like-it"))
+
+    assert "It would fit without your requirement open/nothing-like-it *." in text_of(answer)
+    assert "Solve with that" not in links_of(answer)
+
+
+@pytest.mark.usefixtures("etl")
 def test_the_picture_is_part_of_the_page_and_keeps_to_its_policy(site: Site) -> None:
     answer = site.browser().get(address(requirements="open/etl", constraints="open/base ^2"))
 
