@@ -62,9 +62,12 @@
         └── CopyFailed               no copy could be made before a migration
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resolver.explain import Explanation
 
 
 def _article(noun: str) -> str:
@@ -622,12 +625,21 @@ class CopyFailed(SchemaError):
 
 
 class Unsolvable(Invalid):
-    """Nothing satisfies the requirements: `sentences` say why, `explanation` does for machines."""
+    """Nothing satisfies the requirements: `sentences` say why, `explanation` does for machines.
 
-    def __init__(self, sentences: Sequence[str], explanation: Mapping[str, Any]) -> None:
-        self.sentences = list(sentences)
-        self.explanation = dict(explanation)
+    `told` is what both were made from.
+    """
+
+    def __init__(self, told: "Explanation") -> None:
+        self._told = told
+        self.sentences = list(told.sentences)
+        self.explanation = told.to_json()
         super().__init__(" ".join(self.sentences))
+
+    @property
+    def told(self) -> "Explanation":
+        """The explanation."""
+        return self._told
 
 
 class SolveEnded(Invalid):

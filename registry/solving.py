@@ -114,8 +114,7 @@ class Solving:
                 **options.arguments(),
             )
         except ResolutionImpossible as error:
-            explanation = error.explanation
-            raise Unsolvable(explanation.sentences, explanation.to_json()) from error
+            raise Unsolvable(error.explanation) from error
         except TooManyRounds as error:
             raise SolveEnded(seconds=None, rounds=self._rounds, known=str(error)) from error
         except SolveCancelled as error:

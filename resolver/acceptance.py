@@ -89,7 +89,7 @@ class Acceptance:
         return tuple(sentences[rule] for rule in broken)
 
     def why_not(self, candidate: Candidate) -> str | None:
-        """Return why a solve may not choose a candidate, as follows on `can't be used:`, or None.
+        """Return why a solve may not choose a candidate, as follows on `because`, or None.
 
         It is `resolver.solve.solve`'s `refused`. A yanked one is refused even where a lock has it.
         """
@@ -97,11 +97,11 @@ class Acceptance:
         broken = self._broken(candidate.name.namespace, candidate.signers, yanked)
         if not broken:
             return None
-        held = f"and a bundle of {self.application} holds nothing"
+        held = f"a bundle of {self.application} holds nothing"
         reasons: dict[Rule, str] = {
-            "yanked": f"yanked ({yanked}), {held} yanked",
-            "unsigned": f"unsigned, {held} unsigned",
-            "private": self._shown(str(candidate.name)),
+            "yanked": f"it was yanked ({yanked}); {held} yanked",
+            "unsigned": f"it is unsigned; {held} unsigned",
+            "private": self._shown("it"),
         }
         return reasons[broken[0]]
 

@@ -169,12 +169,13 @@ def utc(text: str) -> datetime:
     Raises:
         ValueError: it is written in another way, or no such time exists.
     """
+    refused = f"not a time: {text[:40]!r} (expected all digits, as in 2026-01-02T03:04:05Z)"
     try:
         time = datetime.fromisoformat(text)  # many times as fast as strptime
     except ValueError as error:
-        raise ValueError(f"{text!r} is not a time as in 2026-01-02T03:04:05Z: {error}") from error
+        raise ValueError(refused) from error
     if time.tzinfo is None or utc_text(time) != text:
-        raise ValueError(f"{text!r} is not a time as in 2026-01-02T03:04:05Z")
+        raise ValueError(refused)
     return time
 
 

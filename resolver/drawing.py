@@ -2,43 +2,50 @@
 
 ::
 
-    ┌─────┐ ^1  ┌──────────────────┐  ^2  ┌──────────────────┐
-    │ you ├────▶│ team/app 1.1, 1.0├─────▶│ team/base        │   red: nothing of it is left
-    └──┬──┘     └──────────────────┘      └──────────────────┘
-       └────────────────────── ^1 ──────────────▲
+    ┌─────┐    ^1    ┌──────────────┐    ^2    ┌──────────────┐
+    │ you ├─────────▶│ team/app     ├─────────▶│ team/base    │   red, and its text says it:
+    └──┬──┘          │ 1.1.0, 1.0.0 │          │ nothing fits │   nothing of it is left
+       │             └──────────────┘          └──────────────┘
+       └────── <2 ────────────────────────────────────▲
 
-A column for each step away from the user; an arrow for each fact, with its range. Constraints are
-dashed. Texts are escaped, and colours follow the page's (`currentColor`).
+An arrow for each fact, with its range; constraints are dashed. All texts are escaped. It has no
+style of its own, only attributes, so that it may stand within a page of a strict policy, whose
+stylesheet then has the last word: by the classes `you`, `lost`, `bound` and `small`. Without one
+it has the colour of the text around (`currentColor`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Final
-from xml.sax.saxutils import escape
 
 from resolver.explain import Explanation, Required
+from resolver.layered import Edge, Point, Size, lay_out
 
-_WIDTH: Final = 210
-_HEIGHT: Final = 40
-_GAP_ACROSS: Final = 110
-_GAP_DOWN: Final = 34
-_MARGIN: Final = 12
-_LONGEST: Final = 28
+_MARGIN: Final = 12.0
+_LETTER: Final = 7.9
+"""Pixels of a letter of 13 pixels in a monospaced font, at most; of 11 pixels, `_SMALL`."""
+
+_SMALL: Final = 6.7
+_PADDING: Final = 12.0
+_BOX: Final = 42.0
+_LABEL: Final = 18.0
+_LONGEST: Final = 44
+"""Letters of a text; longer ones end in an ellipsis, and the title has all of it."""
+
 _YOU: Final = ""
-_STYLE: Final = (
-    "text{font:13px sans-serif;fill:currentColor}.small{font-size:11px}"
-    "rect,path{fill:none;stroke:currentColor}.lost{stroke:#c0392b;stroke-width:2}"
-    ".bound{stroke-dasharray:4 3}"
-)
+_NOTHING: Final = "nothing fits"
 
 _SVG: Final = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-    'width="{width}" height="{height}" role="img">'
+    '<svg xmlns="http://www.w3.org/2000/svg" class="explanation" viewBox="0 0 {width} {height}" '
+    'width="{width}" height="{height}" role="img" '
+    'aria-labelledby="explanation-title explanation-facts" fill="none" stroke="currentColor" '
+    'font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13">'
 )
 _TIP: Final = (
-    '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
-    'markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" style="fill:currentColor"/>'
-    "</marker></defs>"
+    '<defs><marker id="explanation-tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
+    'markerHeight="8" orient="auto"><path class="tip" d="M0 0L8 4L0 8z" fill="currentColor" '
+    'stroke="none"/></marker></defs>'
 )
 
 
@@ -46,95 +53,135 @@ _TIP: Final = (
 class _Box:
     title: str
     detail: str
-    left: int
-    top: int
-    is_lost: bool
+    kind: str
+
+    @property
+    def size(self) -> Size:
+        wide = max(len(_shortened(self.title)) * _LETTER, len(_shortened(self.detail)) * _SMALL)
+        return Size(wide + 2 * _PADDING, _BOX)
 
 
 def draw(explanation: Explanation) -> str:
     """Return an SVG image of an explanation's facts: who requires what, and what can't be had."""
     boxes = _boxes(explanation)
-    width = max(box.left for box in boxes.values()) + _WIDTH + _MARGIN
-    height = max(box.top for box in boxes.values()) + _HEIGHT + _MARGIN + _GAP_DOWN
+    places = {package: place for place, package in enumerate(boxes)}
+    labels = [_label(fact) for fact in explanation.facts]
+    layout = lay_out(
+        [box.size for box in boxes.values()],
+        [
+            Edge(
+                places[_source(fact)],
+                places[str(fact.requirement.package)],
+                Size(len(label) * _SMALL + 8, _LABEL),
+            )
+            for fact, label in zip(explanation.facts, labels, strict=True)
+        ],
+    )
+    facts = zip(explanation.facts, labels, layout.lines, layout.labels, strict=True)
     drawn = [
-        _SVG.format(width=width, height=height),
-        f"<title>{escape(explanation.sentences[0])}</title>",
-        f"<style>{_STYLE}</style>",
+        _SVG.format(
+            width=_number(layout.size.width + 2 * _MARGIN),
+            height=_number(layout.size.height + 2 * _MARGIN),
+        ),
+        f'<title id="explanation-title">{escape(_title(explanation))}</title>',
+        f'<desc id="explanation-facts">{escape(" ".join(map(str, explanation.facts)))}</desc>',
         _TIP,
-        *(_arrow(fact, boxes) for fact in explanation.facts),
-        *(_box(box) for box in boxes.values()),
+        *(_arrow(fact, label, line, place) for fact, label, line, place in facts),
+        *(_drawn(box, place) for box, place in zip(boxes.values(), layout.nodes, strict=True)),
         "</svg>",
     ]
     return "\n".join(drawn) + "\n"
 
 
+def _title(explanation: Explanation) -> str:
+    lost = ", ".join(str(package) for package in explanation.lost)
+    return f"Who requires what; nothing fits of {lost}" if lost else "Who requires what"
+
+
 def _boxes(explanation: Explanation) -> dict[str, _Box]:
-    """Place the user and each package: in columns by how far it is, in the order it is told."""
-    columns = {_YOU: 0}
-    for fact in explanation.facts:
-        columns.setdefault(str(fact.requirement.package), columns.get(_source(fact), 0) + 1)
-    requiring = {_source(fact) for fact in explanation.facts}
-    versions: dict[str, list[str]] = {}
+    """Return a box for the user and each package, in the order in which it is told of them."""
+    versions: dict[str, list[str]] = {_YOU: []}
     for fact in explanation.facts:
         of = versions.setdefault(_source(fact), [])
         of.extend(str(one.version) for one in fact.by if str(one.version) not in of)
-    rows: dict[int, int] = {}
-    boxes: dict[str, _Box] = {}
-    for package, column in columns.items():
-        row = rows.get(column, 0)
-        rows[column] = row + 1
-        boxes[package] = _Box(
+        versions.setdefault(str(fact.requirement.package), [])
+    lost = {str(package) for package in explanation.lost}
+    return {
+        package: _Box(
             package or "you",
-            _shortened(", ".join(versions.get(package, ()))),
-            _MARGIN + column * (_WIDTH + _GAP_ACROSS),
-            _MARGIN + row * (_HEIGHT + _GAP_DOWN),
-            package not in requiring,
+            _NOTHING if package in lost else ", ".join(said) if package else "",
+            "you" if not package else "lost" if package in lost else "package",
         )
-    return boxes
+        for package, said in versions.items()
+    }
 
 
 def _source(fact: Required) -> str:
     return str(fact.by[0].name) if fact.by else _YOU
 
 
-def _arrow(fact: Required, boxes: dict[str, _Box]) -> str:
-    start, end = boxes[_source(fact)], boxes[str(fact.requirement.package)]
+def _label(fact: Required) -> str:
     label = str(fact.requirement.range) if fact.override is None else f"override {fact.override}"
     if fact.requirement.extras:
         label = f"[{','.join(fact.requirement.extras)}] {label}"
     if fact.extra:
         label = f"with [{fact.extra}]: {label}"
-    x1, y1 = start.left + _WIDTH, start.top + _HEIGHT // 2
-    x2, y2 = end.left, end.top + _HEIGHT // 2
-    if x2 <= start.left:  # back, or within a column: around below
-        x1, x2 = start.left + _WIDTH // 2, end.left + _WIDTH // 2
-        y1, y2 = start.top + _HEIGHT, end.top + _HEIGHT
-        curve = f"M{x1} {y1}C{x1} {y1 + _GAP_DOWN} {x2} {y2 + _GAP_DOWN} {x2} {y2}"
-        middle, above = (x1 + x2) // 2, max(y1, y2) + _GAP_DOWN - 8
-    else:
-        bend = (x2 - x1) // 2
-        curve = f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
-        middle, above = (x1 + x2) // 2, (y1 + y2) // 2 - 5
-    kind = ' class="bound"' if fact.is_constraint else ""
+    return _shortened(label)
+
+
+def _arrow(fact: Required, label: str, line: Sequence[Point], place: Point) -> str:
+    kind = ' class="bound" stroke-dasharray="4 3"' if fact.is_constraint else ""
+    x, y = place
     return (
-        f'<path d="{curve}"{kind} marker-end="url(#tip)"><title>{escape(str(fact))}</title></path>'
-        f'<text class="small" x="{middle}" y="{above}" text-anchor="middle">'
-        f"{escape(_shortened(label))}</text>"
+        f'<path d="{_curve(line)}"{kind} marker-end="url(#explanation-tip)">'
+        f"<title>{escape(str(fact))}</title></path>"
+        f'<text class="small" x="{_number(x + _MARGIN)}" y="{_number(y + _MARGIN - 5)}" '
+        f'text-anchor="middle" font-size="11" fill="currentColor" stroke="none">'
+        f"{escape(label)}</text>"
     )
 
 
-def _box(box: _Box) -> str:
-    kind = ' class="lost"' if box.is_lost else ""
-    title_at = box.top + (17 if box.detail else 25)
-    lines: Iterable[str] = (
-        f'<rect x="{box.left}" y="{box.top}" width="{_WIDTH}" height="{_HEIGHT}" rx="5"{kind}/>',
-        f'<text x="{box.left + 10}" y="{title_at}">{escape(_shortened(box.title))}</text>',
-        f'<text class="small" x="{box.left + 10}" y="{box.top + 33}">{escape(box.detail)}</text>'
-        if box.detail
-        else "",
+def _curve(line: Sequence[Point]) -> str:
+    """Return a path: bent from layer to layer, straight through each."""
+    (x, y), *others = [(x + _MARGIN, y + _MARGIN) for x, y in line]
+    drawn = f"M{_number(x)} {_number(y)}"
+    for place, (to_x, to_y) in enumerate(others):
+        if place % 2:
+            drawn += f"H{_number(to_x)}"
+        else:
+            middle = _number((x + to_x) / 2)
+            drawn += (
+                f"C{middle} {_number(y)} {middle} {_number(to_y)} {_number(to_x)} {_number(to_y)}"
+            )
+        x, y = to_x, to_y
+    return drawn
+
+
+def _drawn(box: _Box, place: Point) -> str:
+    size = box.size
+    left = place[0] - size.width / 2 + _MARGIN
+    top = place[1] - size.height / 2 + _MARGIN
+    stroke = ' stroke="#c0392b" stroke-width="2"' if box.kind == "lost" else ""
+    text_x = _number(left + _PADDING)
+    title = (
+        f'<text x="{text_x}" y="{_number(top + (18 if box.detail else 26))}" fill="currentColor" '
+        f'stroke="none">{escape(_shortened(box.title))}</text>'
     )
-    return "".join(lines)
+    detail = (
+        f'<text class="small" x="{text_x}" y="{_number(top + 34)}" font-size="11" '
+        f'fill="currentColor" stroke="none">{escape(_shortened(box.detail))}</text>'
+    )
+    return (
+        f'<g class="{box.kind}"><title>{escape(f"{box.title} {box.detail}".rstrip())}</title>'
+        f'<rect x="{_number(left)}" y="{_number(top)}" width="{_number(size.width)}" '
+        f'height="{_number(size.height)}" rx="6"{stroke}/>{title}'
+        f"{detail if box.detail else ''}</g>"
+    )
 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

@@ -24,7 +24,10 @@
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resolver.explain import Explanation
 
 _SHOWN = 100
 
@@ -151,23 +154,10 @@ class PinChanged(ResolverError):
         )
 
 
-class Explains(Protocol):
-    """What an explanation has to say (see resolver/explain.py)."""
-
-    @property
-    def sentences(self) -> Sequence[str]:
-        """Who requires what, what exists, and why nothing fits."""
-        ...
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the same for machines."""
-        ...
-
-
 class ResolutionImpossible(ResolverError):
     """Nothing satisfies the requirements; `explanation` holds the facts that can't all be."""
 
-    def __init__(self, explanation: Explains) -> None:
+    def __init__(self, explanation: "Explanation") -> None:
         self.explanation = explanation
         super().__init__("\n".join(explanation.sentences))
 

@@ -2,8 +2,10 @@
 
 The facts are a proof (resolver/derive.py): they can't all hold together, and none can be left out.
 They are told from the user's own requirements downwards; then, for each package of which nothing
-is left, what there is of it and why it doesn't count; then the hint, if there is one
-(resolver/hint.py). The derivation, step by step, is for machines and for who doubts the sentences.
+is left, why what there is of it doesn't count, and what all its releases are; then the hint, if
+there is one (resolver/hint.py). Where the releases that are named are all that may be chosen, that
+is said: nobody has to wonder about another one. The derivation, step by step, is for machines and
+for who doubts the sentences.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,13 +18,8 @@ from resolver.derive import ABSENT, Fact, Incompatibility, Node, Proof
 from resolver.hint import Hint
 from resolver.near import declared_extras, near_extras, near_packages
 from resolver.offers import Offer, Offers, bits
-from resolver.requirement import ANY, Range, Requirement
-
-_SHOWN = 4
-_PRERELEASE = (
-    "a prerelease counts only where every requirement on it names one of the same version, "
-    "or where prereleases are allowed"
-)
+from resolver.requirement import Range, Requirement
+from resolver.wording import bounded, either, joined, versions, wanted, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,8 @@ class Required:
     """The releases `by` (none: the user) all require `requirement`; `by` is newest first.
 
     `extra` is the extra of theirs by which they do; the user may also constrain by it, and
-    `override` is the range that counts instead, as text.
+    `override` is the range that counts instead, as text. Where they are all that may be chosen,
+    `among` says of which: ` in ^1`, or nothing for all.
     """
 
     by: tuple[Candidate, ...]
@@ -38,26 +36,33 @@ class Required:
     extra: str | None = None
     is_constraint: bool = False
     override: str | None = None
+    among: str | None = None
 
     def __str__(self) -> str:
         """Return the sentence."""
         if self.is_constraint:
-            return f"You constrain {self.requirement}."
-        wanted = _wanted(self.requirement)
+            return f"You constrain {bounded(self.requirement)}."
+        needed = wanted(self.requirement)
         if self.override is not None:
-            wanted = (
+            needed = (
                 f"{self.requirement.name_with_extras}, where your override says {self.override}"
             )
         if not self.by:
-            return f"You require {wanted}."
-        verb = "requires" if len(self.by) == 1 else "require"
+            return f"You require {needed}."
+        is_one = len(self.by) == 1
         extra = f"[{self.extra}]" if self.extra else ""
-        return f"{self.by[0].name}{extra} {_versions(self.by)} {verb} {wanted}."
+        who = f"{self.by[0].name}{extra} {versions(self.by)}"
+        if self.among is not None:
+            who += f", the only {'release' if is_one else 'releases'}{self.among},"
+        return f"{who} {'requires' if is_one else 'require'} {needed}."
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Releases of one package (newest first) that would fit, and may not be chosen for a reason."""
+    """Releases of one package (newest first) that would fit, and may not be chosen.
+
+    `reason` is a clause about each of them, to stand after `because`.
+    """
 
     candidates: tuple[Candidate, ...]
     reason: str
@@ -65,7 +70,8 @@ class Refused:
     def __str__(self) -> str:
         """Return the sentence."""
         package = self.candidates[0].name
-        return f"{package} {_versions(self.candidates)} can't be used: {self.reason}."
+        each = "because" if len(self.candidates) == 1 else "each because"
+        return f"{package} {versions(self.candidates)} can't be used, {each} {self.reason}."
 
     def to_json(self) -> dict[str, Any]:
         """Return it for machines."""
@@ -90,9 +96,9 @@ class Step:
 class Explanation:
     """Facts that can't all hold, in the order to tell them, and what there is of the packages.
 
-    `refused` are the releases that would be candidates but for something beside requirements; what
-    is said of them is in the `notes`, too. The last of the `steps` is that nothing fits; each
-    stands after what it follows from.
+    `refused` are the releases that would be candidates but for something beside requirements, and
+    `lost` the packages of which nothing is left: the `notes` say both. The last of the `steps` is
+    that nothing fits; each stands after what it follows from.
     """
 
     environment: Environment
@@ -102,6 +108,7 @@ class Explanation:
     steps: tuple[Step, ...] = ()
     hint: Hint | None = None
     refused: tuple[Refused, ...] = ()
+    lost: tuple[PackageName, ...] = ()
     application: PackageName | None = None
 
     @property
@@ -147,6 +154,7 @@ class Explanation:
             ],
             "refused": [one.to_json() for one in self.refused],
             "notes": list(self.notes),
+            "lost": [str(package) for package in self.lost],
             "derivation": [
                 {"sentence": step.sentence, "fact": step.fact, "causes": list(step.causes)}
                 for step in self.steps
@@ -160,10 +168,14 @@ def explain(proof: Proof, offers: Offers, hint: Hint | None = None) -> Explanati
     order = _from_the_top(proof.facts)
     facts = _named(order, offers)
     notes: list[str | Refused] = []
+    lost: list[PackageName] = []
     for package in dict.fromkeys(fact.requirement.package for fact in facts):
-        notes.extend(
-            _notes([fact for fact in facts if fact.requirement.package == package], offers)
+        refused, missing = _notes(
+            [fact for fact in facts if fact.requirement.package == package], offers
         )
+        some = _only_releases(package, order, offers) if not missing else None
+        notes += [*refused, *missing, *([some] if some else [])]
+        lost += [package] if missing else []
     places = {fact: place for place, fact in enumerate(order)}
     sentences = [str(fact) for fact in facts]
     steps = tuple(_steps(proof.root, places, sentences, offers)) if proof.root else ()
@@ -175,6 +187,7 @@ def explain(proof: Proof, offers: Offers, hint: Hint | None = None) -> Explanati
         steps,
         hint,
         tuple(note for note in notes if isinstance(note, Refused)),
+        tuple(lost),
         offers.options.application,
     )
 
@@ -203,22 +216,19 @@ def _from_the_top(facts: Iterable[Fact]) -> list[Fact]:
 
 
 def _named(order: Sequence[Fact], offers: Offers) -> tuple[Required, ...]:
-    """Name only releases that the facts before allow."""
-    allowed: dict[PackageName, int] = {}
-    for fact in order:
-        package = fact.requirement.package
-        if not fact.is_constraint:
-            allowed[package] = allowed.get(package, 0) | offers[package].fitting(fact.requirement)
-    for fact in order:
-        package = fact.requirement.package
-        if fact.is_constraint and package in allowed:
-            allowed[package] &= offers[package].within(fact.requirement) or -1
+    """Name only releases that the facts allow, and say once of each package if these are all."""
     named = []
+    told: set[PackageName] = set()
     for fact in order:
         by: tuple[Candidate, ...] = ()
+        among = None
         if fact.by is not None:
-            some = fact.mask & allowed.get(fact.by, -1) or fact.mask
+            choice = _choice(fact.by, order, offers)
+            some = fact.mask & choice.allowed or fact.mask
             by = _newest_first(offers[fact.by].candidates[at] for at in bits(some))
+            if some == choice.both and fact.by not in told:
+                told.add(fact.by)
+                among = choice.among
         override = offers[fact.requirement.package].override
         named.append(
             Required(
@@ -227,51 +237,124 @@ def _named(order: Sequence[Fact], offers: Offers) -> tuple[Required, ...]:
                 fact.extra,
                 fact.is_constraint,
                 None if override is None or fact.is_constraint else str(override),
+                among,
             )
         )
     return tuple(named)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The candidates that facts leave of a package.
+
+    `allowed` are in any of the requirements on it and in all constraints, all there are where
+    nothing requires it; `both` are in all of the requirements, too, and `among` says of which these
+    are all.
+    """
+
+    allowed: int
+    both: int
+    among: str
+
+
+def _choice(package: PackageName, facts: Sequence[Fact], offers: Offers) -> _Choice:
+    offer = offers[package]
+    about = [fact.requirement for fact in facts if fact.requirement.package == package]
+    kinds = [fact.is_constraint for fact in facts if fact.requirement.package == package]
+    needs = [one for one, is_bound in zip(about, kinds, strict=True) if not is_bound]
+    bounds = [one for one, is_bound in zip(about, kinds, strict=True) if is_bound]
+    if not needs:
+        return _Choice(-1, 0, "")
+    allowed, both = 0, offer.usable
+    for one in needs:
+        allowed |= offer.fitting(one)
+        both &= offer.fitting(one)
+    for one in bounds:
+        allowed &= offer.within(one) or -1
+        both &= offer.within(one)
+    extras = tuple(sorted({extra for one in needs for extra in one.extras}))
+    ranges = [*(offer.range_of(one) for one in needs), *(one.range for one in bounds)]
+    there = offer.declaring(extras)
+    for each in ranges:
+        there &= offer.matching(each, allow_prereleases=True)
+    having = f" with [{','.join(extras)}]" if extras else ""
+    usable = " that can be used" if there & ~both else ""
+    return _Choice(allowed, both, f"{having}{within(ranges)}{usable}")
+
+
+def _only_releases(package: PackageName, facts: Sequence[Fact], offers: Offers) -> str | None:
+    """Say that the releases which facts name, one by one, are all that may be chosen."""
+    choice = _choice(package, facts, offers)
+    masks = [fact.mask & choice.allowed for fact in facts if fact.by == package]
+    together = 0
+    for mask in masks:
+        together |= mask
+    if not masks or choice.both in masks or together != choice.both:
+        return None
+    found = _newest_first(offers[package].candidates[at] for at in bits(together))
+    return f"The only releases of {package}{choice.among} are {versions(found)}."
 
 
 def _newest_first(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     return tuple(sorted(candidates, key=lambda one: one.version, reverse=True))
 
 
-def _notes(facts: Sequence[Required], offers: Offers) -> Iterator[str | Refused]:
-    """Say what there is of a package, where that is why the requirements on it can't be had."""
+def _notes(facts: Sequence[Required], offers: Offers) -> tuple[list[Refused], list[str]]:
+    """Say what there is of a package, where that is why the requirements on it can't be had.
+
+    Returns:
+        Which releases can't be used, and why nothing is left; each may be empty.
+    """
     offer = offers[facts[0].requirement.package]
     if not offer.known:
-        yield _unknown(offer.name, offers)
-        return
+        return [], [_unknown(offer.name, offers)]
     wishes = list({(str(_range(fact, offer)), _extras(fact)): fact for fact in facts}.values())
+    if not offer.candidates:
+        return [], [f"{offer.name} has no releases."]
     hopeless = [one for one in wishes if not _fitting(one, offer)]
     clashes = [] if hopeless else _clashes(facts, wishes, offer)
-    yield from _refusals(clashes or [(one,) for one in hopeless or wishes], offer)
-    if not offer.candidates:
-        yield f"{offer.name} has no releases."
-        return
-    exists = f"the index has {_versions(_newest_first(offer.candidates))}"
-    yield from dict.fromkeys(_hopeless(one, offer, exists) for one in hopeless)
-    for clashing in clashes:
-        ranges = _and(dict.fromkeys(str(_range(one, offer)) for one in clashing))
-        extras = sorted({extra for one in clashing for extra in _extras(one)})
-        having = (
-            f" with [{','.join(extras)}]" if extras and not _left_without(clashing, offer) else ""
-        )
-        once = " at once" if len(clashing) > 1 else ""
-        yield f"No usable release of {offer.name}{having} is in {ranges}{once}; {exists}."
+    groups = clashes or [[one] for one in hopeless or wishes]
+    refused = list(_refusals(groups, offer))
+    if (hopeless or clashes) and _are_all_refused(groups, offer):
+        return refused, [f"There is no other release of {offer.name}."]
+    missing = [_hopeless(one, offer) for one in hopeless]
+    missing += [_none_left(clashing, offer) for clashing in clashes]
+    if any(not _lacks_extras(one, offer) for one in hopeless) or clashes:
+        missing.append(_all_releases(offer))
+    return refused, list(dict.fromkeys(missing))
 
 
-def _hopeless(one: Required, offer: Offer, exists: str) -> str:
+def _all_releases(offer: Offer) -> str:
+    found = _newest_first(offer.candidates)
+    some = "release" if len(found) == 1 else "releases"
+    are = "is" if len(found) == 1 else "are"
+    return f"The only {some} of {offer.name} {are} {versions(found)}."
+
+
+def _none_left(clashing: Sequence[Required], offer: Offer) -> str:
+    """Say that one alone, or several together, leave nothing."""
+    ranges = [_range(one, offer) for one in clashing]
+    extras = sorted({extra for one in clashing for extra in _extras(one)})
+    having = f" with [{','.join(extras)}]" if extras and not _left_without(clashing, offer) else ""
+    if _is_any_refused(clashing, offer):  # which was said before
+        return f"There is no other release of {offer.name}{having}{within(ranges, 'but')}."
+    return f"There is no release of {offer.name}{having}{within(ranges)}."
+
+
+def _hopeless(one: Required, offer: Offer) -> str:
     """Say why a requirement or constraint alone leaves nothing."""
-    wanted = _range(one, offer)
-    in_range = offer.usable & offer.matching(
-        wanted, allow_prereleases=offer.allow_prereleases or one.is_constraint
-    )
-    if _extras(one) and in_range:
-        return _undeclared(one, offer, in_range)
-    if wanted == ANY:
-        return f"No release of {offer.name} can be used; {exists}."
-    return f"No usable release of {offer.name} is in {wanted}; {exists}."
+    if _lacks_extras(one, offer):
+        return _undeclared(one, offer, _in_range(one, offer))
+    return _none_left([one], offer)
+
+
+def _lacks_extras(one: Required, offer: Offer) -> bool:
+    return bool(_extras(one) and _in_range(one, offer))
+
+
+def _in_range(one: Required, offer: Offer) -> int:
+    allowed = offer.allow_prereleases or one.is_constraint
+    return offer.usable & offer.matching(_range(one, offer), allow_prereleases=allowed)
 
 
 def _undeclared(one: Required, offer: Offer, in_range: int) -> str:
@@ -282,16 +365,16 @@ def _undeclared(one: Required, offer: Offer, in_range: int) -> str:
     for extra in _extras(one):
         if extra not in declared:
             near = near_extras(extra, declared)
-            meant = f"; did you mean [{near[0]}]?" if near else f"; they have {_and(declared)}."
+            meant = f"; did you mean [{near[0]}]?" if near else f"; they have {joined(declared)}."
             return f"No release of {offer.name} declares the extra [{extra}]{meant}"
     elsewhere = _newest_first(
         offer.candidates[at] for at in bits(offer.declaring(_extras(one)) & ~in_range)
     )
-    does = (
-        f"; {_versions(elsewhere)} {'does' if len(elsewhere) == 1 else 'do'}" if elsewhere else ""
-    )
-    within = "" if _range(one, offer) == ANY else f" in {_range(one, offer)}"
-    return f"No usable release of {offer.name}{within} declares [{extras}]{does}."
+    does = f"; {versions(elsewhere)} {'does' if len(elsewhere) == 1 else 'do'}" if elsewhere else ""
+    where = within([_range(one, offer)])
+    refused = offer.declaring(_extras(one)) & ~offer.usable
+    usable = " that can be used" if refused else ""
+    return f"No release of {offer.name}{where}{usable} declares [{extras}]{does}."
 
 
 def _range(fact: Required, offer: Offer) -> Range:
@@ -359,19 +442,42 @@ def _left_without(wishes: Iterable[Required], offer: Offer) -> bool:
 def _refusals(groups: Sequence[Sequence[Required]], offer: Offer) -> Iterator[Refused]:
     """Yield the releases that a group of wishes would take, and that aren't used; by the reason."""
     reasons: dict[str, list[Candidate]] = {}
+    prereleases: list[Candidate] = []
     for at, candidate in enumerate(offer.candidates):
-        for group in groups:
-            if not all(_takes(offer, one, at, allow_prereleases=True) for one in group):
-                continue
-            if at in offer.refused:
-                reasons.setdefault(offer.refused[at], []).append(candidate)
-                break
-            allowed = offer.allow_prereleases
-            if not all(_takes(offer, one, at, allow_prereleases=allowed) for one in group):
-                reasons.setdefault(_PRERELEASE, []).append(candidate)
-                break
+        if not any(_refuses(group, offer, at) for group in groups):
+            continue
+        if at in offer.refused:
+            reasons.setdefault(offer.refused[at], []).append(candidate)
+        else:
+            prereleases.append(candidate)
+    if prereleases:
+        newest = _newest_first(prereleases)[0]
+        reason = (
+            f"it is a prerelease; it counts with --pre, or where every requirement on {offer.name} "
+            f"names it, as >={newest.version} does"
+        )
+        reasons[reason] = prereleases
     for reason, candidates in reasons.items():
         yield Refused(_newest_first(candidates), reason)
+
+
+def _refuses(group: Sequence[Required], offer: Offer, at: int) -> bool:
+    """Whether a group would take a candidate by its version, and it can't be used."""
+    if not all(_takes(offer, one, at, allow_prereleases=True) for one in group):
+        return False
+    allowed = offer.allow_prereleases
+    return at in offer.refused or not all(
+        _takes(offer, one, at, allow_prereleases=allowed) for one in group
+    )
+
+
+def _is_any_refused(group: Sequence[Required], offer: Offer) -> bool:
+    return any(_refuses(group, offer, at) for at in range(len(offer.candidates)))
+
+
+def _are_all_refused(groups: Sequence[Sequence[Required]], offer: Offer) -> bool:
+    places = range(len(offer.candidates))
+    return all(any(_refuses(group, offer, at) for group in groups) for at in places)
 
 
 def _takes(offer: Offer, one: Required, at: int, *, allow_prereleases: bool) -> bool:
@@ -419,22 +525,16 @@ def _follows(terms: Mapping[Node, int], offers: Offers) -> str:
             continue
         which = (offer.usable & ~(mask >> 1)) if mask & ABSENT else mask >> 1
         versions = _newest_first(offer.candidates[at] for at in bits(which))
-        text = f"{package} {_or(versions)}" if which != offer.usable else str(package)
+        text = f"{package} {either(versions)}" if which != offer.usable else str(package)
         (needing if mask & ABSENT else having).append(text)
     if not needing:
         together = "be used" if len(having) == 1 else "be together"
-        return f"So {_and(having)} can't {together}."
+        return f"So {joined(having)} can't {together}."
     need = " or ".join(needing)
     if not having:
         return f"So {need} is needed."
     verb = "needs" if len(having) == 1 else "need"
-    return f"So {_and(having)} {verb} {need}."
-
-
-def _wanted(requirement: Requirement) -> str:
-    if requirement.range == ANY:
-        return f"any version of {requirement.name_with_extras}"
-    return str(requirement)
+    return f"So {joined(having)} {verb} {need}."
 
 
 def _unknown(package: PackageName, offers: Offers) -> str:
@@ -443,22 +543,3 @@ def _unknown(package: PackageName, offers: Offers) -> str:
     sentence = f"{package} is not in {index}, or may not be read with this login"
     near = near_packages(package, offers)
     return f"{sentence}; did you mean {near[0]}?" if near else f"{sentence}."
-
-
-def _versions(candidates: Sequence[Candidate]) -> str:
-    shown = [str(candidate.version) for candidate in candidates]
-    if len(shown) <= _SHOWN + 1:
-        return _and(shown)
-    return f"{', '.join(shown[:_SHOWN])} and {len(shown) - _SHOWN} more down to {shown[-1]}"
-
-
-def _or(candidates: Sequence[Candidate]) -> str:
-    shown = [str(candidate.version) for candidate in candidates]
-    if len(shown) <= _SHOWN + 1:
-        return " or ".join(shown)
-    return f"{' or '.join(shown[:_SHOWN])} or {len(shown) - _SHOWN} more down to {shown[-1]}"
-
-
-def _and(parts: Iterable[str]) -> str:
-    *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last

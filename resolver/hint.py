@@ -2,10 +2,10 @@
 
 Of one change, the first of these that solves is told: prereleases, a later `published_before`,
 another requirement in the place of one (another range, the name or extra that was perhaps meant),
-another constraint or override, a new override, no application to solve for, one requirement less.
-Where no one change does, the fewest statements of the user are sought without which the rest
-solves: every such set has one of each proof's, so proofs are what the search branches on (Reiter's
-hitting sets, 1987), the fewest first; then what can stay with another range, stays.
+another constraint or override, a new override, no application to solve for. Where none of these
+does, the fewest statements of the user are sought without which the rest solves, one or more: every
+such set has one of each proof's, so proofs are what the search branches on (Reiter's hitting sets,
+1987), the fewest first; then what can stay with another range, stays.
 
 Every change was solved with before it is told. Ranges are told as carets.
 """
@@ -184,7 +184,6 @@ class _Seeker:
             *(lambda one=one: self._replaced(self._asked, one) for one in statements),
             *(lambda one=one: self._overridden(one) for one in self._required(proof)),
             self._for_none,
-            *(lambda one=one: self._removed(one) for one in statements),
         ]
         for attempt in tries:
             change = attempt()
@@ -193,7 +192,7 @@ class _Seeker:
         return None
 
     def several_changes(self, proof: Proof) -> Hint | None:
-        """Return the fewest statements to change, where one is not enough."""
+        """Return the fewest statements to change or to leave out."""
         gone = self._fewest(proof)
         if gone is None:
             return None
@@ -263,13 +262,13 @@ class _Seeker:
     def _replaced(self, asked: _Asked, statement: Statement) -> Change | None:
         """Return a change of one statement to another about, as far as can be, the same."""
         kind, said = statement
-        for other in self._others(asked, statement):
+        for other in self._others(statement):
             change = self._tightened(asked, Change(kind, said, other))
             if change is not None and change.new != change.old:
                 return change
         return None
 
-    def _others(self, asked: _Asked, statement: Statement) -> Iterator[Requirement]:
+    def _others(self, statement: Statement) -> Iterator[Requirement]:
         kind, said = statement
         if kind != "requirement":
             yield Requirement(said.package)
@@ -283,12 +282,10 @@ class _Seeker:
         declared = declared_extras(offer)
         meant: list[str] = []
         for extra in said.extras:
-            meant += [extra] if extra in declared else near_extras(extra, declared)[:1]
-        overridden = {one.package for one in asked.options.overrides}
-        ranges = [said.range] if said.package in overridden else [said.range, ANY]
+            meant += near_extras(extra, declared)[:1]
         fewer = [tuple(one for one in said.extras if one != less) for less in said.extras]
-        for extras in dict.fromkeys((said.extras, tuple(meant), *fewer, ())):
-            for within in ranges:
+        for extras in dict.fromkeys((tuple(meant), *fewer, ())):
+            for within in (said.range, ANY):
                 if (within, extras) != (said.range, said.extras):
                     yield replace(said, range=within, extras=extras)
 
@@ -298,7 +295,7 @@ class _Seeker:
         if answer is None or change.new is None:
             return None
         found = answer.get(change.new.package)
-        if found is None:  # nothing requires what is constrained or overridden so
+        if found is None:  # it would fit without the change, which could not be found out
             return None
         if change.new.range != ANY or (change.old is not None and change.old.range == ANY):
             return change
@@ -334,15 +331,12 @@ class _Seeker:
     def _overridden(self, package: PackageName) -> Change | None:
         return self._tightened(self._asked, Change("override", None, Requirement(package)))
 
-    def _removed(self, statement: Statement) -> Change | None:
-        change = Change(*statement)
-        return change if self._answer(self._asked.changed(change)) is not None else None
-
 
 def _ranges_around(version: Version) -> Iterator[Range]:
-    """Yield ranges that hold a version, from what one would write to that version alone."""
+    """Yield ranges that hold a version, what one would write first.
+
+    The first holds no prerelease of the very first version in it.
+    """
     major, minor, _ = version.release
-    for text in (f"^{major}" if major else f"^0.{minor}", f"^{version}", f"={version}"):
-        within = Range.parse(text)
-        if within.contains(version):
-            yield within
+    yield Range.parse(f"^{major}" if major else f"^0.{minor}")
+    yield Range.parse(f"^{version}")

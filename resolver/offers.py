@@ -28,7 +28,10 @@ Pins: TypeAlias = Mapping[PackageName, tuple[Version, Digest]]
 """What a lock holds: the version of each package, and its manifest's digest."""
 
 Refuse: TypeAlias = Callable[[Candidate], str | None]
-"""Says why a candidate may not be chosen, as in `needs an approval`; None where it may be."""
+"""Says why a candidate may not be chosen, None where it may be.
+
+It is a clause, to stand after `because`, about one release: `it needs an approval`.
+"""
 
 
 def bits(mask: int) -> Iterator[int]:
@@ -285,15 +288,17 @@ class Offers:
         limit = self.options.published_before
         refused = None if self._refuse is None else self._refuse(candidate)
         if candidate.yanked is not None and not is_pinned:
-            only = f"yanked ({candidate.yanked.reason}), and only a lock that holds it may use it"
-            return refused or only
+            return refused or (
+                f"it was yanked ({candidate.yanked.reason}); only a lock that holds it may use it"
+            )
         if not candidate.runs_on_python(python):
-            return f"needs python {candidate.python}, and this is solved for python {python}"
+            return f"it needs python {candidate.python}, and this is solved for python {python}"
         if not candidate.runs_on_platform(platform):
-            platforms = ", ".join(sorted(candidate.platforms))
-            return f"has wheels for {platforms}, and this is solved for {platform}"
+            platforms = " and ".join(sorted(candidate.platforms))
+            return f"it has wheels for {platforms} only, and this is solved for {platform}"
         if limit is not None and candidate.published >= limit:
-            return f"published {utc_text(candidate.published)}, and not before {utc_text(limit)}"
+            published, before = utc_text(candidate.published), utc_text(limit)
+            return f"it was published at {published}, too late for --published-before {before}"
         return refused
 
 

@@ -330,7 +330,7 @@ SETTINGS: tuple[Setting, ...] = (
         "solve_deadline",
         Kind.WHOLE,
         Side.SERVER,
-        "How long `POST /api/v1/solve` may take.",
+        "How long a solve here may take, by the page `/solve` or `POST /api/v1/solve`.",
         "Most solves take a tenth of a second. Who needs longer can solve with the command line.",
         default=10,
         unit="seconds",

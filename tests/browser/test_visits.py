@@ -16,6 +16,10 @@ PATHS = (
     "/packages/team/etl-daily/1.0.0",
     "/applications/team/reports",
     "/login",
+    "/solve",
+    "/solve?requirements=team/etl-daily+%5E1&python=3.11",
+    "/solve?requirements=team/etl-daily&constraints=team/clean-rows+%3C1&python=3.11",
+    "/solve?requirements=x&python=snake",
     "/nowhere",
 )
 
@@ -95,6 +99,34 @@ def test_a_private_package_after_logging_in_and_not_after_logging_out(page: Page
     expect(page.get_by_role("link", name="Log in")).to_be_visible()
     page.goto("/packages/secret/plan")
     expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+
+
+def test_from_a_package_to_a_conflict_and_to_the_lock_that_is_downloaded(page: Page, shop: Shop):
+    page.goto("/packages/team/etl-daily")
+    page.get_by_role("link", name="Solve with this").click()
+    expect(page.get_by_role("heading", name="2 packages")).to_be_visible()
+    page.get_by_label("Requirements").fill("team/etl-daily ^1")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Constraints").fill("team/clean-rows <1")
+    page.get_by_role("main").get_by_role("button", name="Solve").click()
+
+    expect(page.get_by_role("heading", name="Nothing fits")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"requirements=team%2Fetl-daily\+%5E1"))
+    picture = page.get_by_role("img", name="nothing fits of team/clean-rows")
+    expect(picture).to_be_visible()
+    lost = picture.locator(".lost rect")
+    assert lost.evaluate("box => getComputedStyle(box).stroke") != "none"
+    page.get_by_role("link", name="Solve with that").click()
+
+    expect(page.get_by_role("heading", name="2 packages")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download recipebox.lock").click()
+    assert download.value.suggested_filename == "recipebox.lock"
+    lock = download.value.path().read_text()
+    page.get_by_role("button", name="Copy the lock").click()
+    expect(page.get_by_role("button", name="Copy the lock")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == lock
+    assert 'name = "team/clean-rows"' in lock
 
 
 def test_everything_works_without_javascript(chromium: Browser, shop: Shop):

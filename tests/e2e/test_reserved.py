@@ -99,5 +99,5 @@ def test_with_its_registry_down_a_command_fails_and_names_it(both: Both, tmp_pat
 
     assert not (tmp_path / "a.lock").exists()
     bob.run("lock", OPEN, "-o", tmp_path / "open.lock")
-    wait_until(lambda: "/index/team/count.json" in both.public.log_text()[before:])
+    wait_until(lambda: both.public.log_text()[before:].count("/index/revision.json") == 3)
     assert "acme" not in both.public.log_text()[before:]

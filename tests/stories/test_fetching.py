@@ -214,7 +214,7 @@ def test_what_was_published_too_late_is_no_candidate(
     other.rb("lock", "team/etl", "-o", lock, "--published-before", "2100-01-02T03:04:05Z")
     misused = other.rb("lock", "team/etl", "--published-before", "yesterday", code=2)
 
-    assert "and not before 2020-01-02T00:00:00Z" in said.err
+    assert "too late for --published-before 2020-01-02T00:00:00Z" in said.err
     assert "It would fit with --published-before 20" in said.err
     assert 'published_before = "2100-01-02T03:04:05Z"' in lock.read_text()
     assert "--published-before yesterday: not a time in UTC" in misused.err

@@ -1,4 +1,7 @@
-"""The pages: search, a package, an application, log-in. Each reads the domain and renders."""
+"""The pages: search, a package, an application, log-in. Each reads the domain and renders.
+
+The page that solves has a file of its own (web/index/solving.py).
+"""
 
 import difflib
 from datetime import timedelta
@@ -20,12 +23,15 @@ from web.errors import FormExpired
 from web.headers import PICTURE_POLICY
 from web.index.graph import draw_svg
 from web.index.readme import render_readme
+from web.index.solving import SolvingPage
 from web.services import Services
 
 _PAGE = 20
 _DRAWN_NODES = 60
 """Releases in a picture at most: more are no picture any more, and the API has them."""
 _LONGEST_QUERY = 200
+_ROBOTS = "User-agent: *\nDisallow: /solve\nDisallow: /api/\n"
+"""What crawlers are asked to leave alone: each address there is work of its own."""
 
 
 class PageViews:
@@ -37,6 +43,7 @@ class PageViews:
         self._config = config
         self._clock = services.clock
         self._rates = services.rates
+        self._solving = SolvingPage(services)
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -47,6 +54,8 @@ class PageViews:
         routes.add_url_rule(f"{package}/<version>", view_func=self.release)
         routes.add_url_rule(f"{package}/<version>/graph.svg", view_func=self.graph)
         routes.add_url_rule("/applications/<namespace>/<name>", view_func=self.application)
+        routes.add_url_rule("/solve", view_func=self._solving.solve)
+        routes.add_url_rule("/robots.txt", view_func=self.robots)
         routes.add_url_rule("/login", view_func=self.login, methods=["GET", "POST"])
         routes.add_url_rule("/logout", view_func=self.logout, methods=["POST"])
         return routes
@@ -109,6 +118,11 @@ class PageViews:
             "application.html", application=application, bundles=bundles, promotions=history
         )
 
+    def robots(self) -> Response:
+        """Tell crawlers what isn't for them (RFC 9309)."""
+        headers = {"Cache-Control": "public, max-age=86400"}
+        return Response(_ROBOTS, headers=headers, mimetype="text/plain")
+
     def login(self) -> AnyResponse:
         """Show the form; take a token, begin a session, and go where the browser came from."""
         asked = request.args.get("next", "")
@@ -165,6 +179,7 @@ class PageViews:
             readme=render_readme(str(metadata.get("readme") or "")),
             readable={name for name in release.requires if self._is_readable(name)},
             fetch_command=_fetch_command(package, release, pinned=pinned),
+            solve_with=f"{package.name} ={release.version}" if pinned else str(package.name),
         )
 
     def _is_readable(self, name: str) -> bool:

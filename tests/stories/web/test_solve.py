@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_it_says_why_nothing_fits(etl: Author) -> None:
     problem = reply.json
     assert problem["code"] == "unsolvable"
     assert "You require open/clean ^2." in problem["sentences"]
-    assert "open/etl 1.0.0 requires open/clean ^1." in problem["sentences"]
+    assert "open/etl 1.0.0, the only release in ^1, requires open/clean ^1." in problem["sentences"]
     assert problem["explanation"]["facts"]
     assert problem["detail"].startswith("No set of releases fits all requirements")
 
@@ -105,10 +106,10 @@ def test_a_read_only_registry_solves(etl: Author, site: Site) -> None:
         ({"requirements": []}, "requirements"),
         ({"requirements": ["open/etl", "not one"]}, "requirements.1"),
         ({"constraints": ["open/etl ^^"]}, "constraints.0"),
-        ({"constraints": ["open/etl[gpu] ^1"]}, "constraints and overrides"),
-        ({"overrides": ["open/etl ^1", "open/etl ^2"]}, "constraints and overrides"),
-        ({"python": "snake"}, "python and platform"),
-        ({"platform": "here"}, "python and platform"),
+        ({"constraints": ["open/base", "open/etl[gpu] ^1"]}, "constraints.1"),
+        ({"overrides": ["open/etl ^1", "open/etl ^2"]}, "overrides"),
+        ({"python": "snake"}, "python"),
+        ({"platform": "here"}, "platform"),
         ({"published_before": "yesterday"}, "published_before"),
         ({"prefer": "oldest"}, "prefer"),
         ({"application": "shop"}, "application"),
@@ -119,6 +120,39 @@ def test_what_it_does_not_take(etl: Author, members: dict[str, Any], where: str)
     reply = solve(etl, **members)
     assert (reply.status, reply.json["code"]) == (422, "invalid_fields"), reply.body
     assert reply.json["fields"][0]["where"] == where
+
+
+def test_all_that_it_does_not_take_is_told_at_once(etl: Author) -> None:
+    reply = solve(etl, requirements=["open/etl", "x", "open/etl =="], python="3", platform="here")
+    told = {fault["where"]: fault["message"] for fault in reply.json["fields"]}
+    assert list(told) == ["requirements.1", "requirements.2", "python", "platform"]
+    assert told["requirements.1"].startswith("'x': not a package name")
+    assert told["python"] == "'3': a python is MAJOR.MINOR, as in 3.11"
+
+
+def test_a_query_gets_what_a_request_gets(etl: Author) -> None:
+    asked = {
+        "requirements": "open/etl ^1 # the old one\n\n",
+        "constraints": "open/clean <2",
+        "python": "3.11",
+        "platform": "linux/amd64",
+        "published_before": "2999-01-01",
+    }
+    reply = etl.ask("GET", f"/api/v1/solve?{urlencode(asked)}")
+    posted = solve(etl, constraints=["open/clean <2"], published_before="2999-01-01T00:00:00Z")
+    assert (reply.status, reply.json) == (200, posted.json)
+    assert reply.headers["x-robots-tag"] == "noindex"
+
+    impossible = etl.ask(
+        "GET", "/api/v1/solve?requirements=open/etl+%5E1&requirements=open/clean+%5E2"
+    )
+    assert (impossible.status, impossible.json["code"]) == (422, "unsolvable")
+    assert impossible.json["explanation"]["derivation"][-1]["sentence"] == "So nothing fits."
+    assert impossible.json["explanation"]["lost"] == ["open/clean"]
+    nothing = etl.ask("GET", "/api/v1/solve")
+    assert nothing.json["fields"][0]["where"] == "requirements"
+    long = etl.ask("GET", f"/api/v1/solve?requirements={'a' * 8_001}")
+    assert "may have 8,000 characters" in long.json["detail"]
 
 
 def test_its_limits(make_site: Callable[..., Site]) -> None:
@@ -168,9 +202,9 @@ def test_for_an_application_it_takes_what_its_bundle_may_hold(site: Site, etl: A
 def test_what_the_application_refuses_is_in_the_explanation(etl: Author) -> None:
     reply = solve(etl, requirements=["open/etl ^2"], application="open/shop")
 
-    said = "team/secret is private, and open/shop would show it to everybody"
+    said = "it is private, and open/shop would show it to everybody"
     assert reply.status == 422
-    assert f"team/secret 1.0.0 can't be used: {said}." in reply.json["sentences"]
+    assert f"team/secret 1.0.0 can't be used, because {said}." in reply.json["sentences"]
     explanation = reply.json["explanation"]
     assert explanation["application"] == "open/shop"
     [refused] = explanation["refused"]

@@ -167,7 +167,7 @@ def test_bundle_solve_and_client_agree(
     is_shown = application == OPEN and name != "open/etl"
     assert (by_client is None) == (change is None and not is_shown)
     if by_solve is not None:
-        assert any(f"can't be used: {by_client}." in sentence for sentence in by_solve)
+        assert any(f"because {by_client}." in sentence for sentence in by_solve)
 
 
 def test_a_part_that_became_private_passes_no_gate(world: Given) -> None:

@@ -67,7 +67,7 @@ def _drawn(chance: random.Random) -> Case:
     if chance.random() < 0.1:
         some_package = chance.choice(names)
         one = chance.choice(list(index[some_package]))
-        case["refused"] = {f"{some_package} {one}": "needs an approval"}
+        case["refused"] = {f"{some_package} {one}": "it needs an approval"}
     if chance.random() < 0.2:
         some_package = chance.choice(names)
         case["pins"] = {some_package: chance.choice(list(index[some_package]))}

@@ -54,15 +54,15 @@ def test_every_broken_rule_has_its_sentence(
         (release("open/etl", "1.0.0"), None),
         (
             release("open/etl", "1.0.0", unsigned=True),
-            "unsigned, and a bundle of open/shop holds nothing unsigned",
+            "it is unsigned; a bundle of open/shop holds nothing unsigned",
         ),
         (
             release("open/etl", "1.0.0", yanked="bad"),
-            "yanked (bad), and a bundle of open/shop holds nothing yanked",
+            "it was yanked (bad); a bundle of open/shop holds nothing yanked",
         ),
         (
             release("team/etl", "1.0.0"),
-            "team/etl is private, and open/shop would show it to everybody",
+            "it is private, and open/shop would show it to everybody",
         ),
     ],
 )
@@ -92,13 +92,13 @@ def test_what_is_refused_is_told_to_machines_too() -> None:
         )
     drawn = caught.value.explanation.to_json()
     assert drawn["application"] == "open/shop"
-    reason = "team/etl is private, and open/shop would show it to everybody"
+    reason = "it is private, and open/shop would show it to everybody"
     assert drawn["refused"] == [
         {
             "package": "team/etl",
             "versions": ["1.1.0", "1.0.0"],
             "reason": reason,
-            "sentence": f"team/etl 1.1.0 and 1.0.0 can't be used: {reason}.",
+            "sentence": f"team/etl 1.1.0 and 1.0.0 can't be used, each because {reason}.",
         }
     ]
     assert drawn["hint"]["changes"] == [{"kind": "application", "from": "open/shop", "to": None}]

@@ -163,13 +163,18 @@ def test_an_explanation_has_the_same_facts_for_machines() -> None:
                 "range": "^2",
                 "extras": [],
                 "override": None,
-                "sentence": "t/a 1.0.0 requires t/b ^2.",
+                "sentence": "t/a 1.0.0, the only release in ^1, requires t/b ^2.",
             },
         ],
         "refused": [],
-        "notes": ["No usable release of t/b is in ^2; the index has 1.0.0."],
+        "notes": ["There is no release of t/b in ^2.", "The only release of t/b is 1.0.0."],
+        "lost": ["t/b"],
         "derivation": [
-            {"sentence": "t/a 1.0.0 requires t/b ^2.", "fact": 1, "causes": []},
+            {
+                "sentence": "t/a 1.0.0, the only release in ^1, requires t/b ^2.",
+                "fact": 1,
+                "causes": [],
+            },
             {"sentence": "You require t/a ^1.", "fact": 0, "causes": []},
             {"sentence": "So nothing fits.", "fact": None, "causes": [0, 1]},
         ],
@@ -271,7 +276,9 @@ def test_a_hint_that_would_need_what_can_not_be_read_is_not_given() -> None:
 
     with pytest.raises(ResolutionImpossible) as caught:
         solve(requirements("t/a ^1"), Offline(), LINUX)
-    assert "t/a 1.0.0 requires t/b ^2." in caught.value.explanation.sentences
+    assert (
+        "t/a 1.0.0, the only release in ^1, requires t/b ^2." in caught.value.explanation.sentences
+    )
     assert "--override 't/b ^1'" in str(caught.value)
 
 
