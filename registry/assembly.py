@@ -17,6 +17,7 @@ from registry.countersign import Countersigning
 from registry.database import Database
 from registry.events import Outbox
 from registry.health import Health
+from registry.images import Images
 from registry.index import Index
 from registry.leases import Leases
 from registry.maintenance import Maintenance
@@ -230,6 +231,7 @@ def open_registry(
             access=access,
             contents=contents,
             repositories=repositories,
+            images=Images(access, contents, repositories),
             outbox=outbox,
             audit=audit,
             clock=clock,

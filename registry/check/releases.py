@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from peewee import fn
 
@@ -10,6 +11,7 @@ from registry.oci.contents import Contents
 from registry.releases import index_revision, requirement_texts
 from registry.schema import (
     BlobRow,
+    BundleImageRow,
     BundleReleaseRow,
     BundleRow,
     ChannelRow,
@@ -126,6 +128,13 @@ def examine_bundle(row: BundleRow) -> Iterator[Finding]:
     if held != json.loads(row.packages):
         detail = f"it holds {_draw(held)}, and says {_draw(json.loads(row.packages))}"
         yield Finding(Problem.BUNDLE_PARTS, where, detail, row=row.id)
+    parts: Any = ManifestPartRow.select(ManifestPartRow.digest)
+    named = {digest for (digest,) in parts.where(ManifestPartRow.manifest == manifest).tuples()}
+    images = BundleImageRow.select().where(BundleImageRow.bundle == row)
+    for image in images.order_by(BundleImageRow.id):
+        if image.digest not in named:
+            detail = f"it says that it holds {image.repository}@{image.digest}, and doesn't"
+            yield Finding(Problem.BUNDLE_PARTS, where, detail, row=row.id)
 
 
 def examine_channel(row: ChannelRow) -> Iterator[Finding]:

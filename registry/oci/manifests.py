@@ -18,6 +18,7 @@ from artifacts.reference import RepositoryName, Tag
 from registry import lookups
 from registry.access import Access, Principal, Verb
 from registry.audit import Audit
+from registry.batches import among
 from registry.config import RegistryConfig
 from registry.database import Database
 from registry.errors import (
@@ -457,8 +458,7 @@ def _needed_by(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
         promoted = PromotionRow.select().where(PromotionRow.bundle == bundle)
         if digest in {row.digest, row.subject} and promoted.exists():
             yield f"the bundle {digest}, which is or was in a channel"
-        if row.digest in _parts_of(bundle.manifest):
-            yield f"the bundle {digest}"
+    yield from _bundles_above(repository, row)
     if not repository.namespace.is_sparse:
         yield from _indexes_of(repository, row)
 
@@ -482,9 +482,27 @@ def _indexes_of(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
         yield f"the index {digest}"
 
 
-def _parts_of(manifest: ManifestRow) -> set[str]:
-    query = ManifestPartRow.select().where(ManifestPartRow.manifest == manifest)
-    return {part.digest for part in query}
+def _bundles_above(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
+    """Yield the bundles that hold a manifest, also by an image that does, whatever is sparse."""
+    above: dict[str, ManifestRow] = {}
+    fresh = [row.digest]
+    while fresh:
+        query = (
+            ManifestRow.select()
+            .join(ManifestPartRow)
+            .where(
+                (ManifestRow.repository == repository)
+                & ManifestPartRow.digest.in_(fresh[:_CHUNK])
+                & ManifestPartRow.is_manifest
+            )
+        )
+        found = {each.digest: each for each in query if each.digest not in above}
+        above |= found
+        fresh = [*fresh[_CHUNK:], *found]
+    ids = [each.id for each in above.values()]
+    bundles = BundleRow.select(BundleRow, ManifestRow).join(ManifestRow)
+    for bundle in bundles.where(among(BundleRow.manifest, ids)).order_by(BundleRow.id):
+        yield f"the bundle {bundle.manifest.digest}"
 
 
 def _info(repository: RepositoryName, row: ManifestRow) -> ManifestInfo:
