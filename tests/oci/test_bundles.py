@@ -18,7 +18,7 @@ import pytest
 
 from tests.keys import SIGNER
 from tests.oci import clients
-from tests.oci.clients import Cosign, Crane, Oras, layer
+from tests.oci.clients import ClientFailed, Cosign, Crane, Oras, layer
 from tests.oci.conftest import Registry
 from tests.stories.machines import a_tree, a_wheel
 from tests.tools import parts
@@ -224,6 +224,19 @@ def test_an_image_in_a_bundle_goes_there_and_back_byte_for_byte(
         assert pulled(crane, f"{place}@{made.image}", tmp_path / str(number)) == first
     drawn = json.loads(made.user.rb("bundle", "show", f"{mirror}:1", "--json"))
     assert [each["digest"] for each in drawn["images"]] == [made.image]
+
+
+def test_a_channel_is_a_tag_of_the_image_that_nobody_else_moves(
+    with_image: Made, carriers: Carriers
+) -> None:
+    name = f"{carriers.registry.host}/{with_image.namespace}/shop/image"
+
+    assert carriers.crane.digest(f"{name}:dev") == with_image.image
+    with pytest.raises(ClientFailed, match="the channel dev of"):
+        carriers.crane.tag(f"{name}:amd64", "dev")
+    with pytest.raises(ClientFailed, match="the channel dev of"):
+        carriers.crane.delete(f"{name}:dev")
+    assert carriers.crane.digest(f"{name}:dev") == with_image.image
 
 
 def test_a_cosign_signature_of_an_image_travels_in_the_bundle(
