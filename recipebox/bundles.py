@@ -16,6 +16,7 @@ What is asked of a bundle is answered by the bundle alone, wherever it lies; onl
 from the registry, where that can be reached, so that a revoked one is noticed.
 """
 
+import json
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -508,6 +509,8 @@ class BundleReader:
                         found=f"{found} bytes",
                         hint=_CHANGED,
                     )
+        for image in checked.bundle.images:
+            _check_platform(image, paths)
         size = sum(blob.size for _, blob in blobs.values())
         self._tell("bytes", f"{len(paths)} blobs, {size} bytes, each with its digest")
         for release in checked.releases:
@@ -679,6 +682,26 @@ class BundleReader:
 
     def _statements(self, bundle: Bundle, kind: Kind) -> list[SignedStatement]:
         return self._reader.statements(self._repository, bundle.digest, (kind,))[kind]
+
+
+def _check_platform(image: BundledImage, paths: Mapping[Digest, Path]) -> None:
+    """Refuse an entry that says another platform than the configuration of its image.
+
+    Raises:
+        Tampered: it does.
+    """
+    said = platform_text(image.entry.descriptor.platform)
+    manifest = image.entry.manifest
+    if said is None or not isinstance(manifest, ImageManifest):
+        return
+    try:
+        found = platform_text(json.loads(paths[manifest.config.digest].read_bytes()))
+    except ValueError:
+        found = None
+    if found != said:
+        raise Tampered(
+            f"image {image.digest}: its platform", expected=said, found=found, hint=_CHANGED
+        )
 
 
 def _words(packages: Mapping[str, str]) -> str:

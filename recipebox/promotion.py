@@ -38,11 +38,13 @@ _REFUSED = "invalid_bundle"
 
 # by a word of the server's sentence; the first that is found is what to do first
 _ADVICE = {
-    "the image": "push it here first (crane copy, docker push), or give its digest as the registry "
-    "lists it",
+    "is not there": "push it here first (crane copy, docker push), or give the digest that the "
+    "registry has",
     "is no image": "give an image's repository and digest: team/app/image@sha256:…",
     "isn't whole": "push what is missing, or copy the image again: crane copy",
-    "images were asked for": "put what belongs together into several applications",
+    "images were asked for": "make several applications of it",
+    "and their signatures are over": "make several applications of it",
+    "went away meanwhile": "make it again",
     "is private": "make a bundle of it for an application of a private namespace",
     "is not listed": "publish it here first (`recipebox publish`, or `recipebox import` of an "
     "export), or lock again: recipebox lock",

@@ -325,6 +325,34 @@ def test_entries_that_say_otherwise_than_their_images(author: Machine, layout: L
         refused(author, layout.index(manifests=changed), word)
 
 
+def test_another_platform_than_its_configuration_says(author: Machine, layout: Layout) -> None:
+    tool = entry_of(layout, TOOL)
+    others = [one for one in layout.drawn["manifests"] if one != tool]
+    lying = tool | {"platform": {"os": "linux", "architecture": "arm64"}}
+    refused(author, layout.index(manifests=[*others, lying]), "expected linux/arm64")
+    odd = json.loads(TOOL.manifest)
+    odd["config"] |= {**layout.keep(b"?"), "mediaType": media.IMAGE_CONFIG}
+    lying |= layout.keep(encode(odd), media.DOCKER_MANIFEST)
+    refused(author, layout.index(manifests=[*others, lying]), "found None")
+
+
+def test_too_many_manifests_are_not_read(
+    author: Machine, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = len(layout.drawn["manifests"]) + 1
+    monkeypatch.setattr("recipebox.bundles.MOST_ENTRIES", limit)
+    refused(author, layout.folder, f"at most {limit} manifests")
+
+
+def test_a_fetch_reads_no_layer_of_an_image(author: Machine, made: str, tmp_path: Path) -> None:
+    before = len(author.adapter.requests)
+    author.rb("fetch", "--bundle", made, "--out", tmp_path / "out")
+    asked = [path for _, path in author.adapter.requests[before:]]
+    for image in (*BOTH.below, TOOL):
+        assert not [path for path in asked if path.endswith(str(Digest.of(image.blobs[1])))]
+    assert (tmp_path / "out" / "team" / "etl-1.0.0").is_dir()
+
+
 def test_an_index_that_lies_about_what_is_below_it(author: Machine, layout: Layout) -> None:
     entries = layout.drawn["manifests"]
     without = [one for one in entries[:-1] if one != entry_of(layout, BOTH)]

@@ -164,6 +164,13 @@ class TestWhatABundleHolds:
         assert [each.platforms for each in made.images] == [("linux/riscv64",), ()]
         assert [each.platform for each in images_in(released, made)] == [None, None]
 
+    def test_a_configuration_that_is_too_large_is_not_read(
+        self, released: Given, package: Package, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("registry.images._LARGEST_CONFIG", len(SINGLE.blobs[0]) - 1)
+        made = released.bundle(APP, package, images=[released.image(IMAGE, SINGLE)])
+        assert made.images[0].platforms == ()
+
     def test_a_lock_alone_gives_what_it_gave(self, released: Given, package: Package) -> None:
         before = released.bundle(APP, package)
         with_image = released.bundle(APP, package, images=[released.image(IMAGE, SINGLE)])
