@@ -14,6 +14,7 @@ from artifacts.manifest import EMPTY_CONFIG, ImageIndex, encode, image_manifest,
 from artifacts.reference import PackageName, RepositoryName, Tag
 from registry.access import Principal, Role
 from registry.bundles import Bundle
+from registry.check.findings import Problem
 from registry.errors import (
     InUse,
     InvalidBundle,
@@ -532,3 +533,14 @@ def test_what_went_away_between_the_look_and_the_write(
         assert findings(released) == []
         if digest == signature.digest:
             released.image(IMAGE, signature)
+
+
+def test_an_image_that_is_said_and_not_held_is_found(released: Given, package: Package) -> None:
+    released.bundle(APP, package, images=[released.image(IMAGE, SINGLE)])
+    with released.registry.database.write():
+        BundleImageRow.update(digest=str(BOTH.digest)).execute()
+
+    (found,) = released.registry.checker.run(lambda _stage, _seen: None)
+
+    assert found.problem is Problem.BUNDLE_PARTS
+    assert f"{IMAGE}@{BOTH.digest}" in found.detail

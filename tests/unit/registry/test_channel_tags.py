@@ -174,6 +174,24 @@ def test_a_tag_that_says_otherwise_is_found_and_mended(
     assert findings(released) == []
 
 
+def test_an_image_that_is_lost_altogether_stops_no_promotion(
+    released: Given, first: Bundle
+) -> None:
+    """As a database is that was mended by hand."""
+    with released.registry.database.write():
+        application = RepositoryRow.get(RepositoryRow.name == str(APP))
+        ManifestRow.delete().where(
+            (ManifestRow.repository == application) & (ManifestRow.digest == str(ONE.digest))
+        ).execute()
+
+    released.promote(first)
+
+    assert tagged(released, IMAGE) is None
+    assert tagged(released, DEEPER) is not None
+    found = {each.problem for each in released.registry.checker.run(lambda _stage, _seen: None)}
+    assert {Problem.CHILD_MISSING, Problem.CHANNEL_TAG} <= found
+
+
 def test_an_image_for_one_platform(released: Given, package: Package) -> None:
     image: Image = an_image(is_docker=True)
     where: ImageReference = released.image(IMAGE, image)
