@@ -14,8 +14,16 @@ EMPTY_JSON: Final = b"{}"
 # Docker's older names of the same things (image-spec, "Compatibility Matrix")
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_IMAGE_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 MANIFEST_TYPES: Final = frozenset({MANIFEST, DOCKER_MANIFEST})
 INDEX_TYPES: Final = frozenset({INDEX, DOCKER_INDEX})
+IMAGE_CONFIG_TYPES: Final = frozenset({IMAGE_CONFIG, DOCKER_IMAGE_CONFIG})
+
+# What signs an image as a referrer of it
+SIGSTORE_BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
+COSIGN_SIGNATURE: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
+NOTATION_SIGNATURE: Final = "application/vnd.cncf.notary.signature"
+IMAGE_SIGNATURE_TYPES: Final = frozenset({SIGSTORE_BUNDLE, COSIGN_SIGNATURE, NOTATION_SIGNATURE})
 
 # Artifact types of our own
 PACKAGE: Final = "application/vnd.recipebox.package.v1"
@@ -46,5 +54,7 @@ LICENSES: Final = "org.opencontainers.image.licenses"
 UNPACK: Final = "io.deis.oras.content.unpack"
 STATEMENT_KIND: Final = "io.recipebox.statement"
 PLATFORM: Final = "io.recipebox.platform"
+IMAGE: Final = "io.recipebox.image"
+"""Of a bundle's entry: the repositories that an image is of, by name, joined by commas."""
 REGISTRY: Final = "io.recipebox.registry"
 REF_NAME: Final = "org.opencontainers.image.ref.name"

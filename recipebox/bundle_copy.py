@@ -3,7 +3,8 @@
 ::
 
     source ──> blobs, several at once: what is there stays, what the registry can mount is mounted
-           ──> entries of the bundle: the lock, releases, wheel sets, statements
+           ──> entries of the bundle: the lock, releases, wheel sets, statements, images (what is
+               below one before it)
            ──> what refers to the bundle: its signature, promotions, and all else
            ──> the index, last: nobody sees a bundle with a part or a signature missing
 
@@ -90,7 +91,7 @@ class BundleCopy:
             ClientError: what the target refused.
         """
         referrers = self._referrers(bundle)
-        entries = () if is_made else bundle.entries
+        entries = () if is_made else bundle.manifests
         blobs = {} if is_made else bundle.blobs
         for each in referrers:
             blobs |= {blob.digest: blob for blob in each.manifest.blobs}

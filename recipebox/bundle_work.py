@@ -1,8 +1,8 @@
 """What the `bundle` commands do for a client: find, read, check, compare, copy and fetch one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from artifacts.digest import Digest
@@ -22,6 +22,7 @@ from recipebox.bundle_reference import (
 )
 from recipebox.bundles import (
     Bundle,
+    BundledImage,
     BundleReader,
     BundleSource,
     CheckedBundle,
@@ -31,7 +32,7 @@ from recipebox.bundles import (
 )
 from recipebox.cache import Cache
 from recipebox.errors import Conflicting, Missing, Misuse, NotCached
-from recipebox.promotion import Promoter
+from recipebox.promotion import ImageReference, Promoter
 from recipebox.releases import Releases
 from recipebox.repositories import ArtifactRepository, LayoutRepository, RegistryRepository
 from resolver.lock import Lock, LockedPackage
@@ -50,11 +51,12 @@ def _quiet(_name: str, _detail: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CreatedBundle:
-    """A bundle that the server made of a lock, and by which key it is signed now."""
+    """A bundle that the server made of a lock and images, and by which key it is signed now."""
 
     application: str
     digest: Digest
     packages: dict[str, str]
+    images: tuple[ImageReference, ...]
     fingerprint: str
     is_newly_signed: bool
     url: str
@@ -76,6 +78,18 @@ class ShownBundle:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageDifference:
+    """Which images differ, by repository and digest; `changed` has the digests before and after.
+
+    Where a bundle holds several images of a repository, they come and go.
+    """
+
+    added: tuple[ImageReference, ...] = ()
+    removed: tuple[ImageReference, ...] = ()
+    changed: tuple[tuple[RepositoryName, Digest, Digest], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class BundleDifference:
     """What differs from one bundle to another."""
 
@@ -86,6 +100,7 @@ class BundleDifference:
     changed: dict[str, tuple[LockedPackage, LockedPackage]] = field(default_factory=dict)
     requirements: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     environments: tuple[str, str] = ("", "")
+    images: "ImageDifference" = ImageDifference()
 
     @property
     def is_none(self) -> bool:
@@ -95,6 +110,7 @@ class BundleDifference:
             or self.removed
             or self.changed
             or any(self.requirements)
+            or self.images != ImageDifference()
             or self.environments[0] != self.environments[1]
         )
 
@@ -121,6 +137,33 @@ def compare_locks(before: tuple[Digest, Lock], after: tuple[Digest, Lock]) -> Bu
         requirements=(tuple(sorted(asked - asks)), tuple(sorted(asks - asked))),
         environments=(str(before[1].environment), str(after[1].environment)),
     )
+
+
+def compare_images(
+    before: Sequence[BundledImage], after: Sequence[BundledImage]
+) -> ImageDifference:
+    """Compare the images of two bundles, by the repositories that they are of. No IO."""
+    old, new = _by_repository(before), _by_repository(after)
+    added: list[ImageReference] = []
+    removed: list[ImageReference] = []
+    changed: list[tuple[RepositoryName, Digest, Digest]] = []
+    for name in sorted({*old, *new}):
+        gone = sorted(old.get(name, set()) - new.get(name, set()), key=str)
+        come = sorted(new.get(name, set()) - old.get(name, set()), key=str)
+        if len(gone) == len(come) == 1:
+            changed.append((name, gone[0], come[0]))
+        else:
+            removed += [(name, each) for each in gone]
+            added += [(name, each) for each in come]
+    return ImageDifference(tuple(added), tuple(removed), tuple(changed))
+
+
+def _by_repository(images: Sequence[BundledImage]) -> dict[RepositoryName, set[Digest]]:
+    found: dict[RepositoryName, set[Digest]] = {}
+    for image in images:
+        for name in image.repositories:
+            found.setdefault(name, set()).add(image.digest)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +193,50 @@ class BundleWork:
     def __init__(self, client: "Client") -> None:
         self._client = client
 
-    def create(self, application: str, lock: str) -> CreatedBundle:
-        """Have the server make the bundle of a lock, compare the two, and sign it.
+    def create(self, application: str, lock: str, images: Sequence[str] = ()) -> CreatedBundle:
+        """Have the server make the bundle of a lock and images, compare them, and sign it.
 
         Raises:
+            Misuse, Missing: an image that can't be meant, or a tag that isn't there.
             Denied: a part is missing, yanked or unsigned.
-            Tampered: it holds something else than the lock pins.
+            Tampered: it holds something else than the lock pins, or other images.
         """
         client = self._client
         name = PackageName.parse(application)
         promoter = Promoter(name, client.transport, client.releases)
-        digest, solved = promoter.make_bundle(lock)
+        wanted = self.images(images)
+        digest, solved = promoter.make_bundle(lock, wanted)
         fingerprint, is_new = promoter.sign(digest, solved, client.signer)
         packages = {str(each.name): str(each.version) for each in solved.packages}
         url = f"{client.url}/applications/{name}"
-        return CreatedBundle(str(name), digest, packages, fingerprint, is_new, url)
+        return CreatedBundle(str(name), digest, packages, wanted, fingerprint, is_new, url)
+
+    def images(self, texts: Sequence[str]) -> tuple[ImageReference, ...]:
+        """Return which images are meant, each once; a tag is what it names now, which is said.
+
+        Raises:
+            Misuse: not an image of this registry, or without a digest or tag.
+            Missing: there is no such tag.
+        """
+        found: dict[ImageReference, None] = {}
+        for text in texts:
+            reference = self._parse(text)
+            if not isinstance(reference, RegistryReference) or not self._is_ours(reference):
+                raise Misuse(
+                    f"{text}: an image of a bundle is in the registry that makes the bundle",
+                    hint=f"copy it to {self._client.url} first, and give team/app/image@sha256:…",
+                )
+            if reference.reference is None:
+                raise Misuse(
+                    f"{text}: which image?", hint=f"give its digest or a tag: {text}@sha256:…"
+                )
+            digest = RegistryRepository(self._client.transport, reference.repository).resolve(
+                reference.reference
+            )
+            if digest != reference.reference:
+                self._client.output.note(f"{text} is {digest} now")
+            found[reference.repository, digest] = None
+        return tuple(found)
 
     def show(self, reference: str) -> ShownBundle:
         """Read a bundle, and say who signed and promoted it; nobody is pinned by that.
@@ -201,12 +273,13 @@ class BundleWork:
         Raises:
             Missing, Tampered, Unreachable: one can't be read, or isn't what it says.
         """
-        locks = []
+        read = []
         for each in (before, after):
             with self._opened(each) as opened:
-                bundle = opened.read()
-                locks.append((bundle.digest, bundle.lock))
-        return compare_locks(locks[0], locks[1])
+                read.append(opened.read())
+        old, new = read
+        found = compare_locks((old.digest, old.lock), (new.digest, new.lock))
+        return replace(found, images=compare_images(old.images, new.images))
 
     def verify(
         self,
@@ -339,7 +412,8 @@ class BundleWork:
         except ValueError:
             return False
         promoter = Promoter(name, client.transport, client.releases)
-        made, _ = promoter.make_bundle(bundle.lock.dumps())
+        images = [(each, image.digest) for image in bundle.images for each in image.repositories]
+        made, _ = promoter.make_bundle(bundle.lock.dumps(), images)
         if made != bundle.digest:
             raise Conflicting(
                 f"{client.url} makes {made} of this lock for {name}, not {bundle.digest}: its "

@@ -4,7 +4,8 @@
 
     REF             ──> digest ──> index ──> its entries, each with the size that the index says
     first entry     the lock: every release and wheel set that it pins is an entry, and all else is
-                    a statement about one of these
+                    a statement about one of these, an image, or what signs one
+    each image      says of which repositories it is, and is there with all that is below it
     each release    as `fetch` believes it (recipebox/releases.py), by the statements in the bundle
     each wheel set  is of its release, and holds only wheels that its package.json names
     every blob      has its digest and size; the layers' files are those that were signed
@@ -15,6 +16,7 @@ What is asked of a bundle is answered by the bundle alone, wherever it lies; onl
 from the registry, where that can be reached, so that a revoked one is noticed.
 """
 
+import json
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from artifacts import media
 from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.errors import ArtifactError
+from artifacts.images import is_image, platform_text
 from artifacts.manifest import ImageIndex, ImageManifest, parse_manifest
 from artifacts.reference import PackageName, RepositoryName
 from recipebox.errors import ClientError, Missing, Tampered, Unreachable, Unsigned, Untrusted
@@ -70,6 +73,44 @@ class BundleEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class BundledImage:
+    """An image of a bundle: the repositories that it is of, its entry, and all that is below it.
+
+    `below` begins with what others need; `platforms` are those that it says, sorted.
+    """
+
+    repositories: tuple[RepositoryName, ...]
+    entry: BundleEntry
+    below: tuple[BundleEntry, ...]
+
+    @property
+    def digest(self) -> Digest:
+        """Its digest."""
+        return self.entry.digest
+
+    @property
+    def manifests(self) -> tuple[BundleEntry, ...]:
+        """All manifests that it consists of, its own last."""
+        return (*self.below, self.entry)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that it consists of, each once."""
+        blobs = {blob.digest: blob.size for each in self.manifests for blob in each.manifest.blobs}
+        return sum(each.descriptor.size for each in self.manifests) + sum(blobs.values())
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms that its entry, or an index of it, says."""
+        said = (
+            platform_text(each.descriptor.platform)
+            for each in self.manifests
+            if isinstance(each.manifest, ImageManifest) and is_image(each.manifest)
+        )
+        return tuple(sorted({text for text in said if text is not None}))
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """A bundle whose entries are those that its lock pins; nobody's signature was looked at.
 
@@ -81,6 +122,7 @@ class Bundle:
     lock: Lock
     lock_digest: Digest
     entries: tuple[BundleEntry, ...]
+    images: tuple[BundledImage, ...] = ()
 
     @property
     def packages(self) -> dict[str, str]:
@@ -93,9 +135,19 @@ class Bundle:
         return Descriptor(media.INDEX, self.digest, self.size)
 
     @property
+    def manifests(self) -> tuple[BundleEntry, ...]:
+        """Its entries, and what is below those that are images, each once, before what needs it."""
+        below = {image.digest: image.below for image in self.images}
+        found: dict[Digest, BundleEntry] = {}
+        for entry in self.entries:
+            for each in (*below.get(entry.digest, ()), entry):
+                found.setdefault(each.digest, each)
+        return tuple(found.values())
+
+    @property
     def blobs(self) -> dict[Digest, Descriptor]:
-        """Every blob that its entries need."""
-        return {blob.digest: blob for entry in self.entries for blob in entry.manifest.blobs}
+        """Every blob that its manifests need."""
+        return {blob.digest: blob for each in self.manifests for blob in each.manifest.blobs}
 
 
 def read_bundle(
@@ -120,8 +172,9 @@ def read_bundle(
     _check_size(what, len(data), index.manifests)
     entries = tuple(_entry(reader, repository, what, each) for each in index.manifests)
     lock, held = _read_lock(reader, repository, what, entries[0])
-    _compare(what, lock, entries)
-    return Bundle(digest, len(data), lock, held, entries)
+    images = _Images(reader, repository, what, entries).read()
+    _compare(what, lock, entries, images)
+    return Bundle(digest, len(data), lock, held, entries, images)
 
 
 def _check_size(what: str, size: int, entries: Sequence[Descriptor]) -> None:
@@ -182,7 +235,88 @@ def _read_lock(
         ) from error
 
 
-def _compare(what: str, lock: Lock, entries: Sequence[BundleEntry]) -> None:
+class _Images:
+    """Reads the images of a bundle, and bounds what all of them are together."""
+
+    def __init__(
+        self,
+        reader: Releases,
+        repository: RepositoryName,
+        what: str,
+        entries: Sequence[BundleEntry],
+    ) -> None:
+        self._reader = reader
+        self._repository = repository
+        self._what = what
+        self._entries = entries
+        self._read = {entry.digest: entry for entry in entries}
+        self._sum = sum(entry.descriptor.size for entry in entries)
+
+    def read(self) -> tuple[BundledImage, ...]:
+        """Return each image of the bundle, with all manifests below it.
+
+        Raises:
+            Tampered: an entry that says that it is one isn't; or too many manifests.
+            Missing, Unreachable: what the transport says.
+        """
+        return tuple(
+            self._image(entry)
+            for entry in self._entries[1:]
+            if media.IMAGE in entry.descriptor.annotations
+        )
+
+    def _image(self, entry: BundleEntry) -> BundledImage:
+        what = f"{self._what}: entry {entry.digest}"
+        if not is_image(entry.manifest):
+            raise Tampered(what, expected="an image", found=entry.manifest.kind, hint=_CHANGED)
+        text = entry.descriptor.annotations[media.IMAGE]
+        try:
+            names = tuple(RepositoryName(each) for each in text.split(","))
+        except ArtifactError as error:
+            raise Tampered(
+                what, expected="the repositories of an image", found=error, hint=_CHANGED
+            ) from error
+        return BundledImage(names, entry, tuple(self._below(entry)))
+
+    def _below(self, root: BundleEntry) -> list[BundleEntry]:
+        """Return what is below an image, that which others need first."""
+        ordered: dict[Digest, BundleEntry] = {}
+        pending = [(root, False)]
+        while pending:
+            entry, is_done = pending.pop()
+            if is_done:
+                ordered.setdefault(entry.digest, entry)
+            elif entry.digest not in ordered:
+                pending.append((entry, True))
+                pending += [(self._child(each), False) for each in entry.manifest.children]
+        return [entry for entry in ordered.values() if entry.digest != root.digest]
+
+    def _child(self, listed: Descriptor) -> BundleEntry:
+        if listed.digest not in self._read:
+            self._sum += listed.size
+            if len(self._read) >= MOST_ENTRIES or self._sum > _LARGEST_SUM:
+                raise Tampered(
+                    self._what,
+                    expected=f"at most {MOST_ENTRIES} manifests, of {_LARGEST_SUM} bytes",
+                    found="more",
+                    hint=_CHANGED,
+                )
+            _check_size(self._what, 0, [listed])
+            self._read[listed.digest] = _entry(self._reader, self._repository, self._what, listed)
+        found = self._read[listed.digest]
+        if found.descriptor.size != listed.size:
+            raise Tampered(
+                f"{self._what}: entry {listed.digest}",
+                expected=f"{listed.size} bytes",
+                found=f"{found.descriptor.size} bytes",
+                hint=_CHANGED,
+            )
+        return BundleEntry(listed, found.manifest)
+
+
+def _compare(
+    what: str, lock: Lock, entries: Sequence[BundleEntry], images: Sequence[BundledImage]
+) -> None:
     pinned = {package.digest for package in lock.packages}
     pinned |= {each for package in lock.packages for each in package.wheel_sets.values()}
     found = {entry.digest for entry in entries[1:]}
@@ -195,11 +329,14 @@ def _compare(what: str, lock: Lock, entries: Sequence[BundleEntry]) -> None:
             hint=_CHANGED,
         )
     releases = {package.digest for package in lock.packages}
+    pinned |= {image.digest for image in images}
+    signable = {each.digest for image in images for each in image.manifests}
     for entry in entries[1:]:
         if entry.digest in pinned:
             continue
-        is_known = entry.manifest.artifact_type in {media.STATEMENT, media.WHEEL_SET}
-        if not is_known or entry.about not in releases:
+        is_about = entry.manifest.artifact_type in {media.STATEMENT, media.WHEEL_SET}
+        signs = entry.manifest.kind in media.IMAGE_SIGNATURE_TYPES
+        if not (is_about and entry.about in releases) and not (signs and entry.about in signable):
             raise Tampered(
                 f"{what}: entry {entry.digest}",
                 expected="a statement about what its lock pins",
@@ -344,6 +481,8 @@ class BundleReader:
         entries = len(bundle.entries)
         self._tell("index", f"{entries} entries, each with its digest and size")
         self._tell("lock", f"{len(bundle.lock.packages)} packages, all in it, and nothing else")
+        for image in bundle.images:
+            self._image(bundle, image)
         releases = tuple(self._release(bundle, locked, platform) for locked in bundle.lock.packages)
         signatures = self._own(bundle, application, allow_unsigned=allow_unsigned)
         promotions = self._promotions(bundle, {each.application for each in signatures})
@@ -360,6 +499,18 @@ class BundleReader:
             digest: (self._repository, blob) for digest, blob in checked.bundle.blobs.items()
         }
         paths = self._reader.download(blobs.values(), jobs)
+        for each in checked.bundle.manifests:
+            for blob in each.manifest.blobs:
+                found = paths[blob.digest].stat().st_size
+                if found != blob.size:
+                    raise Tampered(
+                        f"blob {blob.digest}, as {each.digest} says",
+                        expected=f"{blob.size} bytes",
+                        found=f"{found} bytes",
+                        hint=_CHANGED,
+                    )
+        for image in checked.bundle.images:
+            _check_platform(image, paths)
         size = sum(blob.size for _, blob in blobs.values())
         self._tell("bytes", f"{len(paths)} blobs, {size} bytes, each with its digest")
         for release in checked.releases:
@@ -392,6 +543,20 @@ class BundleReader:
             except (Untrusted, SigningError) as error:
                 problems.append(error.message if isinstance(error, ClientError) else str(error))
         return sorted(found, key=lambda one: one.time), problems
+
+    def _image(self, bundle: Bundle, image: BundledImage) -> None:
+        names = ", ".join(each.text for each in image.repositories)
+        signed = sum(
+            each.manifest.kind in media.IMAGE_SIGNATURE_TYPES
+            and each.about in {one.digest for one in image.manifests}
+            for each in bundle.entries
+        )
+        platforms = ", ".join(image.platforms) or "no platform that it names"
+        self._tell(
+            "image",
+            f"{names}: {image.digest} for {platforms}, {len(image.manifests)} manifests, "
+            f"{signed} signatures beside it",
+        )
 
     def _release(
         self, bundle: Bundle, locked: LockedPackage, platform: str | None
@@ -517,6 +682,26 @@ class BundleReader:
 
     def _statements(self, bundle: Bundle, kind: Kind) -> list[SignedStatement]:
         return self._reader.statements(self._repository, bundle.digest, (kind,))[kind]
+
+
+def _check_platform(image: BundledImage, paths: Mapping[Digest, Path]) -> None:
+    """Refuse an entry that says another platform than the configuration of its image.
+
+    Raises:
+        Tampered: it does.
+    """
+    said = platform_text(image.entry.descriptor.platform)
+    manifest = image.entry.manifest
+    if said is None or not isinstance(manifest, ImageManifest):
+        return
+    try:
+        found = platform_text(json.loads(paths[manifest.config.digest].read_bytes()))
+    except ValueError:
+        found = None
+    if found != said:
+        raise Tampered(
+            f"image {image.digest}: its platform", expected=said, found=found, hint=_CHANGED
+        )
 
 
 def _words(packages: Mapping[str, str]) -> str:

@@ -987,26 +987,31 @@ class Client:
         *,
         lock: str | None = None,
         bundle: str | None = None,
+        images: Sequence[str] = (),
     ) -> Promoted:
-        """Point a channel to the bundle of a lock's text, or to one that is there.
+        """Point a channel to the bundle of a lock's text and images, or to one that is there.
 
         The first promotion creates the application. A bundle of a new lock is signed with the
         user's key; one that nobody signed yet, too.
 
         Raises:
-            Misuse: not exactly one of `lock` and `bundle`.
+            Misuse: not exactly one of `lock` and `bundle`, or images without a lock.
             Conflicting: another promotion came first.
             Denied: a gate of the channel refuses the bundle.
         """
         if (lock is None) == (bundle is None):
             raise Misuse("promote either a lock or a bundle", hint="give --lock or --bundle")
+        if images and lock is None:
+            raise Misuse(
+                "a bundle that is there has its images", hint="give --image with --lock alone"
+            )
         name = PackageName.parse(application)
         promoter = Promoter(name, self.transport, self.releases)
         if lock is not None:
-            digest, solved = promoter.make_bundle(lock)
+            digest, solved = promoter.make_bundle(lock, self.bundles.images(images))
         else:
             digest = Digest.parse(bundle or "")
-            solved, _ = promoter.read_bundle(digest)
+            solved = promoter.read_bundle(digest).lock
         if not promoter.is_signed(digest):
             promoter.sign(digest, solved, self.signer)
         return promoter.promote(digest, solved, channel)

@@ -5,14 +5,15 @@ before it signs: every release and wheel set that the lock pins and no other, th
 for byte, and statements about these. Then the pointer is swapped, if it is where it was.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from artifacts import media
 from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
-from artifacts.reference import PackageName
-from recipebox.bundles import read_bundle
+from artifacts.reference import PackageName, RepositoryName
+from recipebox.bundles import Bundle, read_bundle
 from recipebox.errors import ClientError, Denied, Missing, Misuse, Tampered, Untrusted
 from recipebox.publishing import Signer
 from recipebox.registries import from_elsewhere, listed
@@ -31,10 +32,20 @@ from signing.statement import (
 )
 from signing.verify import verify
 
+ImageReference = tuple[RepositoryName, Digest]
+"""An image of this registry: its repository and digest."""
+
 _REFUSED = "invalid_bundle"
 
 # by a word of the server's sentence; the first that is found is what to do first
 _ADVICE = {
+    "is not there": "push it here first (crane copy, docker push), or give the digest that the "
+    "registry has",
+    "is no image": "give an image's repository and digest: team/app/image@sha256:…",
+    "isn't whole": "push what is missing, or copy the image again: crane copy",
+    "images were asked for": "make several applications of it",
+    "and their signatures are over": "make several applications of it",
+    "went away meanwhile": "make it again",
     "is private": "lock what it may hold, recipebox lock --for {application}, or make the bundle "
     "for an application of a private namespace",
     "is not listed": "publish it here first (`recipebox publish`, or `recipebox import` of an "
@@ -66,13 +77,17 @@ class Promoter:
         self._releases = releases
         self._api = f"/api/v1/applications/{application}"
 
-    def make_bundle(self, text: str) -> tuple[Digest, Lock]:
-        """Have the server make the bundle of a lock, and compare what it made; creates the name.
+    def make_bundle(
+        self, text: str, images: Collection[ImageReference] = ()
+    ) -> tuple[Digest, Lock]:
+        """Have the server make the bundle of a lock and images, and compare what it made.
+
+        It creates the name.
 
         Raises:
             InvalidLock: the text isn't a lock.
             Misuse: packages of it come from another registry than this one.
-            Tampered: the bundle holds something else than the lock pins.
+            Tampered: the bundle holds something else than the lock pins, or other images.
             ClientError: what the server refused: a part that is missing, yanked or unsigned.
         """
         lock = Lock.loads(text)
@@ -82,31 +97,45 @@ class Promoter:
                 f"comes from there: {listed(elsewhere)}",
                 hint="publish these there under names of its own, or lock without them",
             )
+        body: dict[str, Any] = {"lock": text}
+        if images:
+            body["images"] = [
+                {"repository": name.text, "digest": str(digest)} for name, digest in images
+            ]
         try:
-            made = self._transport.api("POST", f"{self._api}/bundles", body={"lock": text})
+            made = self._transport.api("POST", f"{self._api}/bundles", body=body)
         except ClientError as error:
             if error.values.get("server_code") != _REFUSED:
                 raise
             advice = _advice(error.message, self._application)
             raise Denied(error.message, hint=advice, **error.values) from error
         digest = Digest.parse(str(made.get("digest")))
-        found, held = self.read_bundle(digest)
-        if found.dumps() != lock.dumps():
+        bundle = self.read_bundle(digest)
+        if bundle.lock.dumps() != lock.dumps():
             raise Tampered(
-                f"bundle {digest}: the lock in it", expected=Digest.of(text.encode()), found=held
+                f"bundle {digest}: the lock in it",
+                expected=Digest.of(text.encode()),
+                found=bundle.lock_digest,
+            )
+        asked = {f"{name}@{held}" for name, held in images}
+        held = {f"{name}@{one.digest}" for one in bundle.images for name in one.repositories}
+        if asked != held:
+            raise Tampered(
+                f"bundle {digest}: the images in it",
+                expected=", ".join(sorted(asked)) or "none",
+                found=", ".join(sorted(held)) or "none",
             )
         return digest, lock
 
-    def read_bundle(self, digest: Digest) -> tuple[Lock, Digest]:
-        """Read a bundle, and compare its entries with the lock in it; return lock and its digest.
+    def read_bundle(self, digest: Digest) -> Bundle:
+        """Read a bundle, and compare its entries with the lock in it.
 
         Raises:
             Missing: there is no such bundle.
             Tampered: it isn't a bundle, lacks what its lock pins, or holds something else.
         """
         what = f"bundle {digest} of {self._application}"
-        bundle = read_bundle(self._releases, self._application.repository, digest, what)
-        return bundle.lock, bundle.lock_digest
+        return read_bundle(self._releases, self._application.repository, digest, what)
 
     def sign(self, digest: Digest, lock: Lock, signer: Signer) -> tuple[str, bool]:
         """Sign a bundle as its releaser, and push the statement, unless that key's is there.

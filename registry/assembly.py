@@ -18,6 +18,7 @@ from registry.countersign import Countersigning
 from registry.database import Database
 from registry.events import Outbox
 from registry.health import Health
+from registry.images import Images
 from registry.index import Index
 from registry.leases import Leases
 from registry.maintenance import Maintenance
@@ -234,6 +235,7 @@ def open_registry(
             access=access,
             contents=contents,
             repositories=repositories,
+            images=Images(access, contents, repositories),
             outbox=outbox,
             audit=audit,
             clock=clock,

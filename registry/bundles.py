@@ -4,18 +4,22 @@
 
     index  application/vnd.recipebox.bundle.v1
     ├── lock        application/vnd.recipebox.lock.v1, with the lock's TOML as its layer
-    └── then, sorted by digest, for each package of the lock:
-        ├── the release        application/vnd.recipebox.package.v1
-        ├── its wheel sets     application/vnd.recipebox.wheelset.v1, for every platform
-        └── its statements     application/vnd.recipebox.statement.v1: release and receipt
+    ├── then, sorted by digest, for each package of the lock:
+    │   ├── the release        application/vnd.recipebox.package.v1
+    │   ├── its wheel sets     application/vnd.recipebox.wheelset.v1, for every platform
+    │   └── its statements     application/vnd.recipebox.statement.v1: release and receipt
+    ├── then, sorted by repository and digest, each image, with the annotation
+    │                          io.recipebox.image: the repositories that it is of
+    └── then, sorted by digest, what signs an image or a manifest below it (registry/images.py)
 
-Every entry is linked into the application's repository by rows, with its blobs: whoever may read
-the application may read them there. So its maker must be able to read each, and a public
-application holds nothing private.
+Every entry is linked into the application's repository by rows, with its blobs and, of an image,
+all manifests below it: whoever may read the application may read them there. So its maker must be
+able to read each, and a public application holds nothing private. A bundle is known by its lock and
+its images: who asks for these again gets the one that there is.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,7 +27,7 @@ from artifacts import media
 from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
 from artifacts.manifest import EMPTY_CONFIG, image_index, image_manifest
-from artifacts.reference import PackageName
+from artifacts.reference import PackageName, RepositoryName
 from registry.acceptance import acceptance_of_parts, part_of
 from registry.access import Access, Principal, Verb
 from registry.audit import Audit
@@ -32,6 +36,7 @@ from registry.config import RegistryConfig
 from registry.database import Database
 from registry.errors import BundleUnknown, InvalidBundle
 from registry.events import Outbox
+from registry.images import BundledImage, ImageReference, Images
 from registry.oci.contents import Contents, KeptManifest, inline_manifest, referrers_of
 from registry.oci.repositories import Repositories
 from registry.releases import (
@@ -41,6 +46,7 @@ from registry.releases import (
     signers_of,
 )
 from registry.schema import (
+    BundleImageRow,
     BundleReleaseRow,
     BundleRow,
     ChannelRow,
@@ -58,7 +64,10 @@ _STATEMENTS = ("release", "receipt")
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle: its digest, the size of its index in bytes, and the versions it pins by name."""
+    """A bundle: its digest, the size of its index in bytes, and the versions it pins by name.
+
+    `images` are in the order of their entries.
+    """
 
     application: PackageName
     digest: Digest
@@ -66,10 +75,11 @@ class Bundle:
     packages: Mapping[str, str]
     created: datetime
     created_by: str
+    images: tuple[BundledImage, ...] = ()
 
 
 class Bundles:
-    """Makes bundles from locks."""
+    """Makes bundles from locks and images."""
 
     def __init__(
         self,
@@ -79,6 +89,7 @@ class Bundles:
         access: Access,
         contents: Contents,
         repositories: Repositories,
+        images: Images,
         outbox: Outbox,
         audit: Audit,
         clock: Clock,
@@ -88,20 +99,29 @@ class Bundles:
         self._access = access
         self._contents = contents
         self._repositories = repositories
+        self._images = images
         self._outbox = outbox
         self._audit = audit
         self._clock = clock
 
-    def create(self, principal: Principal, application: PackageName, lock_text: str) -> Bundle:
-        """Make the bundle of a lock; the same lock gives the same bundle.
+    def create(
+        self,
+        principal: Principal,
+        application: PackageName,
+        lock_text: str,
+        images: Collection[ImageReference] = (),
+    ) -> Bundle:
+        """Make the bundle of a lock and images; the same ones, in any order, give the same bundle.
 
-        That is so even where somebody hung another statement on a release since.
+        That is so even where somebody hung another statement on a release since, or a signature on
+        an image.
 
         The first creates the application. Its client signs the bundle afterwards, by a statement
         referrer of kind `bundle`.
 
         Raises:
-            InvalidBundle: not a lock, or parts that are missing, yanked, unsigned or different.
+            InvalidBundle: not a lock, or parts that are missing, yanked, unsigned or different;
+                images that aren't there, are none, or lack something; or too many.
             WrongKind: the name is a package or a plain repository.
             NotAuthenticated, NamespaceUnknown, Denied: the principal may not.
         """
@@ -113,17 +133,12 @@ class Bundles:
         if not lock.packages:
             raise InvalidBundle(str(application), ["the lock holds no package"])
         with self._database.read():
-            releases = self._releases(principal, application, lock)
-            entries = [entry for release in releases for entry in _entries(release)]
-            described = {row.digest: _descriptor(row) for row in entries}
+            planned = self._plan(principal, application, lock, images)
         lock_manifest = self._keep_lock(lock)
         index = inline_manifest(
             image_index(
                 artifact_type=media.BUNDLE,
-                manifests=[
-                    lock_manifest.descriptor,
-                    *(described[digest] for digest in sorted(described)),
-                ],
+                manifests=[lock_manifest.descriptor, *planned.entries],
             )
         )
         with self._database.write():
@@ -131,12 +146,13 @@ class Bundles:
             repository, is_new = self._repositories.open_application(principal, application)
             if is_new:
                 self._add_channels(repository)
-            found = _find_bundle_of(repository, lock_manifest.kept.digest)
+            found = _find_bundle_of(repository, lock_manifest.kept.digest, planned.images)
             if found is not None:
                 return draw_bundle(application, found)
             releases = self._releases(principal, application, lock)
+            rows = self._rows_again(principal, application, planned)
             self._contents.add_manifest(principal, repository, lock_manifest, is_staged=False)
-            for entry in entries:
+            for entry in rows:
                 self._contents.link_manifest(principal, entry, repository)
             row, _ = self._contents.add_manifest(principal, repository, index, is_staged=False)
             bundle = BundleRow.create(
@@ -150,6 +166,15 @@ class Bundles:
             )
             for release in releases:
                 BundleReleaseRow.create(bundle=bundle, release=release)
+            for image in planned.images:
+                BundleImageRow.create(
+                    application=repository,
+                    bundle=bundle,
+                    repository=image.repository.text,
+                    digest=str(image.digest),
+                    size=image.size,
+                    platforms=json.dumps(image.platforms),
+                )
             self._outbox.record(
                 "bundle.created", {"application": str(application), "digest": row.digest}
             )
@@ -158,6 +183,53 @@ class Bundles:
             failpoint(Failpoint.BUNDLE_BEFORE_COMMIT)
         failpoint(Failpoint.BUNDLE_AFTER_COMMIT)
         return drawn
+
+    def _plan(
+        self,
+        principal: Principal,
+        application: PackageName,
+        lock: Lock,
+        wanted: Collection[ImageReference],
+    ) -> "_Plan":
+        """Return what a bundle is to hold beside its lock.
+
+        Raises:
+            InvalidBundle: a part doesn't hold.
+        """
+        releases = self._releases(principal, application, lock)
+        parts = {row.digest: row for release in releases for row in _entries(release)}
+        found = self._images.find(principal, application, wanted)
+        described = [self._images.describe(each) for each in found]
+        signatures = {row.digest: row for each in found for row in each.signatures}
+        return _Plan(
+            entries=(
+                *(_descriptor(parts[digest]) for digest in sorted(parts)),
+                *(entry for entry, _ in described),
+                *(_descriptor(signatures[digest]) for digest in sorted(signatures)),
+            ),
+            parts=tuple(parts.values()),
+            images=tuple(image for _, images in described for image in images),
+            of_images=frozenset(digest for each in found for digest in each.rows),
+        )
+
+    def _rows_again(
+        self, principal: Principal, application: PackageName, planned: "_Plan"
+    ) -> list[ManifestRow]:
+        """Return the rows of what was planned, as they are within the transaction that links them.
+
+        Raises:
+            InvalidBundle: something of an image went away meanwhile.
+        """
+        wanted = [ImageReference(image.repository, image.digest) for image in planned.images]
+        again: dict[str, ManifestRow] = {}
+        for found in self._images.find(principal, application, wanted):
+            again |= found.rows
+        gone = sorted(planned.of_images - again.keys())
+        if gone:
+            raise InvalidBundle(
+                str(application), [f"{each} of an image went away meanwhile" for each in gone]
+            )
+        return [*planned.parts, *(again[digest] for digest in sorted(planned.of_images))]
 
     def get(self, principal: Principal, application: PackageName, digest: Digest) -> Bundle:
         """Return one.
@@ -218,6 +290,19 @@ class Bundles:
             ChannelRow.create(repository=repository, name=name, position=position, bundle=None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a bundle is to hold: its entries after the lock, and the rows that they are of.
+
+    `of_images` are the digests of every manifest of an image, and of what signs these.
+    """
+
+    entries: tuple[Descriptor, ...]
+    parts: tuple[ManifestRow, ...]
+    images: tuple[BundledImage, ...]
+    of_images: frozenset[str]
+
+
 def _differences(package: LockedPackage, release: ReleaseRow) -> list[str]:
     """Return what the index says otherwise than a lock does of a package."""
     name = f"{package.name} {package.version}"
@@ -274,17 +359,37 @@ def find_bundle(repository: RepositoryRow, digest: Digest) -> BundleRow | None:
     return found
 
 
-def _find_bundle_of(repository: RepositoryRow, lock: Digest) -> BundleRow | None:
-    """Return an application's bundle of a lock, by its manifest's digest, or None."""
-    found: BundleRow | None = (
+def _find_bundle_of(
+    repository: RepositoryRow, lock: Digest, images: Iterable[BundledImage]
+) -> BundleRow | None:
+    """Return an application's bundle of a lock, by its manifest's digest, and images, or None."""
+    query = (
         BundleRow.select()
         .join(ManifestRow)
         .join(ManifestPartRow)
         .where((BundleRow.repository == repository) & (ManifestPartRow.digest == str(lock)))
         .order_by(BundleRow.id)
-        .first()
     )
-    return found
+    wanted = {(each.repository, each.digest) for each in images}
+    for found in query:
+        if {(each.repository, each.digest) for each in images_of(found)} == wanted:
+            row: BundleRow = found
+            return row
+    return None
+
+
+def images_of(bundle: BundleRow) -> tuple[BundledImage, ...]:
+    """Return the images that a bundle holds, in the order of their entries."""
+    rows = BundleImageRow.select().where(BundleImageRow.bundle == bundle)
+    return tuple(
+        BundledImage(
+            RepositoryName(row.repository),
+            Digest.parse(row.digest),
+            row.size,
+            tuple(json.loads(row.platforms)),
+        )
+        for row in rows.order_by(BundleImageRow.id)
+    )
 
 
 def draw_bundle(application: PackageName, row: BundleRow) -> Bundle:
@@ -296,4 +401,5 @@ def draw_bundle(application: PackageName, row: BundleRow) -> Bundle:
         packages=json.loads(row.packages),
         created=moment(row.created),
         created_by=row.created_by,
+        images=images_of(row),
     )

@@ -335,7 +335,7 @@ class NamespaceExists(Conflict):
 
 
 class ShowsPrivate(Conflict):
-    """The namespace `name` can't be public: `shown` are the private packages of its bundles."""
+    """The namespace `name` can't be public: `shown` is what its bundles hold that is private."""
 
     hint = "make their namespaces public first, or keep this one private"
 

@@ -24,6 +24,7 @@ from registry.errors import (
 from registry.oci.immutable import draw_patterns, read_patterns
 from registry.retention import Retention, retention_of
 from registry.schema import (
+    BundleImageRow,
     ManifestRow,
     NamespaceKeyRow,
     NamespaceRow,
@@ -267,10 +268,14 @@ def key_rows(namespace: NamespaceRow) -> list[NamespaceKeyRow]:
 
 
 def _private_parts(namespace: NamespaceRow) -> list[str]:
-    """Return the private packages of other namespaces that applications of this one hold.
+    """Return the private packages and images of other namespaces that applications of this hold.
 
     The manifests are asked, not the bundles: what was linked stays when its bundle is deleted.
     """
+    return sorted({*_private_packages(namespace), *_private_images(namespace)})
+
+
+def _private_packages(namespace: NamespaceRow) -> list[str]:
     held, package, home = ManifestRow.alias(), RepositoryRow.alias(), NamespaceRow.alias()
     query: Any = (
         ReleaseRow.select(package.name)
@@ -286,8 +291,27 @@ def _private_parts(namespace: NamespaceRow) -> list[str]:
             & ~home.is_public
         )
     )
-    names: list[str] = [name for (name,) in query.distinct().order_by(package.name).tuples()]
+    names: list[str] = [name for (name,) in query.distinct().tuples()]
     return names
+
+
+def _private_images(namespace: NamespaceRow) -> list[str]:
+    held = (ManifestRow.repository == BundleImageRow.application) & (
+        ManifestRow.digest == BundleImageRow.digest
+    )
+    query: Any = (
+        BundleImageRow.select(BundleImageRow.repository)
+        .join(RepositoryRow)
+        .join_from(BundleImageRow, ManifestRow, on=held)
+        .where(RepositoryRow.namespace == namespace)
+    )
+    names: list[str] = [name for (name,) in query.distinct().tuples()]
+    homes = {name.partition("/")[0] for name in names} - {namespace.name}
+    private = NamespaceRow.select(NamespaceRow.name).where(
+        NamespaceRow.name.in_(list(homes)) & ~NamespaceRow.is_public
+    )
+    hidden = {row.name for row in private}
+    return [name for name in names if name.partition("/")[0] in hidden]
 
 
 def _read_key(namespace: str, armored: str) -> KeyInfo:

@@ -13,12 +13,13 @@ from datetime import datetime
 from artifacts import media
 from artifacts.descriptor import Descriptor
 from artifacts.digest import Digest
-from artifacts.reference import PackageName, Tag
+from artifacts.reference import PackageName
 from registry.acceptance import acceptance_of_parts, part_of
 from registry.access import Access, Principal, Verb
 from registry.admission import Keys
 from registry.audit import Audit
 from registry.bundles import find_bundle
+from registry.channel_tags import ChannelTags
 from registry.channels import channel_rows, get_application, last_promotion
 from registry.clock import Clock, moment, seconds
 from registry.countersign import Countersigning
@@ -88,6 +89,7 @@ class Promotions:
         self._access = access
         self._contents = contents
         self._repositories = repositories
+        self._tags = ChannelTags(contents)
         self._countersigning = countersigning
         self._outbox = outbox
         self._audit = audit
@@ -261,8 +263,7 @@ class Promotions:
         found.channel.bundle = found.bundle
         found.channel.save()
         manifest = found.bundle.manifest
-        tag = Tag(found.channel.name)
-        self._contents.set_tag(found.repository, tag, manifest, is_server_owned=True)
+        self._tags.set(principal, found.bundle, found.channel.name)
         values = {
             "application": found.repository.name,
             "channel": found.channel.name,

@@ -12,7 +12,8 @@ test asks for it); no text holds a NUL (registry/connections.py). Ids have 64 bi
                               │            └─ tag
                               ├─ release ─┬─ yank               one row for each change
                               │           └─ release_requirement
-                              ├─ bundle ──── bundle_release
+                              ├─ bundle ─┬── bundle_release
+                              │          └── bundle_image
                               └─ channel ─── promotion          one row for each move
     review      what may be garbage, and when it is looked at
     condemned   bytes of the store that no row needs any more: they go next
@@ -449,6 +450,29 @@ class BundleReleaseRow(Row):
         indexes = ((("bundle", "release"), True),)
 
 
+class BundleImageRow(Row):
+    """An image that a bundle of `application` holds, and the name of the repository it came from.
+
+    `size` is of its manifests and blobs, each once, in bytes; `platforms` a list (`linux/arm64`).
+    One whose bundle was deleted tells where what is still held there came from.
+    """
+
+    application = peewee.ForeignKeyField(RepositoryRow)
+    application_id: int
+    bundle = peewee.ForeignKeyField(BundleRow, null=True, on_delete="SET NULL")
+    bundle_id: int | None
+    repository = peewee.TextField()
+    digest = peewee.TextField()
+    size = peewee.BigIntegerField()
+    platforms = peewee.TextField()
+
+    class Meta:
+        """Its table."""
+
+        table_name = "bundle_image"
+        indexes = ((("bundle", "repository", "digest"), True), (("application", "digest"), False))
+
+
 class ChannelRow(Row):
     """A channel of an application, and the bundle that it points to."""
 
@@ -570,6 +594,7 @@ MODELS: tuple[type[Row], ...] = (
     YankRow,
     BundleRow,
     BundleReleaseRow,
+    BundleImageRow,
     ChannelRow,
     PromotionRow,
     SwitchRow,

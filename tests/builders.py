@@ -13,10 +13,11 @@ Packages and signatures are functions of their arguments, and so are made once a
 
 import hashlib
 import io
+import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -33,6 +34,7 @@ from registry.access import Principal, Role
 from registry.assembly import Registry, open_registry
 from registry.bundles import Bundle
 from registry.config import RegistryConfig
+from registry.images import ImageReference
 from registry.promotions import Promotion
 from registry.publish import Admission
 from resolver.candidate import Environment
@@ -128,6 +130,74 @@ def a_referrer(
         statement_manifest(subject, kind, statement, signed),
         (media.EMPTY_JSON, statement, signed),
     )
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that was drawn, or an index of some: its manifest, its blobs, what is below it."""
+
+    manifest: bytes
+    media_type: str = media.MANIFEST
+    blobs: tuple[bytes, ...] = ()
+    below: tuple["Image", ...] = ()
+    platform: Mapping[str, str] | None = None
+
+    @property
+    def digest(self) -> Digest:
+        """Its digest."""
+        return Digest.of(self.manifest)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What an index says of it."""
+        return replace(Descriptor.of(self.manifest, self.media_type), platform=self.platform)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of it, each manifest and blob once."""
+        held = {self.manifest: len(self.manifest)} | {each: len(each) for each in self.blobs}
+        return sum(held.values()) + sum(each.size for each in self.below)
+
+
+def an_image(
+    *layers: bytes,
+    architecture: str | None = "amd64",
+    variant: str | None = None,
+    is_docker: bool = False,
+    subject: Descriptor | None = None,
+) -> Image:
+    """Draw an image for linux on an architecture (None: it says none)."""
+    platform = {} if architecture is None else {"os": "linux", "architecture": architecture}
+    if variant is not None:
+        platform["variant"] = variant
+    made_of = layers or (f"a layer for {architecture}".encode(),)
+    config = json.dumps({**platform, "rootfs": {"type": "layers"}, "config": {}}).encode()
+    drawn: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": media.DOCKER_MANIFEST if is_docker else media.MANIFEST,
+        "config": Descriptor.of(
+            config, media.DOCKER_IMAGE_CONFIG if is_docker else media.IMAGE_CONFIG
+        ).to_json(),
+        "layers": [Descriptor.of(layer, media.LAYER_TAR).to_json() for layer in made_of],
+    }
+    if subject is not None:
+        drawn["subject"] = subject.to_json()
+    return Image(
+        json.dumps(drawn).encode(),
+        drawn["mediaType"],
+        (config, *made_of),
+        platform=platform or None,
+    )
+
+
+def an_index(*images: Image, is_docker: bool = False) -> Image:
+    """Draw an index of images, or of indexes."""
+    drawn = {
+        "schemaVersion": 2,
+        "mediaType": media.DOCKER_INDEX if is_docker else media.INDEX,
+        "manifests": [each.descriptor.to_json() for each in images],
+    }
+    return Image(json.dumps(drawn).encode(), str(drawn["mediaType"]), (), images)
 
 
 @dataclass(frozen=True)
@@ -375,6 +445,22 @@ class Given:
         )
         return put.info.digest
 
+    def image(
+        self,
+        repository: RepositoryName,
+        image: Image,
+        by: Principal = ADMIN,
+        tag: str | None = None,
+    ) -> ImageReference:
+        """Push all of an image, what is below it first; tell where it is."""
+        for each in image.below:
+            self.image(repository, each, by)
+        for blob in image.blobs:
+            self.blob(repository, blob, by)
+        reference = image.digest if tag is None else Tag(tag)
+        self.registry.manifests.put(by, repository, reference, image.manifest, image.media_type)
+        return ImageReference(repository, image.digest)
+
     def artifact(
         self, repository: RepositoryName, *blobs: bytes, by: Principal = ADMIN, tag: str = "v1"
     ) -> Digest:
@@ -421,9 +507,10 @@ class Given:
         *packages: Package,
         signed_by: TestKey | None = SIGNER,
         by: Principal = PROMOTER,
+        images: Sequence[ImageReference] = (),
     ) -> Bundle:
-        """Have a bundle of published packages made, and sign it."""
-        made = self.registry.bundles.create(by, application, a_lock(*packages))
+        """Have a bundle of published packages and pushed images made, and sign it."""
+        made = self.registry.bundles.create(by, application, a_lock(*packages), images)
         if signed_by is not None:
             self.sign_bundle(made, signed_by, by)
         return made

@@ -10,6 +10,9 @@ from recipebox.prompts import pass_invocation
 
 if TYPE_CHECKING:
     from recipebox.bundle_work import BundleDifference, ShownBundle
+    from recipebox.bundles import BundledImage
+    from recipebox.output import Output
+    from recipebox.promotion import ImageReference
     from resolver.lock import LockedPackage
 
 _application = click.option(
@@ -22,9 +25,18 @@ _allow_unsigned = click.option(
 )
 
 
+image_option = click.option(
+    "--image",
+    "images",
+    metavar="IMAGE",
+    multiple=True,
+    help="An image of this registry, `team/app/image@sha256:…` or `:TAG`; again for more.",
+)
+
+
 @click.group("bundle")
 def command() -> None:
-    """Make, show, compare, verify and copy bundles: a lock with all that it pins.
+    """Make, show, compare, verify and copy bundles: a lock with all that it pins, and images.
 
     REF is `team/app@sha256:…` or `team/app:CHANNEL`; in another registry `HOST/name@sha256:…` or
     `HOST/name:TAG`; in an OCI layout the path of its folder (`./layout`) or `.tar`.
@@ -39,25 +51,37 @@ def command() -> None:
     metavar="KEY",
     help="Fingerprint of the key.  [env: RECIPEBOX_SIGNING_FINGERPRINT]",
 )
+@image_option
 @pass_invocation
-def create(invocation: Invocation, application: str, lock_path: str, key: str | None) -> None:
-    """Make the bundle of a lock, and sign it; the first one creates the application.
+def create(
+    invocation: Invocation,
+    application: str,
+    lock_path: str,
+    key: str | None,
+    images: tuple[str, ...],
+) -> None:
+    """Make the bundle of a lock and images, and sign it; the first one creates the application.
 
-    The server makes it; it is compared with the lock here before it is signed with your key. The
-    same lock gives the same bundle. It is refused, with every part named, where one is missing,
-    yanked or unsigned (exit code 4).
+    The server makes it; it is compared with the lock and the images here before it is signed with
+    your key. The same lock and images give the same bundle. It is refused, with every part named,
+    where one is missing, yanked or unsigned (exit code 4).
+
+    Of an image everything below its digest comes along, for every platform, and what signs it
+    there (cosign, Notation). A tag is what it names at that moment.
 
     \b
     Examples:
       recipebox bundle create team/shop --lock recipebox.lock
+      recipebox bundle create team/shop --lock recipebox.lock --image team/shop/image@sha256:…
 
     \b
-    JSON: {application, digest, reference, packages: {name: version}, signed_by, is_newly_signed,
-           url}
+    JSON: {application, digest, reference, packages: {name: version},
+           images: [{repository, digest}], signed_by, is_newly_signed, url}
     """  # noqa: D301 - \b is click's
     if key:
         invocation.set("signing_fingerprint", key)
-    made = invocation.client.bundles.create(application, invocation.read_text(lock_path))
+    text = invocation.read_text(lock_path)
+    made = invocation.client.bundles.create(application, text, images)
     output = invocation.output
     reference = f"{made.application}@{made.digest}"
     output.result(
@@ -66,6 +90,7 @@ def create(invocation: Invocation, application: str, lock_path: str, key: str | 
             "digest": str(made.digest),
             "reference": reference,
             "packages": made.packages,
+            "images": [_draw_reference(each) for each in made.images],
             "signed_by": made.fingerprint,
             "is_newly_signed": made.is_newly_signed,
             "url": made.url,
@@ -74,6 +99,8 @@ def create(invocation: Invocation, application: str, lock_path: str, key: str | 
     output.say(reference, "good")
     for name, version in sorted(made.packages.items()):
         output.say(f"  {name} {version}")
+    for repository, digest in made.images:
+        output.say(f"  {repository}@{digest}")
     said = "signed by" if made.is_newly_signed else "signed already by"
     output.note(f"{said} {made.fingerprint}; its application: {made.url}")
     output.note(f"next: recipebox promote {made.application} --bundle {made.digest} --to CHANNEL")
@@ -83,7 +110,7 @@ def create(invocation: Invocation, application: str, lock_path: str, key: str | 
 @click.argument("reference", metavar="REF")
 @pass_invocation
 def show(invocation: Invocation, reference: str) -> None:
-    """Show a bundle: its lock, releases, wheels, who signed it, and where it was promoted.
+    """Show a bundle: its lock, releases, wheels, images, who signed it, where it was promoted.
 
     Signatures of the bundle are judged by the keys that are pinned here; `recipebox bundle verify`
     looks at those of its parts, too.
@@ -96,6 +123,7 @@ def show(invocation: Invocation, reference: str) -> None:
     \b
     JSON: {place, digest, size, lock: {digest, revision, python, platform, requirements},
            packages: [{name, version, digest, signers, wheel_sets: {platform: digest}}],
+           images: [{repositories: [names], digest, size, platforms}],
            entries: [{digest, type, size, about}],
            signatures: [{fingerprint, application, problem}],
            promotions: [{application, channel, from, at, asked_by}], channels: [names] or null}
@@ -103,19 +131,7 @@ def show(invocation: Invocation, reference: str) -> None:
     shown = invocation.client.bundles.show(reference)
     output = invocation.output
     output.result(_draw_shown(shown))
-    bundle = shown.bundle
-    output.say(f"bundle {bundle.digest}", "strong")
-    output.say(f"  in {shown.place}, {human_size(bundle.size)}, {len(bundle.entries)} entries")
-    lock = bundle.lock
-    output.say(f"lock: for {lock.environment}, of the index's revision {lock.revision}")
-    for requirement in lock.requirements:
-        output.say(f"  asked for {requirement}")
-    for package in lock.packages:
-        output.say(f"{package.name} {package.version}", "strong")
-        output.say(f"  {package.digest}")
-        output.say(f"  signed by {', '.join(package.signers) or 'nobody'}")
-        for platform, digest in sorted(package.wheel_sets.items()):
-            output.say(f"  wheels for {platform}: {digest}")
+    _say_parts(output, shown)
     for each in shown.signatures:
         if each.problem is None:
             output.say(f"signed as {each.application} by {each.fingerprint}", "good")
@@ -141,7 +157,7 @@ def show(invocation: Invocation, reference: str) -> None:
 @click.option("--exit-code", "tells", is_flag=True, help="End with 1 where they differ.")
 @pass_invocation
 def diff(invocation: Invocation, before: str, after: str, *, tells: bool) -> int:
-    """Show what differs from one bundle to another: packages, requirements, environment.
+    """Show what differs from one bundle to another: packages, images, requirements, environment.
 
     \b
     Examples:
@@ -151,7 +167,9 @@ def diff(invocation: Invocation, before: str, after: str, *, tells: bool) -> int
     \b
     JSON: {before, after, same: BOOL, added: [package], removed: [package],
            changed: [{name, before: package, after: package}],
-           requirements: {removed: [texts], added: [texts]}, environment: {before, after}},
+           requirements: {removed: [texts], added: [texts]}, environment: {before, after},
+           images: {added: [image], removed: [image], changed: [{repository, before, after}]}},
+          image: {repository, digest},
           package: {name, version, digest, requires: [texts], wheel_sets: {platform: digest}}
     """  # noqa: D301 - \b is click's
     found = invocation.client.bundles.diff(before, after)
@@ -159,18 +177,8 @@ def diff(invocation: Invocation, before: str, after: str, *, tells: bool) -> int
     output.result(_draw_difference(found))
     if found.is_none:
         output.say("no difference" if found.before == found.after else _SAME_PARTS)
-    for package in found.removed.values():
-        output.say(f"- {package.name} {package.version}", "bad")
-    for package in found.added.values():
-        output.say(f"+ {package.name} {package.version}", "good")
-    for old, new in found.changed.values():
-        for line in _changes(old, new):
-            output.say(line, "warn")
-    gone, come = found.requirements
-    for requirement in gone:
-        output.say(f"- asked for {requirement}", "bad")
-    for requirement in come:
-        output.say(f"+ asked for {requirement}", "good")
+    for line, style in _difference_lines(found):
+        output.say(line, style)
     if found.environments[0] != found.environments[1]:
         output.say(f"~ for {found.environments[0]} -> {found.environments[1]}", "warn")
     return 1 if tells and not found.is_none else 0
@@ -200,6 +208,7 @@ def verify(
 
     \b
     JSON: {digest, checks: [{check, detail}], packages: [{name, version, digest, signers}],
+           images: [{repositories: [names], digest, size, platforms}],
            signatures: [{application, fingerprint}], promotions: [{application, channel, at}]}
     """  # noqa: D301 - \b is click's
     output = invocation.output
@@ -225,6 +234,7 @@ def verify(
                 }
                 for each in checked.releases
             ],
+            "images": [_draw_image(each) for each in checked.bundle.images],
             "signatures": [
                 {"application": str(each.application), "fingerprint": each.fingerprint}
                 for each in checked.signatures
@@ -294,6 +304,42 @@ def copy(
     output.note(f"blobs: {ways or 'none'}")
 
 
+def _say_parts(output: "Output", shown: "ShownBundle") -> None:
+    """Tell what a bundle holds."""
+    bundle = shown.bundle
+    output.say(f"bundle {bundle.digest}", "strong")
+    output.say(f"  in {shown.place}, {human_size(bundle.size)}, {len(bundle.entries)} entries")
+    lock = bundle.lock
+    output.say(f"lock: for {lock.environment}, of the index's revision {lock.revision}")
+    for requirement in lock.requirements:
+        output.say(f"  asked for {requirement}")
+    for package in lock.packages:
+        output.say(f"{package.name} {package.version}", "strong")
+        output.say(f"  {package.digest}")
+        output.say(f"  signed by {', '.join(package.signers) or 'nobody'}")
+        for platform, digest in sorted(package.wheel_sets.items()):
+            output.say(f"  wheels for {platform}: {digest}")
+    for image in bundle.images:
+        output.say(f"image {', '.join(map(str, image.repositories))}", "strong")
+        output.say(f"  {image.digest}")
+        platforms = ", ".join(image.platforms) or "no platform that it names"
+        output.say(f"  for {platforms}, {human_size(image.size)}")
+
+
+def _draw_reference(image: "ImageReference") -> dict[str, str]:
+    repository, digest = image
+    return {"repository": str(repository), "digest": str(digest)}
+
+
+def _draw_image(image: "BundledImage") -> dict[str, Any]:
+    return {
+        "repositories": [str(each) for each in image.repositories],
+        "digest": str(image.digest),
+        "size": image.size,
+        "platforms": list(image.platforms),
+    }
+
+
 def _draw_package(package: "LockedPackage") -> dict[str, Any]:
     return {
         "name": str(package.name),
@@ -320,7 +366,31 @@ def _draw_difference(found: "BundleDifference") -> dict[str, Any]:
             "added": list(found.requirements[1]),
         },
         "environment": {"before": found.environments[0], "after": found.environments[1]},
+        "images": {
+            "added": [_draw_reference(each) for each in found.images.added],
+            "removed": [_draw_reference(each) for each in found.images.removed],
+            "changed": [
+                {"repository": str(name), "before": str(was), "after": str(now)}
+                for name, was, now in found.images.changed
+            ],
+        },
     }
+
+
+def _difference_lines(found: "BundleDifference") -> list[tuple[str, str]]:
+    """Return what differs, a line each, with how it looks."""
+    gone, come = found.requirements
+    images = found.images
+    return [
+        *((f"- {each.name} {each.version}", "bad") for each in found.removed.values()),
+        *((f"+ {each.name} {each.version}", "good") for each in found.added.values()),
+        *((line, "warn") for pair in found.changed.values() for line in _changes(*pair)),
+        *((f"- image {name}@{digest}", "bad") for name, digest in images.removed),
+        *((f"+ image {name}@{digest}", "good") for name, digest in images.added),
+        *((f"~ image {name} {was} -> {now}", "warn") for name, was, now in images.changed),
+        *((f"- asked for {each}", "bad") for each in gone),
+        *((f"+ asked for {each}", "good") for each in come),
+    ]
 
 
 def _changes(old: "LockedPackage", new: "LockedPackage") -> list[str]:
@@ -360,10 +430,11 @@ def _draw_shown(shown: "ShownBundle") -> dict[str, Any]:
         "packages": [
             _draw_package(each) | {"signers": list(each.signers)} for each in lock.packages
         ],
+        "images": [_draw_image(each) for each in bundle.images],
         "entries": [
             {
                 "digest": str(each.digest),
-                "type": each.manifest.artifact_type,
+                "type": each.manifest.kind or each.descriptor.media_type,
                 "size": each.descriptor.size,
                 "about": None if each.about is None else str(each.about),
             }

@@ -2,6 +2,7 @@
 
 import click
 
+from recipebox.commands.bundle import image_option
 from recipebox.errors import Misuse
 from recipebox.invocation import Invocation
 from recipebox.prompts import pass_invocation
@@ -17,6 +18,7 @@ from recipebox.prompts import pass_invocation
     metavar="KEY",
     help="Fingerprint of the key.  [env: RECIPEBOX_SIGNING_FINGERPRINT]",
 )
+@image_option
 @pass_invocation
 def command(  # noqa: PLR0917 - click gives each option its own
     invocation: Invocation,
@@ -25,12 +27,13 @@ def command(  # noqa: PLR0917 - click gives each option its own
     bundle: str | None,
     channel: str,
     key: str | None,
+    images: tuple[str, ...],
 ) -> None:
-    """Promote to a channel: by a lock, or by the digest of a bundle.
+    """Promote to a channel: by a lock (and images), or by the digest of a bundle.
 
-    The server makes the bundle of a lock; it is compared with the lock here, signed with your key,
-    and then the channel points to it. The first promotion creates the application. Where somebody
-    else promoted meanwhile, nothing is changed (exit code 5).
+    The server makes the bundle of a lock and images; it is compared with them here, signed with
+    your key, and then the channel points to it. The first promotion creates the application. Where
+    somebody else promoted meanwhile, nothing is changed (exit code 5).
 
     \b
     Examples:
@@ -45,7 +48,7 @@ def command(  # noqa: PLR0917 - click gives each option its own
     if key:
         invocation.set("signing_fingerprint", key)
     text = invocation.read_text(lock_path) if lock_path else None
-    done = invocation.client.promote(application, channel, lock=text, bundle=bundle)
+    done = invocation.client.promote(application, channel, lock=text, bundle=bundle, images=images)
     output = invocation.output
     output.result(
         {

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from peewee import fn
 
+from registry.channel_tags import image_tags, tagged_images
 from registry.check.findings import Finding, Problem
 from registry.oci.contents import Contents
 from registry.releases import index_revision, requirement_texts
 from registry.schema import (
     BlobRow,
+    BundleImageRow,
     BundleReleaseRow,
     BundleRow,
     ChannelRow,
@@ -126,6 +129,13 @@ def examine_bundle(row: BundleRow) -> Iterator[Finding]:
     if held != json.loads(row.packages):
         detail = f"it holds {_draw(held)}, and says {_draw(json.loads(row.packages))}"
         yield Finding(Problem.BUNDLE_PARTS, where, detail, row=row.id)
+    parts: Any = ManifestPartRow.select(ManifestPartRow.digest)
+    named = {digest for (digest,) in parts.where(ManifestPartRow.manifest == manifest).tuples()}
+    images = BundleImageRow.select().where(BundleImageRow.bundle == row)
+    for image in images.order_by(BundleImageRow.id):
+        if image.digest not in named:
+            detail = f"it says that it holds {image.repository}@{image.digest}, and doesn't"
+            yield Finding(Problem.BUNDLE_PARTS, where, detail, row=row.id)
 
 
 def examine_channel(row: ChannelRow) -> Iterator[Finding]:
@@ -147,6 +157,14 @@ def examine_channel(row: ChannelRow) -> Iterator[Finding]:
     found = None if tag is None or not tag.is_server_owned else tag.manifest_id
     if expected is not None and found != expected:
         detail = "its tag is not the server's, for the bundle that it holds"
+        yield Finding(Problem.CHANNEL_TAG, where, detail, row=row.id)
+    expected_images = {} if bundle is None else dict(tagged_images(bundle))
+    found_images = {
+        each.repository.name: each.manifest.digest for each in image_tags(repository, row.name)
+    }
+    if found_images != expected_images:
+        wrong = sorted(dict(found_images.items() ^ expected_images.items()))
+        detail = f"its tags are not those of the images that it holds, on {', '.join(wrong)}"
         yield Finding(Problem.CHANNEL_TAG, where, detail, row=row.id)
     before: PromotionRow | None = None
     for promotion in history:

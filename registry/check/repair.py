@@ -15,6 +15,7 @@ import peewee
 
 from artifacts.reference import Tag
 from registry.audit import OPERATOR, Audit
+from registry.channel_tags import ChannelTags
 from registry.check.findings import Finding, Problem
 from registry.check.manifests import ManifestExaminer, parts_of, said_of, used_bytes
 from registry.check.releases import ReleaseExaminer
@@ -46,7 +47,16 @@ from storage.blobs import ListedStore
 _GONE = "it is gone by now"
 
 _DROPPED = frozenset(
-    {"repository_blob", "blob_data", "manifest_part", "tag", "upload", "review", "bundle_release"}
+    {
+        "repository_blob",
+        "blob_data",
+        "manifest_part",
+        "tag",
+        "upload",
+        "review",
+        "bundle_release",
+        "bundle_image",
+    }
 )
 """Tables whose rows mean nothing without what they refer to."""
 
@@ -67,6 +77,7 @@ class Repair:
         self._database = database
         self._store = store
         self._contents = contents
+        self._tags = ChannelTags(contents)
         self._reviews = reviews
         self._audit = audit
         self._clock = clock
@@ -278,8 +289,7 @@ class Repair:
         last = _last_promotion(row)
         if last is None:
             return None
-        manifest = last.bundle.manifest
-        self._contents.set_tag(row.repository, Tag(row.name), manifest, is_server_owned=True)
+        self._tags.set(OPERATOR, last.bundle, row.name)
         return "tagged"
 
 

@@ -18,6 +18,7 @@ from artifacts.reference import RepositoryName, Tag
 from registry import lookups
 from registry.access import Access, Principal, Verb
 from registry.audit import Audit
+from registry.batches import among
 from registry.config import RegistryConfig
 from registry.database import Database
 from registry.errors import (
@@ -351,6 +352,10 @@ class Manifests:
             .exists()
         ):
             reason = "it is a channel, which only a promotion moves"
+        elif kind is Kind.PLAIN:
+            found = lookups.tag(repository.id, tag.text)
+            if found is not None and found.is_server_owned:
+                reason = f"{_channel_of(repository, tag.text)} moves only with a promotion"
         if reason is not None:
             raise ServerOwned(repository.name, tag.text, reason)
 
@@ -457,8 +462,7 @@ def _needed_by(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
         promoted = PromotionRow.select().where(PromotionRow.bundle == bundle)
         if digest in {row.digest, row.subject} and promoted.exists():
             yield f"the bundle {digest}, which is or was in a channel"
-        if row.digest in _parts_of(bundle.manifest):
-            yield f"the bundle {digest}"
+    yield from _server_needs(repository, row)
     if not repository.namespace.is_sparse:
         yield from _indexes_of(repository, row)
 
@@ -482,9 +486,42 @@ def _indexes_of(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
         yield f"the index {digest}"
 
 
-def _parts_of(manifest: ManifestRow) -> set[str]:
-    query = ManifestPartRow.select().where(ManifestPartRow.manifest == manifest)
-    return {part.digest for part in query}
+def _server_needs(repository: RepositoryRow, row: ManifestRow) -> Iterable[str]:
+    """Yield the bundles that hold a manifest, also by an image that does, and channels that tag it.
+
+    That the namespace is sparse lets neither lose anything.
+    """
+    above: dict[str, ManifestRow] = {}
+    fresh = [row.digest]
+    while fresh:
+        query = (
+            ManifestRow.select()
+            .join(ManifestPartRow)
+            .where(
+                (ManifestRow.repository == repository)
+                & ManifestPartRow.digest.in_(fresh[:_CHUNK])
+                & ManifestPartRow.is_manifest
+            )
+        )
+        found = {each.digest: each for each in query if each.digest not in above}
+        above |= found
+        fresh = [*fresh[_CHUNK:], *found]
+    ids = [each.id for each in above.values()]
+    bundles = BundleRow.select(BundleRow, ManifestRow).join(ManifestRow)
+    for bundle in bundles.where(among(BundleRow.manifest, ids)).order_by(BundleRow.id):
+        yield f"the bundle {bundle.manifest.digest}"
+    if repository.kind == Kind.PLAIN:
+        tags = TagRow.select().where(
+            among(TagRow.manifest, [row.id, *ids]) & TagRow.is_server_owned
+        )
+        for tag in tags.order_by(TagRow.name):
+            yield _channel_of(repository, tag.name)
+
+
+def _channel_of(image: RepositoryRow, tag: str) -> str:
+    """Return what a tag of the server's on an image's repository is."""
+    application = "/".join(image.name.split("/", 2)[:2])
+    return f"the channel {tag} of {application}"
 
 
 def _info(repository: RepositoryName, row: ManifestRow) -> ManifestInfo:

@@ -8,15 +8,17 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.keys import SIGNER
 from tests.oci import clients
-from tests.oci.clients import Crane, Oras
+from tests.oci.clients import ClientFailed, Cosign, Crane, Oras, layer
 from tests.oci.conftest import Registry
 from tests.stories.machines import a_tree, a_wheel
 from tests.tools import parts
@@ -72,6 +74,7 @@ class Made:
     digest: str
     lock: Path
     fetched: dict[str, bytes]
+    image: str = ""
 
     @property
     def application(self) -> str:
@@ -138,6 +141,122 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`HOST:PORT` of distribution."""
     with running_distribution(tmp_path_factory.mktemp("distribution")) as host:
         yield host
+
+
+@dataclass(frozen=True)
+class Carriers:
+    """What carries bundles, and from where to where."""
+
+    crane: Crane
+    oras: Oras
+    registry: Registry
+    peer: str
+
+
+@pytest.fixture
+def carriers(crane: Crane, oras: Oras, registry: Registry, peer: str) -> Carriers:
+    return Carriers(crane, oras, registry, peer)
+
+
+@pytest.fixture(scope="module")
+def with_image(made: Made, crane: Crane, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """The bundle of the same lock with an image for two platforms, as crane made and pushed it."""
+    folder = tmp_path_factory.mktemp("image")
+    name = f"{urlsplit(made.user.url).netloc}/{made.namespace}/shop/image"
+    for architecture in ("amd64", "arm64"):
+        tar = layer(folder / f"{architecture}.tar", {"etc/motd": architecture.encode()})
+        crane.append(f"{name}:{architecture}", tar)
+        words = ("--set-platform", f"linux/{architecture}", "-t", f"{name}:{architecture}")
+        crane.run("mutate", "--insecure", *words, f"{name}:{architecture}")
+    of_both = ("-m", f"{name}:amd64", "-m", f"{name}:arm64")
+    crane.run("index", "append", "--insecure", *of_both, "-t", f"{name}:1")
+    reference = f"{made.namespace}/shop/image:1"
+    words = ("bundle", "create", made.application, "--lock", str(made.lock), "--image", reference)
+    drawn = json.loads(made.user.rb(*words, "--json"))
+    made.user.rb("promote", made.application, "--bundle", drawn["digest"], "--to", "dev")
+    return replace(made, digest=drawn["digest"], image=crane.digest(f"{name}:1"))
+
+
+def pulled(crane: Crane, reference: str, into: Path) -> dict[str, bytes]:
+    """Pull an image for each platform; return a file of each."""
+    found = {}
+    for architecture in ("amd64", "arm64"):
+        tar = into.with_suffix(f".{architecture}.tar")
+        platform = ("--platform", f"linux/{architecture}")
+        crane.run("export", "--insecure", *platform, reference, str(tar))
+        with tarfile.open(tar) as archive:
+            stream = archive.extractfile("etc/motd")
+            assert stream is not None
+            found[architecture] = stream.read()
+    return found
+
+
+@pytest.mark.parametrize("by", ["crane", "oras", "ourselves"])
+def test_an_image_in_a_bundle_goes_there_and_back_byte_for_byte(
+    with_image: Made, carriers: Carriers, tmp_path: Path, by: str
+) -> None:
+    made = with_image
+    crane, oras, registry, peer = carriers.crane, carriers.oras, carriers.registry, carriers.peer
+    there = f"{peer}/{made.namespace}/image-{by}"
+    mirror = f"{made.namespace}/mirror/image-{by}"
+    back = f"{registry.host}/{mirror}"
+    told: tuple[str, ...] = ("--application", made.application)
+    if by == "crane":
+        told = (*told, "--allow-unsigned")
+        crane.copy(f"{registry.host}/{made.reference}", f"{there}:1")
+        crane.copy(f"{there}:1", f"{back}:1")
+    elif by == "oras":
+        oras.copy(f"{registry.host}/{made.reference}", f"{there}:1", "-r")
+        oras.copy(f"{there}:1", f"{back}:1", "-r")
+    else:
+        made.user.rb("bundle", "copy", made.reference, f"{there}:1")
+        made.user.rb("bundle", "copy", f"{there}:1", f"{mirror}:1", *told)
+
+    first = pulled(crane, f"{registry.host}/{made.namespace}/shop/image:1", tmp_path / "first")
+    assert first == {"amd64": b"amd64", "arm64": b"arm64"}
+    for number, place in enumerate((there, back)):
+        assert crane.digest(f"{place}:1") == made.digest
+        reference = f"{there}:1" if place == there else f"{mirror}:1"
+        said = made.user.rb("bundle", "verify", reference, *told)
+        assert f"{made.namespace}/shop/image: {made.image}" in said
+        assert "for linux/amd64, linux/arm64" in said
+        assert crane.digest(f"{place}@{made.image}") == made.image
+        assert pulled(crane, f"{place}@{made.image}", tmp_path / str(number)) == first
+    drawn = json.loads(made.user.rb("bundle", "show", f"{mirror}:1", "--json"))
+    assert [each["digest"] for each in drawn["images"]] == [made.image]
+
+
+def test_a_channel_is_a_tag_of_the_image_that_nobody_else_moves(
+    with_image: Made, carriers: Carriers
+) -> None:
+    name = f"{carriers.registry.host}/{with_image.namespace}/shop/image"
+
+    assert carriers.crane.digest(f"{name}:dev") == with_image.image
+    with pytest.raises(ClientFailed, match="the channel dev of"):
+        carriers.crane.tag(f"{name}:amd64", "dev")
+    with pytest.raises(ClientFailed, match="the channel dev of"):
+        carriers.crane.delete(f"{name}:dev")
+    assert carriers.crane.digest(f"{name}:dev") == with_image.image
+
+
+def test_a_cosign_signature_of_an_image_travels_in_the_bundle(
+    made: Made, carriers: Carriers, cosign: Cosign, tmp_path: Path
+) -> None:
+    """By `crane copy` too, which drops referrers: it is an entry."""
+    crane, registry, peer = carriers.crane, carriers.registry, carriers.peer
+    name = f"{registry.host}/{made.namespace}/signed"
+    digest = crane.append(f"{name}:1", layer(tmp_path / "a.tar", {"a": b"a"}))
+    cosign.new_key("of-image")
+    cosign.sign(f"{name}@{digest}", "of-image")
+    words = ("bundle", "create", made.application, "--lock", made.lock, "--json")
+    drawn = json.loads(made.user.rb(*words, "--image", f"{made.namespace}/signed:1"))
+
+    back = f"{registry.host}/{made.namespace}/mirror/signed"
+    crane.copy(f"{registry.host}/{drawn['reference']}", f"{peer}/{made.namespace}/signed:1")
+    crane.copy(f"{peer}/{made.namespace}/signed:1", f"{back}:1")
+
+    for place in (back, f"{registry.host}/{made.application}"):
+        assert cosign.verify(f"{place}@{digest}", "of-image")
 
 
 def test_by_crane_all_but_the_bundles_own_signature_comes_back(

@@ -3,7 +3,8 @@
 from flask import Blueprint, Response, request
 
 from artifacts.digest import Digest
-from artifacts.reference import PackageName
+from artifacts.reference import PackageName, RepositoryName
+from registry.images import ImageReference
 from web.access_log import NOTES
 from web.answers import json_answer, not_modified
 from web.api.drawn import draw_application, draw_bundle, draw_promotion
@@ -44,10 +45,14 @@ class ApplicationViews(ApiViews):
         return Response(document.body, headers=headers, content_type="application/json")
 
     def create_bundle(self, namespace: str, name: str) -> Response:
-        """Make the bundle of a lock; the first creates the application."""
+        """Make the bundle of a lock and images; the first creates the application."""
         application = PackageName(namespace, name)
         asked = read_request(NewBundle, self._config.json_limit)
-        bundle = self._registry.bundles.create(self.principal(), application, asked.lock)
+        images = [
+            ImageReference(RepositoryName(each.repository), Digest.parse(each.digest))
+            for each in asked.images
+        ]
+        bundle = self._registry.bundles.create(self.principal(), application, asked.lock, images)
         request.environ[NOTES]["digest"] = str(bundle.digest)
         return json_answer(draw_bundle(bundle), 201)
 

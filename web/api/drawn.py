@@ -234,12 +234,21 @@ def draw_yank(yank: Yank) -> dict[str, Any]:
 
 
 def draw_bundle(bundle: Bundle) -> dict[str, Any]:
-    """{application, digest, size, packages: {name: version}, created, created_by}."""
+    """{application, digest, size, packages: {name: version}, images, created, created_by}."""
     return {
         "application": str(bundle.application),
         "digest": str(bundle.digest),
         "size": bundle.size,
         "packages": dict(bundle.packages),
+        "images": [
+            {
+                "repository": str(each.repository),
+                "digest": str(each.digest),
+                "size": each.size,
+                "platforms": list(each.platforms),
+            }
+            for each in bundle.images
+        ],
         "created": rfc3339(bundle.created),
         "created_by": bundle.created_by,
     }

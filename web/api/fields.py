@@ -73,10 +73,18 @@ class NewYank(RequestModel):
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
+class NewBundleImage(RequestModel):
+    """An image of a new bundle."""
+
+    repository: str
+    digest: str
+
+
 class NewBundle(RequestModel):
-    """`POST /api/v1/applications/{ns}/{app}/bundles`: the text of a lock."""
+    """`POST /api/v1/applications/{ns}/{app}/bundles`: the text of a lock, and images."""
 
     lock: str
+    images: list[NewBundleImage] = []
 
 
 class NewPromotion(RequestModel):

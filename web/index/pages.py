@@ -112,7 +112,7 @@ class PageViews:
             history += self._registry.promotions.history(principal, application.name, channel.name)
             if channel.bundle is not None:
                 bundle = self._registry.bundles.get(principal, application.name, channel.bundle)
-                bundles[channel.name] = sorted(bundle.packages.items())
+                bundles[channel.name] = bundle
         history.sort(key=lambda promotion: promotion.at, reverse=True)
         return render_template(
             "application.html", application=application, bundles=bundles, promotions=history

@@ -7,21 +7,23 @@ import signal
 import pytest
 
 from artifacts.digest import Digest
-from artifacts.reference import PackageName, RepositoryName
+from artifacts.reference import PackageName, RepositoryName, Tag
 from registry.errors import NotFound, RegistryError
 from registry.leases import LIFETIME
 from registry.sweep import Pace
 from resolver.source import parse_index
 from storage.failpoints import VARIABLE, Failpoint
-from tests.builders import PROMOTER, PUBLISHER, READER, Given, Package
+from tests.builders import PROMOTER, PUBLISHER, READER, Given, Package, an_image, an_index
 from tests.keys import SIGNER
 
 APP = PackageName("team", "app")
 COPY = RepositoryName("team/copy")
+IMAGE = RepositoryName("team/app/image")
+BOTH = an_index(an_image(), an_image(architecture="arm64"))
 
 
 def tell_all(given: Given, package: Package) -> None:
-    """Publish by a chunked upload, bundle, sign and promote, mount, delete and sweep.
+    """Publish by a chunked upload, bundle with an image, sign and promote, mount, delete and sweep.
 
     Every step may have been done.
     """
@@ -34,7 +36,7 @@ def tell_all(given: Given, package: Package) -> None:
         PUBLISHER, package.repository, with_layer.id, Digest.of(package.layers[0])
     )
     given.publish(package)
-    bundle = given.bundle(APP, package)
+    bundle = given.bundle(APP, package, images=[given.image(IMAGE, BOTH)])
     held = registry.channels.application(PROMOTER, APP).channels[0].bundle
     given.promote(bundle, "dev", held)
     mounted = Digest.of(package.layers[0])
@@ -92,6 +94,11 @@ def test_killed_at_any_point_nothing_is_half_and_again_succeeds(
     check_whole(given, package)
     channel = given.registry.channels.application(READER, APP).channels[0]
     assert channel.bundle is not None
+    held = given.registry.bundles.get(READER, APP, channel.bundle)
+    assert [each.digest for each in held.images] == [BOTH.digest]
+    for repository, reference in ((APP.repository, BOTH.digest), (IMAGE, Tag("dev"))):
+        stored = given.registry.manifests.get(READER, repository, reference)
+        assert stored.data == BOTH.manifest
     history = given.registry.promotions.history(READER, APP, "dev")
     assert [each.bundle for each in history] == [channel.bundle]
     assert given.registry.index.revision() == 1

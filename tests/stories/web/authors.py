@@ -1,7 +1,7 @@
 """Authors, who publish over HTTP what they packed and signed: through a test client or a server."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -175,12 +175,15 @@ class Author:
         asked = [Requirement.parse(text) for text in requirements]
         return Lock.from_solution(solve(asked, source, Environment("3.11", "linux/amd64"))).dumps()
 
-    def bundle(self, application: str, *requirements: str) -> str:
-        """Make a bundle, sign it, and return its digest."""
+    def bundle(self, application: str, *requirements: str, images: Sequence[str] = ()) -> str:
+        """Make a bundle, sign it, and return its digest; images are `REPOSITORY@DIGEST`."""
+        named = [
+            dict(zip(("repository", "digest"), each.split("@"), strict=True)) for each in images
+        ]
         made = self.must(
             "POST",
             f"/api/v1/applications/{application}/bundles",
-            {"lock": self.lock(*requirements)},
+            {"lock": self.lock(*requirements), "images": named},
         ).json
         digest = Digest.parse(made["digest"])
         statement = bundle_statement(

@@ -352,6 +352,41 @@ class TestApplications:
 
         assert drawn["packages"] == {"team/etl": "1.0.0"}
 
+    def test_it_holds_images(self, admin, bundle):
+        digest = admin.push_image("team/app/image", "1")
+        where = f"team/app/image@{digest}"
+        made = admin.bundle("team/app", "team/etl ^1", images=[where])
+
+        assert made != bundle
+        drawn = admin.must("GET", f"/api/v1/applications/team/app/bundles/{made}").json
+        [image] = drawn["images"]
+        assert image.pop("size") > 0
+        assert image == {"repository": "team/app/image", "digest": str(digest), "platforms": []}
+
+    @pytest.mark.parametrize(
+        ("images", "status", "code"),
+        [
+            ([{"repository": "team/x", "digest": f"sha256:{'0' * 64}"}], 422, "invalid_bundle"),
+            ([{"repository": "team/x", "digest": "sha256:0"}], 400, "invalid_digest"),
+            ([{"repository": "Team", "digest": f"sha256:{'0' * 64}"}], 400, "invalid_name"),
+            ([{"repository": "team/x"}], 422, "invalid_fields"),
+            ([{"repository": "team/x", "tag": "1", "digest": ""}], 422, "invalid_fields"),
+            ("team/x", 422, "invalid_fields"),
+            (
+                [{"repository": "a/b", "digest": f"sha256:{n:064}"} for n in range(500)],
+                422,
+                "invalid_bundle",
+            ),
+        ],
+        ids=["absent", "typo", "name", "no-digest", "a-tag", "no-list", "500"],
+    )
+    def test_what_is_no_image(self, admin, bundle, images, status, code):
+        body = {"lock": admin.lock("team/etl ^1"), "images": images}
+        reply = admin.ask("POST", "/api/v1/applications/team/app/bundles", body)
+
+        assert (reply.status, reply.json["code"]) == (status, code)
+        assert bundle
+
     def test_a_channel_that_moved_refuses(self, admin, bundle):
         admin.promote("team/app", "dev", bundle, None)
         admin.publish("team/etl", "1.1.0")

@@ -178,6 +178,17 @@ class TestPackage:
         assert "by admin" in text
         assert "Nothing yet." in text
 
+    def test_the_images_of_a_bundle_are_shown(self, site, team):
+        digest = team.push_image("team/app/image", "1")
+        bundle = team.bundle("team/app", "team/clean ^1", images=[f"team/app/image@{digest}"])
+        team.promote("team/app", "dev", bundle, None)
+
+        page = site.browser().get("/applications/team/app")
+
+        assert "team/app/image" in text_of(page)
+        assert f'title="{digest}"' in page.get_data(as_text=True)
+        assert " Bytes" in text_of(page)
+
     def test_an_application_without_promotion_says_how_to_make_one(self, site, team):
         team.bundle("team/app", "team/clean ^1")
 

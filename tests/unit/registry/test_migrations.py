@@ -143,6 +143,7 @@ class TestForward:
         new = given.artifact(RepositoryName("more/tools"), b"new")
         assert registry.manifests.stat(ADMIN, RepositoryName("more/tools"), Tag("v1")).digest == new
 
+    @pytest.mark.parametrize("data", [each for each in FILLED if each < "0004"], indirect=True)
     def test_what_is_required_is_known(self, data: Path) -> None:
         database = Database(a_config(data))
         with database.session():
