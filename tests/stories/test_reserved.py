@@ -366,7 +366,7 @@ def test_a_lock_is_asked_about_with_each_names_registry(world: World, tmp_path: 
 
     assert behind["behind"] == 1
     assert behind["packages"][1]["newest"] == "2.0.0"
-    assert "the index has 2.0.0 and 1.0.0" in why.out
+    assert "The only releases of acme/clean are 2.0.0 and 1.0.0" in why.out
     assert "acme" not in world.hosts.paths(URL)
 
 
