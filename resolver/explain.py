@@ -10,7 +10,8 @@ for who doubts the sentences.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Any, Final
 
 from artifacts.reference import PackageName
 from resolver.candidate import Candidate, Environment
@@ -20,6 +21,9 @@ from resolver.near import declared_extras, near_extras, near_packages
 from resolver.offers import Offer, Offers, bits
 from resolver.requirement import Range, Requirement
 from resolver.wording import bounded, either, joined, versions, wanted, within
+
+_ONE_BY_ONE: Final = 4
+"""Facts of releases of one package on one other that are told each by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,16 @@ class Explanation:
             f"index revision {self.revision}{aim})."
         )
         hint = () if self.hint is None else (str(self.hint),)
-        return (headline, *(str(fact) for fact in self.facts), *self.notes, *hint)
+        return (headline, *self.statements, *self.notes, *hint)
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """The facts as sentences; where many releases of a package each want another range, one."""
+        told: list[str] = []
+        for _, group in groupby(self.facts, _alike):
+            facts = list(group)
+            told += [_summed(facts)] if len(facts) > _ONE_BY_ONE else map(str, facts)
+        return tuple(told)
 
     def to_json(self) -> dict[str, Any]:
         """Return it for machines; `by` is null for the user's own requirements.
@@ -161,6 +174,27 @@ class Explanation:
             ],
             "hint": None if self.hint is None else self.hint.to_json(),
         }
+
+
+def _alike(fact: Required) -> tuple[object, ...]:
+    """Return what facts have in common that one sentence can tell; any other's is its own."""
+    if not fact.by or fact.override is not None:
+        return (id(fact),)
+    return fact.by[0].name, fact.extra, fact.requirement.package, fact.requirement.extras
+
+
+def _summed(facts: Sequence[Required]) -> str:
+    """Tell facts about the releases of one package that want another in ranges of their own."""
+    first = facts[0]
+    ordered = sorted(facts, key=lambda fact: fact.by[0].version, reverse=True)
+    by = _newest_first({candidate for fact in facts for candidate in fact.by})
+    ranges = list(dict.fromkeys(str(fact.requirement.range) for fact in ordered))
+    extra = f"[{first.extra}]" if first.extra else ""
+    more = f" and {len(ranges) - _ONE_BY_ONE} more" if len(ranges) > _ONE_BY_ONE else ""
+    return (
+        f"{by[0].name}{extra} {versions(by)} require {first.requirement.name_with_extras}, in "
+        f"{len(ranges)} ranges: {', '.join(ranges[:_ONE_BY_ONE])}{more}."
+    )
 
 
 def explain(proof: Proof, offers: Offers, hint: Hint | None = None) -> Explanation:
@@ -318,7 +352,7 @@ def _notes(facts: Sequence[Required], offers: Offers) -> tuple[list[Refused], li
     if (hopeless or clashes) and _are_all_refused(groups, offer):
         return refused, [f"There is no other release of {offer.name}."]
     missing = [_hopeless(one, offer) for one in hopeless]
-    missing += [_none_left(clashing, offer) for clashing in clashes]
+    missing += _lines_of_clashes(clashes, offer)
     if any(not _lacks_extras(one, offer) for one in hopeless) or clashes:
         missing.append(_all_releases(offer))
     return refused, list(dict.fromkeys(missing))
@@ -329,6 +363,16 @@ def _all_releases(offer: Offer) -> str:
     some = "release" if len(found) == 1 else "releases"
     are = "is" if len(found) == 1 else "are"
     return f"The only {some} of {offer.name} {are} {versions(found)}."
+
+
+def _lines_of_clashes(clashes: Sequence[Sequence[Required]], offer: Offer) -> list[str]:
+    """Say that each leaves nothing; where many have something in common, with that, at once."""
+    common = [one for one in clashes[0] if all(one in each for each in clashes)] if clashes else []
+    has_extras = any(_extras(one) for each in clashes for one in each)
+    if len(clashes) <= _ONE_BY_ONE or not common or has_extras:
+        return [_none_left(clashing, offer) for clashing in clashes]
+    inside = within(_range(one, offer) for one in common)
+    return [f"No release of {offer.name}{inside} is in any of the {len(clashes)} other ranges."]
 
 
 def _none_left(clashing: Sequence[Required], offer: Offer) -> str:

@@ -120,7 +120,7 @@ def _conflict(asked: Question, told: Explanation) -> _Conflict:
         picture = Markup(draw(told))  # noqa: S704 - it escapes all that it is given
     return _Conflict(
         told.sentences[0],
-        tuple(map(str, told.facts)),
+        told.statements,
         told.notes,
         None if told.hint is None else str(told.hint),
         helped,
