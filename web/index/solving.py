@@ -12,7 +12,14 @@ from urllib.parse import quote
 from flask import Response, render_template, request
 from markupsafe import Markup
 
-from registry.errors import SolveEnded, SolverBusy, Unsolvable
+from registry.errors import (
+    AccessError,
+    NotFound,
+    SolveEnded,
+    SolverBusy,
+    Unsolvable,
+    WrongKind,
+)
 from resolver.drawing import draw
 from resolver.explain import Explanation
 from resolver.lock import Lock
@@ -63,6 +70,11 @@ class SolvingPage:
             return _page(texts, problem_of(error), asked, conflict=_conflict(asked, error.told))
         except (SolveEnded, SolverBusy) as error:
             return _page(texts, problem_of(error), asked)
+        except (AccessError, NotFound, WrongKind) as error:  # what may not be read isn't there
+            if asked.options.application is None:
+                raise
+            unknown = InvalidFields([{"where": "application", "message": str(error)}])
+            return _page(texts, problem_of(unknown), faults=_by_field(unknown))
         lock = draw_lock(Lock.from_solution(solution))
         return _page(
             texts,

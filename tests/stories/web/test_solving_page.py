@@ -154,7 +154,7 @@ def test_many_facts_are_no_picture(site: Site, monkeypatch: pytest.MonkeyPatch) 
 
     answer = site.browser().get(address(requirements="open/etl\nopen/report"))
 
-    assert "5 facts are too many for one." in text_of(answer)
+    assert "There are too many facts for one." in text_of(answer)
     assert 'class="explanation"' not in html_of(answer)
 
 
@@ -172,6 +172,8 @@ def test_many_facts_are_no_picture(site: Site, monkeypatch: pytest.MonkeyPatch) 
         ("published_before", "2026-13-01", "not a time: '2026-13-01T00:00:00Z'"),
         ("prefer", "oldest", "say one of newest, lowest, lowest-direct, not 'oldest'"),
         ("prereleases", "perhaps", "say yes or no, not 'perhaps'"),
+        ("application", "shop", "expected 'namespace/name'"),
+        ("application", "nowhere/shop", "nowhere/shop needs a log-in"),
     ],
 )
 def test_what_is_wrong_with_a_field_stands_beside_it(
@@ -189,6 +191,27 @@ def test_what_is_wrong_with_a_field_stands_beside_it(
     assert ("<details open>" in html_of(answer)) == (
         field not in {"requirements", "python", "platform"}
     )
+
+
+def test_what_an_application_refuses_is_not_chosen(site: Site, etl: Author) -> None:
+    etl.publish("open/shown", "1.0.0")
+    etl.publish("open/shown", "2.0.0", requires={"team/secret": "*"})
+    browser = log_in(site)
+
+    answer = browser.get(address(requirements="open/shown", application="open/shop"))
+
+    assert answer.status_code == 200
+    assert "recipebox lock open/shown --python 3.11" in text_of(answer)
+    assert "--for open/shop" in text_of(answer)
+    assert 'application = "open/shop"' in unescape(html_of(answer))
+    assert "2.0.0" not in text_of(answer)
+
+
+def test_what_is_no_application_is_said_beside_it(site: Site, etl: Author) -> None:
+    path = address(requirements="open/etl", application="open/base")
+    answer = site.browser().get(path)
+    assert answer.status_code == 422
+    assert "open/base is a package" in beside(answer, "application")
 
 
 def test_all_that_is_wrong_is_said_at_once(site: Site) -> None:
