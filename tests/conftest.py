@@ -1,6 +1,7 @@
 """What every suite shares: no sockets in unit tests, long forms, a count of missing parts."""
 
 import os
+import signal
 import socket
 import tempfile
 from collections import Counter
@@ -121,6 +122,7 @@ def on_sqlite(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)  # before pytest-socket reads its option
 def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_unix_socket = True
+    _hear_what_ends_a_command()
     settings.register_profile("ordinary", deadline=None, derandomize=bool(os.environ.get("CI")))
     settings.register_profile("long", deadline=None, max_examples=1000)
     settings.load_profile("long" if config.getoption("--long") else "ordinary")
@@ -133,6 +135,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_socketless = any(item.path.is_relative_to(folder) for folder in SOCKETLESS)
         # said of every test: one that patches a guarded function leaves the guard to those after it
         item.add_marker("disable_socket" if is_socketless else "enable_socket")
+
+
+def _hear_what_ends_a_command() -> None:
+    """Undo what a shell's background job, or nohup, has us and all children ignore."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _is_repeated(item: pytest.Item) -> bool:

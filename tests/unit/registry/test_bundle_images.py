@@ -22,7 +22,7 @@ from registry.errors import (
     QuotaExceeded,
     ShowsPrivate,
 )
-from registry.images import MOST_IMAGES, MOST_MANIFESTS, ImageReference
+from registry.images import MOST_IMAGES, ImageReference
 from registry.schema import BundleImageRow, EventRow
 from registry.sweep import Pace
 from tests.builders import (
@@ -349,17 +349,19 @@ class TestWhatIsNoImage:
         said = refused(released, package, *absent)
         assert said == f"500 images were asked for, and a bundle holds {MOST_IMAGES} at most"
 
-    def test_too_many_manifests(self, released: Given, package: Package) -> None:
+    def test_too_many_manifests(
+        self, released: Given, package: Package, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        most = 20
+        monkeypatch.setattr("registry.images.MOST_MANIFESTS", most)
         child = an_image(b"")
-        padded = [
-            Image(child.manifest + b" " * each, blobs=child.blobs) for each in range(MOST_MANIFESTS)
-        ]
+        padded = [Image(child.manifest + b" " * each, blobs=child.blobs) for each in range(most)]
         where = released.image(IMAGE, an_index(*padded))
         half = [released.image(OTHER, an_index(*padded[start::2])) for start in (0, 1)]
 
-        assert f"an index with over {MOST_MANIFESTS} manifests" in refused(released, package, where)
+        assert f"an index with over {most} manifests" in refused(released, package, where)
         said = refused(released, package, *half)
-        assert said == f"the images and their signatures are over {MOST_MANIFESTS} manifests"
+        assert said == f"the images and their signatures are over {most} manifests"
 
     def test_every_fault_is_told_at_once(self, released: Given, package: Package) -> None:
         images = [
