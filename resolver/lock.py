@@ -125,6 +125,9 @@ class Lock:
     packages: tuple[LockedPackage, ...]
     options: Options = field(default_factory=Options)
     sources: Mapping[str, int] = field(default_factory=dict, hash=False)
+    _requirers: Mapping[PackageName, tuple[PackageName, ...]] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Sort everything, and hold the lock to what it says."""
@@ -132,6 +135,12 @@ class Lock:
         object.__setattr__(
             self, "packages", tuple(sorted(self.packages, key=lambda package: package.name))
         )
+        requirers: dict[PackageName, dict[PackageName, None]] = {}
+        for package in self.packages:
+            for requirement in package.requires:
+                requirers.setdefault(requirement.package, {})[package.name] = None
+        found = {name: tuple(by) for name, by in requirers.items()}
+        object.__setattr__(self, "_requirers", found)
         self._check()
 
     @classmethod
@@ -245,11 +254,7 @@ class Lock:
 
     def required_by(self, name: PackageName) -> tuple[PackageName, ...]:
         """Return the packages of the lock that require a package, sorted by name."""
-        return tuple(
-            package.name
-            for package in self.packages
-            if any(requirement.package == name for requirement in package.requires)
-        )
+        return self._requirers.get(name, ())
 
     def differences(self, solution: Solution) -> tuple[Difference, ...]:
         """Return where a solution is another answer, sorted by name; empty where it is the same.

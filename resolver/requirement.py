@@ -175,12 +175,29 @@ class Range:
     """
 
     alternatives: tuple[tuple[Comparator, ...], ...]
+    is_exact: bool = field(init=False, repr=False, compare=False)
+    """Whether it names one version."""
+    is_upper_bounded: bool = field(init=False, repr=False, compare=False)
+    """Whether no version however high is in it."""
     _text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Write its text once: whatever is sorted asks for it, and ranges are few."""
+        """Work out once what a search asks for all the time: ranges are few."""
         texts = (",".join(map(str, alternative)) for alternative in self.alternatives)
         object.__setattr__(self, "_text", " || ".join(texts))
+        is_exact = len(self.alternatives) == 1 and any(
+            comparator.operator == "=" and len(comparator.numbers) == _PARTS
+            for comparator in self.alternatives[0]
+        )
+        is_bounded = all(
+            any(
+                comparator.highest is not None and comparator.operator != "!="
+                for comparator in alternative
+            )
+            for alternative in self.alternatives
+        )
+        object.__setattr__(self, "is_exact", is_exact)
+        object.__setattr__(self, "is_upper_bounded", is_bounded)
 
     def __str__(self) -> str:
         """Return the canonical text, such as `^1.2 || >=3,<4`."""
@@ -203,25 +220,6 @@ class Range:
                 allow_prereleases
                 or not version.is_prerelease
                 or any(comparator.names(version) for comparator in alternative)
-            )
-            for alternative in self.alternatives
-        )
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether it names one version."""
-        return len(self.alternatives) == 1 and any(
-            comparator.operator == "=" and len(comparator.numbers) == _PARTS
-            for comparator in self.alternatives[0]
-        )
-
-    @property
-    def is_upper_bounded(self) -> bool:
-        """Whether no version however high is in it."""
-        return all(
-            any(
-                comparator.highest is not None and comparator.operator != "!="
-                for comparator in alternative
             )
             for alternative in self.alternatives
         )
