@@ -44,10 +44,14 @@ class Usage:
 
 
 class Cache:
-    """A folder of verified bytes; safe to share between processes, and to delete at any time."""
+    """A folder of verified bytes; safe to share between processes, and to delete at any time.
 
-    def __init__(self, root: Path) -> None:
+    `tell` is told of a blob that was found damaged.
+    """
+
+    def __init__(self, root: Path, tell: Callable[[str], object] | None = None) -> None:
         self.root = root
+        self._tell = tell
         self.envs = Folders(root / "envs")
         self.trees = Folders(root / "trees")
 
@@ -65,7 +69,7 @@ class Cache:
         except FileNotFoundError:
             return None
         if found != digest:
-            path.unlink(missing_ok=True)
+            self._forget(path, digest)
             return None
         os.utime(path)
         return path
@@ -82,10 +86,15 @@ class Cache:
         except FileNotFoundError:
             return None
         if Digest.of(data, digest.algorithm) != digest:
-            path.unlink(missing_ok=True)
+            self._forget(path, digest)
             return None
         os.utime(path)
         return data
+
+    def _forget(self, path: Path, digest: Digest) -> None:
+        path.unlink(missing_ok=True)
+        if self._tell is not None:
+            self._tell(f"the cache's {digest} was damaged ({path}); it is gone, and not used")
 
     @contextmanager
     def writing(self, digest: Digest) -> Iterator[BinaryIO]:

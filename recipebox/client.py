@@ -61,11 +61,12 @@ from recipes.wheels import wheels_here
 from resolver.acceptance import Acceptance
 from resolver.candidate import Environment
 from resolver.lock import Lock, LockedPackage
+from resolver.near import near_names
 from resolver.offers import Pins, Refuse
 from resolver.options import Options
 from resolver.requirement import Requirement
 from resolver.solve import Solution, solve
-from resolver.source import IndexSource
+from resolver.source import IndexSource, NamingSource
 from settings.load import Settings
 from settings.registries import ReservedRegistry
 from signing.errors import VerificationFailed
@@ -140,7 +141,7 @@ class Client:
         """
         self.places = places or Places.of_platform()
         self.output = output or Output()
-        self.cache = Cache(self.places.cache)
+        self.cache = Cache(self.places.cache, self.output.warn)
         self.credentials = Credentials(self.places)
         self.is_offline = offline
         self.jobs = jobs
@@ -498,7 +499,7 @@ class Client:
         with self.output.counting("solving") as tell, self.index(wanted, tell) as source:
             for each in wanted:
                 if source.find_index(each.package) is None:
-                    raise self._no_package(each.package)
+                    raise self._no_package(each.package, source)
 
             refused = self._refused(said)
 
@@ -517,13 +518,16 @@ class Client:
                 return solve_over(source)
             return solve_least(solve_over, source, keep, upgrade)
 
-    def _no_package(self, name: PackageName) -> Missing:
+    def _no_package(self, name: PackageName, source: IndexSource) -> Missing:
         reserved = self.registries.find_url(name)
         at = f" --url {reserved}" if reserved else ""
+        near = near_names(name, source.list_names()) if isinstance(source, NamingSource) else []
         return Missing(
             f"there is no package {name} at {self.url_of(name)} that you may read"
             + (", and its name is reserved for that registry" if reserved else ""),
-            hint=f"look for it: recipebox search {name.name}{at}",
+            hint=f"did you mean {near[0]}?"
+            if near
+            else f"look for it: recipebox search {name.name}{at}",
             package=str(name),
         )
 

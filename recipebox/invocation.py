@@ -86,11 +86,23 @@ class Invocation:
 
     @staticmethod
     def read_text(path: str) -> str:
-        """Read a file, or standard input where `path` is `-`."""
+        """Read a file, or standard input where `path` is `-`.
+
+        Raises:
+            Misuse: it isn't UTF-8.
+        """
         import click
 
-        with click.open_file(path, encoding="utf-8") as file:
-            return str(file.read())
+        from recipebox.errors import Misuse
+
+        try:
+            with click.open_file(path, encoding="utf-8") as file:
+                return str(file.read())
+        except UnicodeDecodeError as error:
+            raise Misuse(
+                f"{path}: not text in UTF-8 ({error.reason})",
+                hint="save it as UTF-8, or give another file",
+            ) from error
 
     @staticmethod
     def write_text(path: str, text: str) -> None:

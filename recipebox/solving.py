@@ -15,7 +15,14 @@ from resolver.errors import ResolutionImpossible
 from resolver.lock import Lock, LockedPackage
 from resolver.offers import Refuse
 from resolver.solve import Solution
-from resolver.source import IndexSource, Origin, PackageIndex, ReadAheadSource, SeveralSources
+from resolver.source import (
+    IndexSource,
+    NamingSource,
+    Origin,
+    PackageIndex,
+    ReadAheadSource,
+    SeveralSources,
+)
 from resolver.version import Version
 
 Solve = Callable[[IndexSource], Solution]
@@ -51,6 +58,10 @@ class Narrowed:
         """Pass on what will be asked for, to a source that can read it ahead."""
         if isinstance(self.source, ReadAheadSource):
             self.source.read_ahead(packages)
+
+    def list_names(self) -> Collection[PackageName]:
+        """Return the names of the index, which are no fewer here."""
+        return self.source.list_names() if isinstance(self.source, NamingSource) else ()
 
     def find_address(self, package: PackageName) -> str | None:
         """Return the address of the index that a package is read from; None: the main one."""

@@ -15,6 +15,7 @@ and a name is asked for at its own one alone, also by a guess. The revisions at 
 were read are kept with the roots, for a solve of these offline.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +34,10 @@ from resolver.source import IndexSource, PackageIndex, Reserved, ReservedSource,
 
 Tell = Callable[[str], object]
 """Takes a sentence for whoever sits there."""
+
+
+_NAMESPACES, _PAGES = 5, 5
+"""How much is listed to find the name that was perhaps meant: pages have 100 names."""
 
 
 def no_matter(_said: object) -> None:
@@ -70,6 +75,7 @@ class RegistrySource:
         self._reads: dict[PackageName, Future[PackageIndex | None]] = {}
         self._expected: set[tuple[PackageName, Range]] = set()
         self._read_count = 0
+        self._names: dict[str, list[PackageName]] = {}
         self._is_closed = False
 
     def __enter__(self) -> Self:
@@ -147,6 +153,30 @@ class RegistrySource:
                 hint=f"is {self._transport.url} a Recipebox registry?",
             )
         return found
+
+    def list_names(self) -> Collection[PackageName]:
+        """Return the first names of the namespaces that were asked for: one of them may be meant.
+
+        None where the registry doesn't tell: that is no reason to fail.
+        """
+        with self._lock:
+            namespaces = sorted({package.namespace for package in self._reads})
+            unknown = [one for one in namespaces[:_NAMESPACES] if one not in self._names]
+        for namespace in unknown:
+            self._names[namespace] = self._names_of(namespace)
+        return [name for one in namespaces[:_NAMESPACES] for name in self._names.get(one, ())]
+
+    def _names_of(self, namespace: str) -> list[PackageName]:
+        asked: dict[str, str | int] = {"q": f"{namespace}/", "limit": 100}
+        names: list[PackageName] = []
+        with contextlib.suppress(ClientError):
+            for _ in range(_PAGES):
+                page = self._transport.api("GET", "/api/v1/packages", query=asked)
+                names += [PackageName.parse(each["name"]) for each in page["packages"]]
+                if not page.get("next"):
+                    break
+                asked["cursor"] = page["next"]
+        return [name for name in names if name.namespace == namespace]
 
     def _expect(self, requirement: Requirement) -> None:
         owner = self if self._find_source is None else self._find_source(requirement.package)

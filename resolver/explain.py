@@ -351,7 +351,7 @@ def _notes(facts: Sequence[Required], offers: Offers) -> tuple[list[Refused], li
     refused = list(_refusals(groups, offer))
     if (hopeless or clashes) and _are_all_refused(groups, offer):
         return refused, [f"There is no other release of {offer.name}."]
-    missing = [_hopeless(one, offer) for one in hopeless]
+    missing = _lines_of_hopeless(hopeless, offer)
     missing += _lines_of_clashes(clashes, offer)
     if any(not _lacks_extras(one, offer) for one in hopeless) or clashes:
         missing.append(_all_releases(offer))
@@ -383,6 +383,14 @@ def _none_left(clashing: Sequence[Required], offer: Offer) -> str:
     if _is_any_refused(clashing, offer):  # which was said before
         return f"There is no other release of {offer.name}{having}{within(ranges, 'but')}."
     return f"There is no release of {offer.name}{having}{within(ranges)}."
+
+
+def _lines_of_hopeless(hopeless: Sequence[Required], offer: Offer) -> list[str]:
+    """Say of each that it leaves nothing alone; of many, at once."""
+    if len(hopeless) <= _ONE_BY_ONE or any(_lacks_extras(one, offer) for one in hopeless):
+        return [_hopeless(one, offer) for one in hopeless]
+    other = "other " if any(_is_any_refused([one], offer) for one in hopeless) else ""
+    return [f"No {other}release of {offer.name} is in any of these {len(hopeless)} ranges."]
 
 
 def _hopeless(one: Required, offer: Offer) -> str:
@@ -506,8 +514,10 @@ def _refusals(groups: Sequence[Sequence[Required]], offer: Offer) -> Iterator[Re
 
 
 def _refuses(group: Sequence[Required], offer: Offer, at: int) -> bool:
-    """Whether a group would take a candidate by its version, and it can't be used."""
+    """Whether a group would take a candidate with its extras, and it can't be used."""
     if not all(_takes(offer, one, at, allow_prereleases=True) for one in group):
+        return False
+    if any(not offer.declaring(_extras(one)) >> at & 1 for one in group if _extras(one)):
         return False
     allowed = offer.allow_prereleases
     return at in offer.refused or not all(

@@ -315,11 +315,14 @@ class _Seeker:
         if self._asked.options.published_before is None:
             return None
         answer = self._answer(self._asked.changed(Change("published_before")))
-        if not answer:
+        change = None
+        while answer:  # as early as it goes: each answer does without the newest of the one before
+            last = max(one.published for one in answer.values())
+            change = Change("published_before", time=last + timedelta(seconds=1))
+            answer = self._answer(self._asked.changed(Change("published_before", time=last)))
+        if change is None or self._answer(self._asked.changed(change)) is None:
             return None
-        last = max(one.published for one in answer.values())
-        change = Change("published_before", time=last + timedelta(seconds=1))
-        return change if self._answer(self._asked.changed(change)) is not None else None
+        return change
 
     def _for_none(self) -> Change | None:
         application = self._asked.options.application

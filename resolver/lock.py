@@ -103,7 +103,8 @@ class Difference:
                 f"{self.solved} from {after}"
             )
         if self.locked == self.solved:
-            return f"{self.name} {self.locked} is locked with other bytes or extras than it has"
+            other = "other bytes, signers or extras than it has"
+            return f"{self.name} {self.locked} is locked with {other}"
         return f"{self.name} is locked as {self.locked}, and would now be {self.solved}"
 
 
@@ -259,9 +260,9 @@ class Lock:
     def differences(self, solution: Solution) -> tuple[Difference, ...]:
         """Return where a solution is another answer, sorted by name; empty where it is the same.
 
-        Versions, bytes (release and wheels) and sources count; the index's revision does not, so
-        that a lock stays right while other packages move. The caller compares requirements and
-        environment, which it chose itself.
+        Versions, bytes (release and wheels), signers and sources count; the index's revision does
+        not, so that a lock stays right while other packages move. The caller compares requirements
+        and environment, which it chose itself.
         """
         solved = {package.name: package for package in Lock.from_solution(solution).packages}
         locked = {package.name: package for package in self.packages}
@@ -397,7 +398,10 @@ def _drawn_options(options: Options) -> dict[str, Any]:
 def _bytes_of(package: LockedPackage | None) -> object:
     if package is None:
         return None
-    return package.version, package.digest, package.wheel_sets, package.extras, package.source
+    return (
+        *(package.version, package.digest, package.size, package.signers),
+        *(package.wheel_sets, package.extras, package.source),
+    )
 
 
 def lock_schema() -> dict[str, Any]:

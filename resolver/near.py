@@ -16,9 +16,14 @@ def near_packages(package: PackageName, offers: Offers) -> list[PackageName]:
     source = offers.snapshot.source
     if not isinstance(source, NamingSource):
         return []
-    names = {str(name): name for name in source.list_names()}
-    near = difflib.get_close_matches(str(package), sorted(names), n=3, cutoff=_NEAR)
-    return [names[text] for text in near]
+    return near_names(package, source.list_names())
+
+
+def near_names(package: PackageName, names: Iterable[PackageName]) -> list[PackageName]:
+    """Return those names that are most like one, at most three."""
+    texts = {str(name): name for name in names}
+    near = difflib.get_close_matches(str(package), sorted(texts), n=3, cutoff=_NEAR)
+    return [texts[text] for text in near]
 
 
 def declared_extras(offer: Offer) -> list[str]:

@@ -157,6 +157,20 @@ class ReservedSource:
         """Return the releases of a package in the one source that it may come from."""
         return self._source_of(package).find_index(package)
 
+    def list_names(self) -> Collection[PackageName]:
+        """Return the names of every source that can list its own, of each only those it gives."""
+        sources = [
+            self._other,
+            *{id(one.source): one.source for one in self._by_prefix.values()}.values(),
+        ]
+        return [
+            name
+            for source in sources
+            if isinstance(source, NamingSource)
+            for name in source.list_names()
+            if self._source_of(name) is source
+        ]
+
     def find_address(self, package: PackageName) -> str | None:
         """Return the address of the index that a name is reserved for; None where it is not."""
         reserved = self._find(package)

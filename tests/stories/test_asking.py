@@ -249,3 +249,55 @@ def test_an_upgrade_leaves_what_was_yanked(
     assert locked(lock)["team/clean"] == "1.1.0"  # the lock holds it: it stays
     other.rb("lock", "--upgrade", "team/clean", "-o", lock)
     assert locked(lock)["team/clean"] == "1.0.0"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_lock_that_is_no_utf_8_is_said(lock: Path, other: Machine, encoding: str) -> None:
+    lock.write_bytes(f"# für\n{lock.read_text()}".encode(encoding))
+    for words in (
+        ["tree", "--lock", lock],
+        ["lock", "--check", "-o", lock],
+        ["fetch", "--frozen", lock, "--out", "out"],
+    ):
+        said = other.rb(*words, code=2)
+        assert f"{lock}: not text in UTF-8" in said.err
+
+
+def test_an_edited_lock_does_not_hold(lock: Path, other: Machine) -> None:
+    text = lock.read_text()
+    signer = tomllib.loads(text)["package"][0]["signers"][0]
+    size = tomllib.loads(text)["package"][0]["size"]
+    for edited in (text.replace(signer, "0" * 40), text.replace(f"size = {size}", "size = 5", 1)):
+        assert edited != text
+        lock.write_text(edited)
+        said = other.rb("lock", "--check", "-o", lock, code=1)
+        assert (
+            "team/clean 1.0.0 is locked with other bytes, signers or extras than it has" in said.err
+        )
+
+
+def test_a_mistyped_name_is_guessed(lock: Path, publish: Publish, other: Machine) -> None:
+    publish("team/broken", "1.0.0", requires={"team/claen": "^1"})
+
+    said = other.rb("lock", "team/claen", "-o", "-", code=3)
+    assert "there is no package team/claen" in said.err
+    assert "did you mean team/clean?" in said.err
+    inside = other.rb("lock", "team/broken", "-o", "-", code=1)
+    assert "did you mean team/clean?" in inside.err
+
+
+def test_a_damaged_blob_is_said_and_fetched_again(
+    lock: Path, other: Machine, tmp_path: Path
+) -> None:
+    other.rb("fetch", "--frozen", lock, "--out", tmp_path / "one")
+    blobs = [path for path in (other.home / "cache").rglob("blobs/*/*/*") if path.is_file()]
+    for path in blobs:
+        path.write_bytes(path.read_bytes() + b"x")
+
+    said = other.rb("fetch", "--frozen", lock, "--out", tmp_path / "two")
+
+    assert blobs
+    assert "was damaged" in said.err
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == sorted(
+        path.name for path in (tmp_path / "one").iterdir()
+    )

@@ -176,7 +176,7 @@ def test_another_answer_is_told_package_by_package() -> None:
     )
     assert [str(difference) for difference in Lock.loads(EXPECTED).differences(other)] == [
         "team/clean is locked as 1.1.0, and would now be 1.2.0",
-        "team/etl 1.1.1 is locked with other bytes or extras than it has",
+        "team/etl 1.1.1 is locked with other bytes, signers or extras than it has",
         "team/log 0.2.0 is locked, and not needed any more",
         "team/new 1.0.0 is missing from the lock",
     ]
